@@ -1,0 +1,115 @@
+//! Findings: what was found where, what to do about it, and why it may be done. Plain data, made by rules, passes and advice, read by the engine and
+//! the reports.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::syntax::{Edit, TextRange};
+
+/// The name by which a user selects a transform: kebab-case, equal to the file name in `transforms/` but for `_`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TransformId(Arc<str>);
+
+impl TransformId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for TransformId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl fmt::Display for TransformId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far an edit may be trusted at its site; ordered from the one applied most readily.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Applicability {
+    /// Everything the edit relies on is proved in the file. Applied by `--write`.
+    Safe,
+    /// Safe but for one intended effect: a half-precision model stays in half precision. Applied with `--narrow`.
+    Narrowing,
+    /// Something is assumed, and the finding says what. Applied with `--unsafe`.
+    Unsafe,
+    /// Nothing to apply: the finding says what to do and why.
+    Advice,
+}
+
+impl Applicability {
+    /// The word users read and write.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Narrowing => "narrowing",
+            Self::Unsafe => "unsafe",
+            Self::Advice => "advice",
+        }
+    }
+}
+
+/// What an edit does to the numbers, measured against a float64 oracle.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub enum Numerics {
+    /// The same bits.
+    #[serde(rename = "exact")]
+    Exact,
+    /// The same formula in another rounding order.
+    #[serde(rename = "rounding")]
+    Rounding,
+    /// The old result had the larger error.
+    #[serde(rename = "more precise")]
+    MorePrecise,
+    /// An intermediate of higher precision is dropped. Never safe.
+    #[serde(rename = "less precise")]
+    LessPrecise,
+}
+
+impl Numerics {
+    /// The words users read, and that rule files write.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Rounding => "rounding",
+            Self::MorePrecise => "more precise",
+            Self::LessPrecise => "less precise",
+        }
+    }
+
+    /// The class named by `text`, if it names one.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Exact, Self::Rounding, Self::MorePrecise, Self::LessPrecise].into_iter().find(|n| n.as_str() == text)
+    }
+}
+
+/// One place where a transform applies.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which transform found it.
+    pub transform: TransformId,
+    /// All the code that takes part, from the first statement to the last.
+    pub range: TextRange,
+    /// How far the edit may be trusted here.
+    pub applicability: Applicability,
+    /// What the edit does to the numbers; `None` where no number changes hands (advice, passes over statements).
+    pub numerics: Option<Numerics>,
+    /// One sentence: what is written here and what it becomes.
+    pub message: String,
+    /// Why it pays at this site, one sentence a line: mechanism, and numbers taken from the value graph.
+    pub rationale: Vec<String>,
+    /// What the edit relies on without proof, one sentence a line. Empty for safe edits.
+    pub assumptions: Vec<String>,
+    /// The section of MLX's performance guide, or of its documentation, that the advice comes from.
+    pub guide: String,
+    /// The edits, sorted and not overlapping; all are applied or none.
+    pub edits: Vec<Edit>,
+}

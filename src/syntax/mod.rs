@@ -1,0 +1,10 @@
+//! Python as text: parsing, positions, comments and edits. The only module that names a `ruff_*` crate; it knows nothing of MLX.
+
+mod edit;
+mod source;
+
+pub use edit::{Edit, EditSet};
+pub use ruff_python_ast as ast;
+pub use ruff_python_ast::token::{TokenKind, Tokens};
+pub use ruff_text_size::{Ranged, TextLen, TextRange, TextSize};
+pub use source::{Location, Source, SyntaxError};

@@ -1,0 +1,184 @@
+//! One parsed file: its text, tree and tokens. The text is never normalised, so that zero edits give identical bytes.
+
+use std::fmt;
+
+use ruff_python_ast::ModModule;
+use ruff_python_ast::token::{TokenKind, Tokens};
+use ruff_python_parser::{Parsed, parse_module};
+use ruff_source_file::{LineIndex, PositionEncoding};
+use ruff_text_size::{Ranged, TextRange, TextSize};
+
+/// A place as users count it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Location {
+    /// Line, from 1.
+    pub row: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+/// Why a text is not Python.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where the first error is.
+    pub location: Location,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.location.row, self.location.column, self.message)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// The parser and every walk over its tree recurse, so a text is refused before its brackets nest deeper than any person writes.
+const MAX_BRACKET_DEPTH: usize = 200;
+/// The same for operators that recurse without brackets: `----x`, `not not x`, `x ** x ** x`, `lambda: lambda: x`, `a if b else c if ...`.
+const MAX_PREFIX_RUN: usize = 200;
+
+/// A file's text with its tree, tokens and line starts.
+pub struct Source<'a> {
+    text: &'a str,
+    parsed: Parsed<ModModule>,
+    lines: LineIndex,
+    comments: Vec<TextRange>,
+}
+
+impl<'a> Source<'a> {
+    /// Parse `text`; an error names the first place that is not Python.
+    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
+        let lines = LineIndex::from_source_text(text);
+        let error = |offset: TextSize, message: String| {
+            let at = lines.source_location(offset, text, PositionEncoding::Utf32);
+            SyntaxError { location: Location { row: at.line.get(), column: at.character_offset.get() }, message }
+        };
+        if let Some((offset, what)) = nests_too_deep(text) {
+            return Err(error(offset, format!("{what} nested more than {MAX_BRACKET_DEPTH} deep are not analysed")));
+        }
+        let parsed = parse_module(text).map_err(|e| error(e.location.start(), e.error.to_string()))?;
+        let comments = parsed.tokens().iter().filter(|t| t.kind() == TokenKind::Comment).map(Ranged::range).collect();
+        Ok(Self { text, parsed, lines, comments })
+    }
+
+    /// The text, byte for byte as it was given.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The tree.
+    pub fn module(&self) -> &ModModule {
+        self.parsed.syntax()
+    }
+
+    /// The tokens, comments and line ends among them.
+    pub fn tokens(&self) -> &Tokens {
+        self.parsed.tokens()
+    }
+
+    /// The text of `range`.
+    pub fn slice(&self, range: TextRange) -> &'a str {
+        &self.text[range]
+    }
+
+    /// Where `offset` is, as users count it.
+    pub fn location(&self, offset: TextSize) -> Location {
+        let at = self.lines.source_location(offset, self.text, PositionEncoding::Utf32);
+        Location { row: at.line.get(), column: at.character_offset.get() }
+    }
+
+    /// Start of the line that holds `offset`.
+    pub fn line_start(&self, offset: TextSize) -> TextSize {
+        self.lines.line_start(self.lines.line_index(offset), self.text)
+    }
+
+    /// End of the line that holds `offset`, its line ending included.
+    pub fn full_line_end(&self, offset: TextSize) -> TextSize {
+        self.lines.line_range(self.lines.line_index(offset), self.text).end()
+    }
+
+    /// The white space before the first character of the line that holds `offset`.
+    pub fn indentation(&self, offset: TextSize) -> &'a str {
+        let line = &self.text[self.line_start(offset).to_usize()..];
+        let width = line.find(|c| !matches!(c, ' ' | '\t' | '\x0c')).unwrap_or(line.len());
+        &line[..width]
+    }
+
+    /// The line ending of this file, taken from its first line.
+    pub fn newline(&self) -> &'static str {
+        match self.text.find(['\n', '\r']) {
+            Some(at) if self.text[at..].starts_with("\r\n") => "\r\n",
+            Some(at) if self.text[at..].starts_with('\r') => "\r",
+            _ => "\n",
+        }
+    }
+
+    /// The comments inside `range`, in order.
+    pub fn comments_in(&self, range: TextRange) -> &[TextRange] {
+        let from = self.comments.partition_point(|c| c.start() < range.start());
+        let to = self.comments.partition_point(|c| c.start() < range.end());
+        &self.comments[from..to.max(from)]
+    }
+
+    /// Every comment of the file, in order.
+    pub fn comments(&self) -> &[TextRange] {
+        &self.comments
+    }
+}
+
+/// Where brackets or prefix operators nest too deep for a recursive parser, found by the (iterative) lexical scan below. It over-counts inside strings
+/// and comments only in texts that hold hundreds of unbalanced brackets there, which are reported like the others.
+fn nests_too_deep(text: &str) -> Option<(TextSize, &'static str)> {
+    let (mut depth, mut run) = (0usize, 0usize);
+    let mut skip_to = 0;
+    let bytes = text.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        if at < skip_to {
+            continue;
+        }
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'#' => skip_to = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n),
+            _ => {}
+        }
+        match byte {
+            b'-' | b'+' | b'~' => run += 1,
+            b' ' | b'\t' | b'\\' | b'\n' | b'\r' => {}
+            _ => run = 0,
+        }
+        if depth > MAX_BRACKET_DEPTH {
+            return Some((TextSize::new(at as u32), "brackets"));
+        }
+        if run > MAX_PREFIX_RUN {
+            return Some((TextSize::new(at as u32), "prefix operators"));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_line_and_column_in_characters() {
+        let error = Source::parse("x = 'é' )\n").err().expect("a lone bracket is no Python");
+        assert_eq!(error.location, Location { row: 1, column: 9 });
+    }
+
+    #[test]
+    fn deep_brackets_are_an_error_and_no_stack_overflow() {
+        let text = format!("x = {}1{}\n", "(".repeat(10_000), ")".repeat(10_000));
+        assert!(Source::parse(&text).is_err());
+    }
+
+    #[test]
+    fn the_line_ending_is_that_of_the_first_line() {
+        for (text, ending) in [("a = 1\r\nb = 2\n", "\r\n"), ("a = 1\n", "\n"), ("", "\n")] {
+            assert_eq!(Source::parse(text).expect("valid").newline(), ending);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! One integration binary: each module walks a folder of the repository, and nothing is registered per transform.
