@@ -1,0 +1,59 @@
+"""Use `mx.fast.scaled_dot_product_attention` for attention that is written out.
+
+The written-out form stores the scores of every query with every key, and reads and writes them once more for the scale, the mask
+and the softmax. The fast operation keeps the softmax in float32 and, where a fused kernel exists, never stores the scores at all:
+memory grows with the length instead of its square. Grouped key and value heads are native to it.
+
+All three arrays must be (batch, heads, length, head dimension); another layout of rank 4 is silently another result. An additive
+mask must promote to the dtype of the output: the fast operation raises for a float32 mask with half queries, where the sum
+quietly made everything float32. Scores that are used elsewhere, capped or dropped out are something else. In float32 prefill a
+CUDA device has no fused kernel, and nothing is gained.
+"""
+
+import mlx.core as mx
+from prelude import any_of
+
+group = "fast ops"
+guide = "Fast operations: mx.fast.scaled_dot_product_attention"
+gain = "3.4 to 6.3 times faster at half-precision prefill and 1.3 to 2.2 times at decode, with 0.015 to 0.29 of the memory (NVIDIA H200)"
+numerics = {"before": "more precise", "before_values_dtype": "more precise"}
+
+
+def before(q: mx.array, k: mx.array, v: mx.array, scale: float, mask):
+    kt = k.transpose(0, 1, 3, 2)
+    s = any_of((q * scale) @ kt, (q @ kt) * scale, q @ (k * scale).transpose(0, 1, 3, 2), q @ kt)
+    s = any_of(s, s + mask, s if mask is None else s + mask)
+    p = any_of(
+        mx.softmax(s, axis=-1),
+        mx.softmax(s, axis=-1, precise=True),
+        mx.softmax(s.astype(mx.float32), axis=-1).astype(s.dtype),
+    )
+    return p @ v
+
+
+def after(q, k, v, scale=1.0, mask=None):
+    return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
+
+
+def before_values_dtype(q: mx.array, k: mx.array, v: mx.array, scale: float, mask):
+    kt = k.transpose(0, 1, 3, 2)
+    s = any_of((q * scale) @ kt, (q @ kt) * scale, q @ (k * scale).transpose(0, 1, 3, 2), q @ kt)
+    s = any_of(s, s + mask, s if mask is None else s + mask)
+    p = any_of(mx.softmax(s, axis=-1), mx.softmax(s, axis=-1, precise=True), mx.softmax(s.astype(mx.float32), axis=-1))
+    return p.astype(v.dtype) @ v
+
+
+def after_values_dtype(q, k, v, scale=1.0, mask=None):
+    return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask).astype(v.dtype)
+
+
+def guard(q, k, v, mask=None):
+    return q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and (mask is None or mask.dtype == q.dtype)
+
+
+def inputs(dtype):
+    for heads, kv, masked in [((2, 4, 7, 16), (2, 4, 7, 16), True), ((1, 2, 1, 64), (1, 2, 9, 64), False)]:
+        q, k, v = (mx.random.normal(s, key=mx.random.key(n)).astype(dtype) for n, s in enumerate([heads, kv, kv]))
+        mask = mx.where(mx.tri(7, 7) > 0, 0.0, -1e4).astype(dtype) if masked else None
+        yield {"q": q, "k": k, "v": v, "scale": 0.25, "mask": mask}
+        yield {"q": q.astype(mx.float32), "k": k.astype(mx.float32), "v": v, "scale": 0.2, "mask": None}

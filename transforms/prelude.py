@@ -1,0 +1,29 @@
+"""What rule files may name besides MLX: alternatives inside a pattern, and facts for guards.
+
+mlxfix knows these names when it reads a rule. They also run, so that every rule can be executed under MLX as it stands.
+"""
+
+import mlx.core as mx
+
+
+def any_of(*alternatives):
+    """Matches any one of its arguments. When a rule is executed as it stands, the first one."""
+    return alternatives[0]
+
+
+def is_number(value):
+    """Whether the value is a Python number, which never changes the dtype of a floating array."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def broadcasts_into(c, a, b):
+    """Whether `c` broadcasts into the shape of `a @ b` without making it larger and without having more axes."""
+    product = mx.matmul(a, b)
+    if c.ndim > product.ndim or (a.ndim >= 3 and b.ndim == 1 and c.ndim == 1 and c.size > 1):
+        return False
+    return all(m in (1, n) for m, n in zip(reversed(c.shape), reversed(product.shape)))
+
+
+def promotes_into(narrow, wide):
+    """Whether the dtype `narrow` is that of the array `wide`, or one that promotes to it."""
+    return (mx.zeros((1,), narrow) + mx.zeros((1,), wide.dtype)).dtype == wide.dtype
