@@ -1,9 +1,13 @@
 //! Python as text: parsing, positions, comments and edits. The only module that names a `ruff_*` crate; it knows nothing of MLX.
 
 mod edit;
+mod encoding;
+mod lines;
 mod source;
 
 pub use edit::{Edit, EditSet};
+pub use encoding::{Encoding, EncodingError, decode};
+pub use lines::Lines;
 pub use ruff_python_ast as ast;
 pub use ruff_python_ast::token::{TokenKind, Tokens};
 pub use ruff_text_size::{Ranged, TextLen, TextRange, TextSize};
