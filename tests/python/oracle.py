@@ -1,0 +1,150 @@
+"""Compares two results with a third that was computed in float64: not "are they equal" but "which one is nearer to the truth".
+
+The truth is the code before its change, run on inputs cast up to float64, with every cast to float32 inside it turned into a
+cast to float64. It runs on the CPU, the one MLX device that has float64.
+"""
+
+import contextlib
+
+import mlx.core as mx
+import numpy as np
+
+DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
+SPACING = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-52}
+
+# How far `after` may be from the truth, given how far `before` is; both in units of the last place of the result's dtype.
+LARGEST_SLACK = {"float32": 32.0, "float16": 4.0, "bfloat16": 4.0, "float64": 32.0}  # added to the largest error
+MEAN_FACTOR = 1.05  # times the mean error ...
+MEAN_SLACK = {"float32": 0.5, "float16": 0.05, "bfloat16": 0.05, "float64": 0.5}  # ... plus this much
+
+
+def name_of(dtype):
+    """`float16` for `mx.float16`."""
+    return str(dtype).rsplit(".", 1)[-1]
+
+
+def flatten(value, place="result"):
+    """The leaves of a nested result with their places, in order."""
+    if isinstance(value, (list, tuple)):
+        yield place + ".len", len(value)
+        for i, item in enumerate(value):
+            yield from flatten(item, f"{place}[{i}]")
+    elif isinstance(value, dict):
+        yield place + ".keys", sorted(map(str, value))
+        for key in sorted(value, key=str):
+            yield from flatten(value[key], f"{place}[{key!r}]")
+    else:
+        yield place, value
+
+
+def map_arrays(function, value):
+    """`value` with `function` applied to each array in it."""
+    if isinstance(value, mx.array):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_arrays(function, item) for item in value)
+    if isinstance(value, dict):
+        return {key: map_arrays(function, item) for key, item in value.items()}
+    return value
+
+
+def upcast(array):
+    """Floating arrays in float64, all others as they are."""
+    return array.astype(mx.float64) if mx.issubdtype(array.dtype, mx.floating) else array
+
+
+def copied(value):
+    """The same arguments with arrays of their own, so that an in-place change is not seen by the next run."""
+    return map_arrays(lambda a: mx.array(a), value)
+
+
+def _softmax(x, axis=None, *, precise=False, stream=None):
+    if not mx.issubdtype(x.dtype, mx.floating):
+        return _real_softmax(x, axis, precise=precise)
+    n = np.array(x.astype(mx.float64))
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    if n.size == 0:
+        return x
+    with np.errstate(all="ignore"):
+        e = np.exp(n - n.max(axis=axis, keepdims=True))
+        return mx.array(e / e.sum(axis=axis, keepdims=True), mx.float64).astype(x.dtype)
+
+
+_real_softmax = mx.softmax
+
+
+@contextlib.contextmanager
+def float64():
+    """Within it, `mx.float32` is float64 and softmax is as exact as float64 allows (MLX's own stops at float32)."""
+    single = mx.float32
+    mx.float32, mx.softmax = mx.float64, _softmax
+    try:
+        yield
+    finally:
+        mx.float32, mx.softmax = single, _real_softmax
+
+
+def numbers(array):
+    """The array as float64 numbers."""
+    if name_of(array.dtype) == "bfloat16":
+        array = array.astype(mx.float32)
+    return np.array(array).astype(np.float64)
+
+
+def bits(array):
+    """The bytes of an array, with one pattern for every NaN."""
+    values = numbers(array)
+    values[np.isnan(values)] = np.nan
+    return values.tobytes()
+
+
+class Measure:
+    """How two arrays compare with the truth."""
+
+    def __init__(self, before, after, truth):
+        self.dtype = name_of(before.dtype)
+        self.equal = bits(before) == bits(after)
+        self.reason = self._shape_and_dtype(before, after)
+        self.mean = self.largest = (0.0, 0.0)
+        if self.reason or before.size == 0 or self.dtype not in SPACING:
+            if not self.reason and not self.equal:
+                self.reason = f"{self.dtype} values differ"
+            return
+        b, a, t = numbers(before), numbers(after), numbers(truth)
+        if t.shape != b.shape:
+            self.reason = f"the oracle has shape {t.shape}, the result {b.shape}"
+            return
+        for test in (np.isnan, np.isposinf, np.isneginf):
+            if not (np.array_equal(test(a), test(b)) or np.array_equal(test(a), test(t))):
+                self.reason = f"{test.__name__[2:]} appears in other places"
+                return
+        finite = np.isfinite(t) & np.isfinite(a) & np.isfinite(b)
+        if not finite.any():
+            return
+        size = np.abs(t[finite])
+        unit = SPACING[self.dtype] * np.maximum(np.maximum(size, size.mean()), 1e-30)
+        errors = [np.abs(v[finite] - t[finite]) / unit for v in (b, a)]
+        self.mean = tuple(float(e.mean()) for e in errors)
+        self.largest = tuple(float(e.max()) for e in errors)
+
+    @staticmethod
+    def _shape_and_dtype(before, after):
+        if before.dtype != after.dtype:
+            return f"dtype {name_of(before.dtype)} became {name_of(after.dtype)}"
+        if before.shape != after.shape:
+            return f"shape {before.shape} became {after.shape}"
+        return None
+
+    def less_accurate(self):
+        """Why `after` is further from the truth than `before`, or None."""
+        if self.reason or self.equal:
+            return self.reason
+        if self.largest[1] > self.largest[0] + LARGEST_SLACK[self.dtype]:
+            return f"largest error {self.largest[0]:.2f} became {self.largest[1]:.2f} ulp"
+        if self.mean[1] > self.mean[0] * MEAN_FACTOR + MEAN_SLACK[self.dtype]:
+            return f"mean error {self.mean[0]:.3f} became {self.mean[1]:.3f} ulp"
+        return None
+
+    def not_the_same_bits(self):
+        """Why the results are not the same bits, or None."""
+        return self.reason or (None if self.equal else f"not the same bits (largest error {self.largest[1]:.2f} ulp)")
