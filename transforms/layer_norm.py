@@ -1,10 +1,9 @@
 """Use `mx.fast.layer_norm` for a layer norm that is written out.
 
-The written-out norm is seven or more kernels, each of which reads and writes the whole array. The fast operation is one kernel
-that reads `x` once and accumulates in float32: more precise than a norm computed in half precision, and the same bits as one
-computed in float32 and cast back before its weight and bias.
-Only a norm over the last axis, with the population variance (no `ddof`) and eps inside the root, is the same function; weight
-and bias must have exactly one axis each. A cast after the bias is kept, because a float32 weight makes the result float32.
+The written-out norm is seven or more kernels, each of which reads and writes the whole array; the fast operation is one that
+reads `x` once and accumulates in float32. It is more precise than a norm in half precision, and has the bits of one in float32
+that is cast back before its weight and bias. Only a norm over the last axis with the population variance and eps inside the root
+is the same function; weight and bias must have one axis each. A later cast is kept: a float32 weight makes the result float32.
 """
 
 import mlx.core as mx
