@@ -15,7 +15,7 @@ SPACING = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7, "float
 # How far `after` may be from the truth, given how far `before` is; both in units of the last place of the result's dtype.
 LARGEST_SLACK = {"float32": 32.0, "float16": 4.0, "bfloat16": 4.0, "float64": 32.0}  # added to the largest error
 MEAN_FACTOR = 1.05  # times the mean error ...
-MEAN_SLACK = {"float32": 1.0, "float16": 0.05, "bfloat16": 0.05, "float64": 1.0}  # ... plus this much
+MEAN_SLACK = {"float32": 1.0, "float16": 0.02, "bfloat16": 0.02, "float64": 1.0}  # ... plus this much
 
 
 def name_of(dtype):
