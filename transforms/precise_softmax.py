@@ -34,7 +34,7 @@ def after_other_dtype(x, axis, dtype):
 
 
 def guard(x, dtype=None):
-    return dtype is None or promotes_into(dtype, x)
+    return dtype is None or promotes_into(dtype, x.dtype)
 
 
 def inputs(dtype):

@@ -25,5 +25,5 @@ def broadcasts_into(c, a, b):
 
 
 def promotes_into(narrow, wide):
-    """Whether the dtype `narrow` is that of the array `wide`, or one that promotes to it."""
-    return (mx.zeros((1,), narrow) + mx.zeros((1,), wide.dtype)).dtype == wide.dtype
+    """Whether arithmetic between the dtypes `narrow` and `wide` stays in `wide`. A bool never does: it means something else."""
+    return narrow != mx.bool_ and (mx.zeros((1,), narrow) + mx.zeros((1,), wide)).dtype == wide
