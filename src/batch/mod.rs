@@ -1,1 +1,18 @@
-//! Walking, reading, writing.
+//! Many files at once: find them, read them, analyse them side by side, write them back. The only module that touches the file system. What is found in a
+//! text is the engine's matter, how it is told that of `report`.
+
+mod check;
+mod discover;
+mod guard;
+mod place;
+mod read;
+mod run;
+mod write;
+
+pub use check::{Checked, check};
+pub use discover::Scope;
+pub use guard::{catch_panics, on_deep_stack};
+pub use place::{Place, Places};
+pub use read::SIZE_LIMIT;
+pub use run::{Done, Outcome, Plan, run};
+pub use write::{output_file, replace};

@@ -1,8 +1,54 @@
-//! The command line.
+//! The command line: arguments to a plan, outcomes to streams and an exit code. The only module that prints. Nothing is analysed here.
 
+mod args;
+mod check;
+mod explain;
+mod select;
+mod stdin;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+use crate::batch;
+
+/// Nothing is left to report.
+const CLEAN: u8 = 0;
+/// Findings remain, a diff was shown, or a file could not be read or parsed.
+const FINDINGS: u8 = 1;
+/// Bad usage, an internal error, a failed check of our own, or a file that could not be written.
+const FAILURE: u8 = 2;
 
 /// Parse the arguments and run.
 pub fn main() -> ExitCode {
-    ExitCode::from(2)
+    batch::catch_panics();
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => check::run(&cli.check),
+        Some(Command::Check(check)) => check::run(&check),
+        Some(Command::Explain { id }) => explain::explain(&id),
+        Some(Command::List) => explain::list(),
+    };
+    let code = result.unwrap_or_else(|error| {
+        complain(&format!("error: {error:#}\n"));
+        FAILURE
+    });
+    ExitCode::from(code)
+}
+
+/// Write all of `bytes` to standard output. A reader that has gone away, as `head` does, has seen enough.
+fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Write `text` to standard error. Where that fails there is no place left to say so.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,0 +1,114 @@
+//! Runs the analysis over many files side by side. Results come back in the order of the files' names, whatever the number of threads, and only for files
+//! with something to say. Files are first found and then analysed, so that nothing is written into a folder that is still being walked.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rayon::prelude::*;
+
+use crate::engine::Options;
+use crate::report::{FileReport, Problem, ProblemKind};
+
+use super::check::{Checked, check};
+use super::discover::{Scope, discover, unreadable};
+use super::guard::{STACK, guarded, on_deep_stack};
+use super::place::{Place, Places};
+use super::read::{Content, Reader, SIZE_LIMIT};
+use super::write::replace;
+
+/// What to run on, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Which files below the folders belong to them.
+    pub scope: Scope,
+    /// What to look for.
+    pub options: Options,
+    /// Whether changed files are written.
+    pub write: bool,
+    /// How many threads work; `None` for as many as the machine has.
+    pub jobs: Option<NonZero<usize>>,
+}
+
+/// What came of one file.
+#[derive(Clone, Debug)]
+pub struct Outcome<T> {
+    /// The file.
+    pub place: Place,
+    /// What the caller made of its findings, if it was analysed.
+    pub digest: Option<T>,
+    /// What went wrong with it.
+    pub problem: Option<Problem>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Done<T> {
+    /// How many files there were to analyse.
+    pub analysed: usize,
+    /// The files with something to say, in the order of their names.
+    pub outcomes: Vec<Outcome<T>>,
+}
+
+/// Run `plan`. `digest` is called on the analysing threads, while a file's texts are at hand, and its results are all that is kept of them.
+pub fn run<T: Send>(plan: &Plan, digest: impl Fn(&FileReport<'_>) -> T + Sync) -> Result<Done<T>> {
+    let places = Places::new();
+    let jobs = plan.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let found = discover(&plan.paths, &plan.scope, jobs, &places)?;
+    let work = |reader: &mut Reader, path: &PathBuf| file(path, reader, plan, &places, &digest);
+    let mut outcomes: Vec<Outcome<T>> = match &found.files[..] {
+        [] => Vec::new(),
+        // Starting a pool takes longer than analysing a file.
+        [path] => on_deep_stack(|| work(&mut Reader::new(), path)).context("cannot start a thread")?.into_iter().collect(),
+        files => {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.min(files.len())).stack_size(STACK).build();
+            pool.context("cannot start threads")?.install(|| files.par_iter().map_init(Reader::new, work).flatten_iter().collect())
+        }
+    };
+    outcomes.extend(found.problems.into_iter().map(|(path, problem)| Outcome { place: places.name(&path), digest: None, problem: Some(problem) }));
+    outcomes.sort_by(|a, b| a.place.cmp(&b.place));
+    Ok(Done { analysed: found.files.len(), outcomes })
+}
+
+/// Read, analyse and, where asked, write one file. `None` where there is nothing to say.
+fn file<T>(path: &Path, reader: &mut Reader, plan: &Plan, places: &Places, digest: impl Fn(&FileReport<'_>) -> T) -> Option<Outcome<T>> {
+    let trouble = |problem| Some(Outcome { place: places.name(path), digest: None, problem: Some(problem) });
+    let bytes = match reader.read(path) {
+        Ok(Content::Mlx(bytes)) => bytes,
+        Ok(Content::Other) => return None,
+        Ok(Content::TooLarge) => return trouble(too_large()),
+        Err(e) => return trouble(unreadable(&e)),
+    };
+    let mut checked = match check(bytes, &plan.options) {
+        Ok(checked) => checked,
+        Err(problem) => return trouble(problem),
+    };
+    if plan.write
+        && checked.bytes != bytes
+        && let Err(message) = replace(path, bytes, &checked.bytes)
+    {
+        checked.withdraw(bytes, Problem { kind: ProblemKind::NotWritten, location: None, message });
+    }
+    if checked.fixed.findings.is_empty() && checked.bytes == bytes && checked.problem.is_none() {
+        return None;
+    }
+    Some(told(places.name(path), bytes, checked, plan.write, digest))
+}
+
+/// The outcome of an analysed file.
+fn told<T>(place: Place, old: &[u8], checked: Checked<'_>, write: bool, digest: impl Fn(&FileReport<'_>) -> T) -> Outcome<T> {
+    let written = write && checked.bytes != old;
+    let Checked { text, bytes, fixed, problem } = checked;
+    let report = FileReport { path: &place.shown, full_path: &place.path, text: &text, old, new: &bytes, fixed: &fixed, written };
+    match guarded(|| digest(&report)) {
+        Ok(digest) => Outcome { place, digest: Some(digest), problem },
+        Err(panic) => Outcome { place, digest: None, problem: Some(Problem { kind: ProblemKind::Internal, location: None, message: panic }) },
+    }
+}
+
+fn too_large() -> Problem {
+    let message = format!("larger than {} MB, not analysed; leave it out with --exclude", SIZE_LIMIT >> 20);
+    Problem { kind: ProblemKind::TooLarge, location: None, message }
+}

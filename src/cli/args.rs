@@ -1,0 +1,112 @@
+//! The arguments as users write them; ruff's names wherever it has one. What they mean together is decided in `check`.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::finding::Applicability;
+
+/// Makes MLX code fast: finds slow computations in Python that uses mlx and shows, or writes, the fast form.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = AFTER)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) check: CheckArgs,
+}
+
+const AFTER: &str = "\
+Without --write nothing is changed: the diff goes to standard output, the summary to standard error.
+A file or folder named like a command is reached as ./NAME.
+
+Exit codes: 0 nothing left to report; 1 findings remain, a diff was shown, or a file could not be read or parsed;
+2 bad usage, an internal error, or a file that could not be written.";
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Show what would be changed, or with --write change it (the same as without a command)
+    Check(CheckArgs),
+    /// Say what a transform does and why
+    #[command(visible_alias = "rule")]
+    Explain {
+        /// The transform, as `mlxfix list` names it
+        id: String,
+    },
+    /// List the transforms, in the order in which they run
+    List,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// Files and folders; `-` for standard input
+    #[arg(default_value = ".")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Write the changes into the files
+    #[arg(long, visible_alias = "fix")]
+    pub(super) write: bool,
+    /// Also apply edits that keep a half-precision model in half precision
+    #[arg(long)]
+    pub(super) narrow: bool,
+    /// Apply all edits, those that rest on an assumption too
+    #[arg(long = "unsafe", visible_alias = "unsafe-fixes")]
+    pub(super) unsafe_: bool,
+    /// Run only these transforms (comma-separated, repeatable)
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) select: Vec<String>,
+    /// Leave these transforms out (comma-separated, repeatable)
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) ignore: Vec<String>,
+    /// How many threads work [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    pub(super) jobs: Option<NonZero<usize>>,
+    /// How findings are shown
+    #[arg(long, value_name = "FORMAT", default_value = "diff")]
+    pub(super) output_format: OutputFormat,
+    /// Write what would go to standard output into this file
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output_file: Option<PathBuf>,
+    /// Leave out what matches these patterns, written as in .gitignore (comma-separated, repeatable)
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub(super) exclude: Vec<String>,
+    /// Also look at files that .gitignore leaves out
+    #[arg(long)]
+    pub(super) no_respect_gitignore: bool,
+    /// The name to report for standard input
+    #[arg(long, value_name = "NAME")]
+    pub(super) stdin_filename: Option<PathBuf>,
+    /// Exit with 0 even if there are findings (never hides exit code 2)
+    #[arg(short, long)]
+    pub(super) exit_zero: bool,
+    /// Print no summary
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Print nothing at all; only the exit code speaks
+    #[arg(short, long, conflicts_with_all = ["verbose", "quiet"])]
+    pub(super) silent: bool,
+    /// Say more about the run itself
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+impl CheckArgs {
+    /// The least trusted edit that may be applied: the same with and without `--write`, so that what was shown is what is written.
+    pub(super) fn admit(&self) -> Applicability {
+        match (self.unsafe_, self.narrow) {
+            (true, _) => Applicability::Unsafe,
+            (false, true) => Applicability::Narrowing,
+            (false, false) => Applicability::Safe,
+        }
+    }
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum OutputFormat {
+    /// A unified diff with the reasons before each file; `git apply` and `patch` take it
+    Diff,
+    /// An array of findings, in the shape of ruff's
+    Json,
+    /// The same, one object a line
+    JsonLines,
+}

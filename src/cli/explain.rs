@@ -1,0 +1,77 @@
+//! `explain` and `list`: the catalog in words. A transform's Python file is its documentation, so it is shown as it is, in parts.
+
+use anyhow::Result;
+
+use crate::catalog::CATALOG;
+
+use super::{CLEAN, print, select};
+
+/// Say what the transform `id` does, why, and show its worked example.
+pub(super) fn explain(id: &str) -> Result<u8> {
+    let entry = select::entry(id)?;
+    let (title, rationale) = docstring(entry.text);
+    let mut out = format!("{id}: {title}\n");
+    for part in [rationale.to_owned(), example(entry.text)] {
+        if !part.is_empty() {
+            out.push('\n');
+            out.push_str(&part);
+            out.push('\n');
+        }
+    }
+    print(out.as_bytes())?;
+    Ok(CLEAN)
+}
+
+/// Name every transform, in the order in which they run.
+pub(super) fn list() -> Result<u8> {
+    let width = CATALOG.iter().map(|entry| entry.id.len()).max().unwrap_or(0);
+    let lines = CATALOG.iter().map(|entry| format!("{:width$}  {}\n", entry.id, docstring(entry.text).0));
+    print(lines.collect::<String>().as_bytes())?;
+    Ok(CLEAN)
+}
+
+/// The first line of a file's docstring and the rest of it.
+fn docstring(text: &str) -> (&str, &str) {
+    let Some((_, body)) = text.split_once("\"\"\"") else { return ("", "") };
+    let doc = body.split_once("\"\"\"").map_or(body, |(doc, _)| doc).trim();
+    let (title, rest) = doc.split_once('\n').unwrap_or((doc, ""));
+    (title.trim_end(), rest.trim())
+}
+
+/// The functions of a file that show the change: those named `before...` and `after...`, with the lines above them that belong to them.
+fn example(text: &str) -> String {
+    let mut parts: Vec<Vec<&str>> = vec![Vec::new()];
+    for line in text.lines() {
+        let starts = !line.is_empty() && !line.starts_with([' ', '\t', ')', ']', '}']);
+        let continues = parts.last().and_then(|part| part.last()).is_some_and(|last| last.starts_with(['@', '#']));
+        if starts && !continues {
+            parts.push(Vec::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(line);
+        }
+    }
+    let shows = |part: &Vec<&str>| {
+        part.iter().any(|line| ["def before", "def after", "class Before", "class After"].iter().any(|head| line.starts_with(head)))
+    };
+    let shown = parts.into_iter().filter(shows).map(|part| part.join("\n").trim_end().to_owned());
+    shown.collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# form: 1\n\"\"\"Do it fast.\n\nOne kernel\nfor three.\n\"\"\"\nimport mlx.core as mx\n\n\ndef before(x):\n    y = x\n\n    return y\n\n\ndef guard(x):\n    return True\n\n\n@mark\ndef after(\n    x,\n):\n    return x\n";
+
+    #[test]
+    fn the_docstring_is_title_and_rationale() {
+        assert_eq!(docstring(FILE), ("Do it fast.", "One kernel\nfor three."));
+        assert_eq!(docstring("x = 1\n"), ("", ""));
+    }
+
+    #[test]
+    fn the_example_is_before_and_after_alone() {
+        assert_eq!(example(FILE), "def before(x):\n    y = x\n\n    return y\n\n@mark\ndef after(\n    x,\n):\n    return x");
+    }
+}

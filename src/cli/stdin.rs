@@ -1,0 +1,49 @@
+//! Standard input as a file, for editors: the diff to standard output, or with `--write` the whole text, byte for byte, whatever became of it.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::batch::{self, Place, Places};
+use crate::engine::Options;
+use crate::report::FileReport;
+
+use super::check::{Digest, Run};
+
+/// Analyse standard input under the name `name`.
+pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, write: bool) -> Result<()> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    let place = place(name);
+    let checked = batch::on_deep_stack(|| batch::check(&bytes, options)).context("cannot start a thread")?;
+    match checked {
+        Ok(checked) => {
+            let report = FileReport {
+                path: &place.shown,
+                full_path: &place.path,
+                text: &checked.text,
+                old: &bytes,
+                new: &checked.bytes,
+                fixed: &checked.fixed,
+                written: write,
+            };
+            let digest = Digest::of(&report, run.format());
+            // With --write the text itself goes to standard output, so the remarks on what is left have no place there.
+            let out = if write { checked.bytes } else { digest.out };
+            run.add(&place, Some(Digest { out, summary: digest.summary }), checked.problem);
+        }
+        Err(problem) => {
+            let digest = write.then(|| Digest { out: bytes, summary: Default::default() });
+            run.add(&place, digest, Some(problem));
+        }
+    }
+    Ok(())
+}
+
+fn place(name: Option<&Path>) -> Place {
+    match name {
+        Some(name) => Places::new().name(&std::path::absolute(name).unwrap_or_else(|_| name.to_path_buf())),
+        None => Place { path: "-".into(), shown: "-".into(), near: "-".into() },
+    }
+}

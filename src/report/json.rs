@@ -1,0 +1,176 @@
+//! Findings as JSON, one object a line, in the shape of ruff's output with our own fields added, so that what reads ruff's reads ours. The array form is the
+//! same objects between brackets.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::engine::Reported;
+use crate::finding::{Applicability, Numerics};
+use crate::syntax::{Lines, Location};
+
+use super::{FileReport, Problem, readable};
+
+#[derive(Serialize)]
+struct Record<'a> {
+    cell: Option<u32>,
+    code: Option<&'a str>,
+    name: &'a str,
+    message: &'a str,
+    url: Option<&'a str>,
+    filename: &'a str,
+    location: Place,
+    end_location: Place,
+    noqa_row: usize,
+    severity: &'a str,
+    fix: Option<Fix<'a>>,
+    // From here on ours.
+    file: &'a str,
+    line: usize,
+    end_line: usize,
+    rule: &'a str,
+    applicability: Applicability,
+    applied: bool,
+    numerics: Option<Numerics>,
+    rationale: &'a [String],
+    assumptions: &'a [String],
+    guide: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Fix<'a> {
+    applicability: &'a str,
+    message: &'a str,
+    edits: Vec<FixEdit<'a>>,
+}
+
+#[derive(Serialize)]
+struct FixEdit<'a> {
+    content: &'a str,
+    location: Place,
+    end_location: Place,
+}
+
+/// A place, from row 1 and column 1.
+#[derive(Clone, Copy, Serialize)]
+struct Place {
+    row: usize,
+    column: usize,
+}
+
+impl From<Location> for Place {
+    fn from(at: Location) -> Self {
+        Self { row: at.row, column: at.column }
+    }
+}
+
+/// The findings of `file`, one JSON object a line.
+pub fn records(file: &FileReport<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let lines = file.lines();
+    let (shown, full) = (readable(file.path), readable(file.full_path));
+    for reported in file.findings() {
+        let finding = &reported.finding;
+        let (start, end) = file.span(&lines, finding.range);
+        let id = finding.transform.as_str();
+        append(
+            &mut out,
+            &Record {
+                cell: None,
+                code: Some(id),
+                name: id,
+                message: &finding.message,
+                url: None,
+                filename: &full,
+                location: start.into(),
+                end_location: end.into(),
+                noqa_row: start.row,
+                severity: if finding.applicability == Applicability::Advice { "info" } else { "warning" },
+                fix: fix(file, &lines, reported),
+                file: &shown,
+                line: start.row,
+                end_line: last_row(start, end),
+                rule: id,
+                applicability: finding.applicability,
+                applied: reported.applied,
+                numerics: finding.numerics,
+                rationale: &finding.rationale,
+                assumptions: &finding.assumptions,
+                guide: Some(finding.guide.as_str()).filter(|guide| !guide.is_empty()),
+            },
+        );
+    }
+    out
+}
+
+/// A file that was not analysed or not changed, as one JSON object on a line.
+pub fn problem_record(path: &Path, full_path: &Path, problem: &Problem) -> Vec<u8> {
+    let (shown, full) = (readable(path), readable(full_path));
+    let place = Place::from(problem.location.unwrap_or(Location { row: 1, column: 1 }));
+    let mut out = Vec::new();
+    append(
+        &mut out,
+        &Record {
+            cell: None,
+            code: None,
+            name: problem.kind.as_str(),
+            message: &problem.message,
+            url: None,
+            filename: &full,
+            location: place,
+            end_location: place,
+            noqa_row: place.row,
+            severity: "error",
+            fix: None,
+            file: &shown,
+            line: place.row,
+            end_line: place.row,
+            rule: problem.kind.as_str(),
+            applicability: Applicability::Advice,
+            applied: false,
+            numerics: None,
+            rationale: &[],
+            assumptions: &[],
+            guide: None,
+        },
+    );
+    out
+}
+
+/// The objects of `lines`, one a line, as a JSON array.
+pub fn array(lines: &[u8]) -> Vec<u8> {
+    let mut out = b"[".to_vec();
+    // JSON escapes line feeds inside strings, so each one here ends an object.
+    for (at, object) in lines.split(|&b| b == b'\n').filter(|object| !object.is_empty()).enumerate() {
+        out.extend(if at == 0 { &b"\n  "[..] } else { b",\n  " });
+        out.extend(object);
+    }
+    out.extend(if out.len() > 1 { &b"\n]\n"[..] } else { b"]\n" });
+    out
+}
+
+fn fix<'a>(file: &FileReport<'_>, lines: &Lines<'_>, reported: &'a Reported) -> Option<Fix<'a>> {
+    let finding = &reported.finding;
+    if finding.edits.is_empty() {
+        return None;
+    }
+    let edits = finding.edits.iter().map(|edit| {
+        let (start, end) = file.span(lines, edit.range);
+        FixEdit { content: &edit.content, location: start.into(), end_location: end.into() }
+    });
+    let applicability = match finding.applicability {
+        Applicability::Advice => "displayonly",
+        other => other.as_str(),
+    };
+    Some(Fix { applicability, message: &finding.message, edits: edits.collect() })
+}
+
+/// The last row with a character of the range: one that ends with a line feed ends at column 1 of the row after.
+fn last_row(start: Location, end: Location) -> usize {
+    if end.column == 1 && end.row > start.row { end.row - 1 } else { end.row }
+}
+
+fn append(out: &mut Vec<u8>, record: &Record<'_>) {
+    serde_json::to_writer(&mut *out, record).expect("invariant: strings, numbers and lists of them always serialise");
+    out.push(b'\n');
+}

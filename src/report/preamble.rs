@@ -1,0 +1,55 @@
+//! The reasons for a file's changes, as `# ` lines before its diff. Every line begins with `#`, so that neither `git apply` nor `patch` can take one for
+//! part of the diff; nothing is ever put between hunks, which `git apply` refuses.
+
+use crate::engine::Reported;
+use crate::finding::{Applicability, Finding};
+
+use super::{FileReport, readable};
+
+/// What is said about the findings of `file`, each line ending in a line feed.
+pub fn remarks(file: &FileReport<'_>) -> String {
+    let mut out = String::new();
+    let lines = file.lines();
+    for reported in file.findings() {
+        let finding = &reported.finding;
+        let row = file.span(&lines, finding.range).0.row;
+        let (id, how) = (&finding.transform, finding.applicability.as_str());
+        line(&mut out, "", &format!("{}:{row}: {id} [{how}]: {}", readable(file.path), finding.message));
+        for reason in &finding.rationale {
+            line(&mut out, "  ", reason);
+        }
+        for assumption in &finding.assumptions {
+            line(&mut out, "  assumes ", assumption);
+        }
+        if let Some(numerics) = finding.numerics {
+            line(&mut out, "  numerics: ", numerics.as_str());
+        }
+        if !finding.guide.is_empty() {
+            line(&mut out, "  guide: ", &finding.guide);
+        }
+        if let Some(way) = not_applied(reported) {
+            line(&mut out, "  ", way);
+        }
+    }
+    out
+}
+
+/// Why the edit of `reported` is not in the diff, and what would put it there. Advice without an edit speaks for itself.
+fn not_applied(reported: &Reported) -> Option<&'static str> {
+    let Finding { applicability, edits, .. } = &reported.finding;
+    match applicability {
+        _ if reported.applied || edits.is_empty() => None,
+        Applicability::Safe => Some("not applied: another edit is in its way; run again after applying this one"),
+        Applicability::Narrowing => Some("not applied: apply with --narrow"),
+        Applicability::Unsafe => Some("not applied: apply with --unsafe"),
+        Applicability::Advice => Some("not applied: yours to decide"),
+    }
+}
+
+/// One remark. A line ending or another control character inside it would end the comment, so each is replaced by a blank.
+fn line(out: &mut String, lead: &str, text: &str) {
+    out.push_str("# ");
+    out.push_str(lead);
+    out.extend(text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }));
+    out.push('\n');
+}
