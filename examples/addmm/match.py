@@ -1,0 +1,39 @@
+"""A matrix product plus something. Each is one call of `mx.addmm`."""
+
+import mlx.core as mx
+import mlx.nn as nn
+
+
+class Linear(nn.Module):
+    """A layer written out: the bias has one axis, so that it always fits into the product."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.weight = mx.zeros((outputs, inputs))
+        self.bias = mx.zeros((outputs,))
+
+    def __call__(self, x: mx.array):
+        return x @ self.weight.T + self.bias
+
+
+def merged_adapter(weight: mx.array, lora_a: mx.array, lora_b: mx.array):
+    """Merges a low-rank adapter into the weight that it belongs to."""
+    return weight + lora_b @ lora_a
+
+
+def functions_instead_of_operators(a: mx.array, b: mx.array, c: mx.array):
+    """The same sum in function calls."""
+    return mx.add(mx.matmul(a, b), c)
+
+
+def residual(h: mx.array, x: mx.array, weight: mx.array):
+    """The residual stream plus the output projection."""
+    out = x @ weight.transpose()
+    return h + out
+
+
+def bias_by_statement(x: mx.array, w: mx.array, b: mx.array):
+    """The product has a name of its own, used once."""
+    y = mx.matmul(x, w)
+    y = y + b
+    return mx.maximum(y, 0)

@@ -1,0 +1,58 @@
+"""What looks like a product plus an array, and must stay a sum."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+
+def plus_a_number(a: mx.array, b: mx.array):
+    """The fast operation takes no Python number."""
+    return a @ b + 1e-5
+
+
+def enlarges_the_product(x: mx.array, w: mx.array, heads: int):
+    """The bias has one axis more than the product, and the sum one more than either."""
+    bias = mx.zeros((heads, 1, 8))
+    return x.reshape(-1, 4) @ w.reshape(4, 8) + bias
+
+
+def product_is_returned(a: mx.array, b: mx.array, c: mx.array):
+    """The product is needed outside, and would be computed twice."""
+    product = a @ b
+    return product + c, product
+
+
+def bias_in_float32(x: mx.array, w: mx.array, bias: mx.array):
+    """A float32 bias would have both matrices copied to float32."""
+    return x.astype(mx.float16) @ w.astype(mx.float16) + bias.astype(mx.float32)
+
+
+def quantized(x: mx.array, w: mx.array, scales: mx.array, biases: mx.array, c: mx.array):
+    """The product is of a quantized matrix."""
+    return mx.quantized_matmul(x, w, scales, biases, transpose=True) + c
+
+
+def through_a_layer(x: mx.array, h: mx.array):
+    """The product is inside a layer that may hold a bias of its own."""
+    return h + nn.Linear(16, 16)(x)
+
+
+def elementwise(a: mx.array, b: mx.array, c: mx.array):
+    """An elementwise product is no matrix product."""
+    return a * b + c
+
+
+def scaled_and_cast(a: mx.array, b: mx.array, c: mx.array):
+    """Between the product and the sum stands a cast."""
+    return c + (a @ b).astype(mx.float32)
+
+
+def in_place(accumulator: mx.array, a: mx.array, b: mx.array):
+    """The caller's array changes; an assignment would not change it."""
+    accumulator += a @ b
+    return None
+
+
+def in_numpy(a, b):
+    """NumPy arrays have the same operators."""
+    return np.asarray(a) @ np.asarray(b) + np.ones(4)

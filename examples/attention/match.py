@@ -1,0 +1,71 @@
+"""Attention as people write it. Each is one call of `mx.fast.scaled_dot_product_attention`."""
+
+import math
+
+import mlx.core as mx
+import mlx.nn as nn
+
+
+class Attention(nn.Module):
+    """The block of most ported language models: scaled queries, a mask that may be None, softmax in float32."""
+
+    def __init__(self, dim: int, n_heads: int):
+        super().__init__()
+        self.n_heads = n_heads
+        self.scale = (dim // n_heads) ** -0.5
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+
+    def __call__(self, x: mx.array, mask=None):
+        B, L, _ = x.shape
+        queries, keys, values = mx.split(self.qkv(x), 3, axis=-1)
+        queries = queries.reshape(B, L, self.n_heads, -1).transpose(0, 2, 1, 3)
+        keys = keys.reshape(B, L, self.n_heads, -1).transpose(0, 2, 1, 3)
+        values = values.reshape(B, L, self.n_heads, -1).transpose(0, 2, 1, 3)
+        scores = (queries * self.scale) @ keys.transpose(0, 1, 3, 2)
+        if mask is not None:
+            scores += mask
+        scores = mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype)
+        return (scores @ values).transpose(0, 2, 1, 3).reshape(B, L, -1)
+
+
+def scores_divided(q: mx.array, k: mx.array, v: mx.array, heads: int, dim: int):
+    """The scores are divided by a root, and the ranks are plain to see."""
+    B, L = q.shape[0], q.shape[1]
+    q = q.reshape(B, L, heads, dim).transpose(0, 2, 1, 3)
+    k = k.reshape(B, L, heads, dim).transpose(0, 2, 1, 3)
+    v = v.reshape(B, L, heads, dim).transpose(0, 2, 1, 3)
+    weights = mx.softmax(q @ k.swapaxes(-1, -2) / math.sqrt(64), axis=-1)
+    return weights @ v
+
+
+def mask_always_there(q: mx.array, k: mx.array, v: mx.array, mask: mx.array):
+    """A mask that is simply added, and function calls where others write operators."""
+    scores = mx.matmul(q * 0.125, mx.transpose(k, (0, 1, 3, 2))) + mask
+    probabilities = mx.softmax(scores, axis=-1, precise=True)
+    return mx.matmul(probabilities, v)
+
+
+def no_scale(queries: mx.array, keys: mx.array, values: mx.array):
+    """T5 scales nothing: the scale of the fast operation is 1."""
+    scores = queries @ keys.moveaxis(-1, -2)
+    weights = mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype)
+    return weights @ values
+
+
+def scores_in_float32(queries: mx.array, keys: mx.array, values: mx.array, mask=None):
+    """Phi computes the scores in float32 and casts the probabilities to the values."""
+    queries, keys = queries.astype(mx.float32), keys.astype(mx.float32)
+    scale = math.sqrt(1 / queries.shape[-1])
+    scores = (queries * scale) @ keys.transpose(0, 1, 3, 2)
+    if mask is not None:
+        scores = scores + mask
+    scores = mx.softmax(scores, axis=-1).astype(values.dtype)
+    return scores @ values
+
+
+def repeated_heads(q: mx.array, k: mx.array, v: mx.array, repeats: int):
+    """Key and value heads are repeated first; the fast operation takes them either way."""
+    k = mx.repeat(k, repeats, axis=1)
+    v = mx.repeat(v, repeats, axis=1)
+    s = (q @ mx.swapaxes(k, 2, 3)) * 0.25
+    return mx.softmax(s, -1) @ v

@@ -1,0 +1,98 @@
+"""What looks like scaled dot-product attention, and is something else."""
+
+import mlx.core as mx
+import mlx.nn as nn
+
+
+def soft_cap(q: mx.array, k: mx.array, v: mx.array):
+    """The scores are capped by a tanh before the softmax, as in Gemma 2."""
+    scores = (q * 0.125) @ k.transpose(0, 1, 3, 2)
+    scores = mx.tanh(scores / 50.0) * 50.0
+    return mx.softmax(scores, axis=-1) @ v
+
+
+def scores_returned(q: mx.array, k: mx.array, v: mx.array):
+    """The scores are needed outside, for word timestamps in Whisper."""
+    qk = (q * 0.125) @ k.transpose(0, 1, 3, 2)
+    weights = mx.softmax(qk, axis=-1)
+    return weights @ v, qk
+
+
+class Dropout(nn.Module):
+    """Dropout acts on the weights between the softmax and the values."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = nn.Dropout(0.1)
+
+    def __call__(self, q: mx.array, k: mx.array, v: mx.array):
+        weights = mx.softmax((q * 0.125) @ k.transpose(0, 1, 3, 2), axis=-1)
+        return self.dropout(weights) @ v
+
+
+def one_head(x: mx.array):
+    """Rank 3 by construction: the fast operation takes rank 4 only."""
+    B, H, W, C = x.shape
+    q = x.reshape(B, H * W, C)
+    scores = (q * 0.125) @ q.transpose(0, 2, 1)
+    return mx.softmax(scores, axis=-1) @ q
+
+
+def grouped_heads(q: mx.array, k: mx.array, v: mx.array):
+    """Heads in groups, rank 5 by construction."""
+    B, H, L, D = q.shape
+    q = q.reshape(B, 2, H // 2, L, D)
+    scores = (q * 0.125) @ mx.expand_dims(k, 2).swapaxes(-1, -2)
+    return mx.softmax(scores, axis=-1) @ mx.expand_dims(v, 2)
+
+
+def over_the_queries(q: mx.array, k: mx.array, v: mx.array):
+    """The softmax is over the queries, as in slot attention."""
+    return mx.softmax((q * 0.125) @ k.transpose(0, 1, 3, 2), axis=-2) @ v
+
+
+def result_in_float32(q: mx.array, k: mx.array, v: mx.array):
+    """The probabilities stay in float32, and so does the result."""
+    scores = (q * 0.125) @ k.transpose(0, 1, 3, 2)
+    return mx.softmax(scores.astype(mx.float32), axis=-1) @ v
+
+
+def sigmoid_attention(q: mx.array, k: mx.array, v: mx.array):
+    """There is no softmax."""
+    return mx.sigmoid((q * 0.125) @ k.transpose(0, 1, 3, 2)) @ v
+
+
+def renormalised(q: mx.array, k: mx.array, v: mx.array):
+    """The weights are divided once more before they meet the values."""
+    weights = mx.softmax((q * 0.125) @ k.transpose(0, 1, 3, 2), axis=-1)
+    weights = weights / (1.0 + mx.sum(weights, axis=-2, keepdims=True))
+    return weights @ v
+
+
+def multiplied_mask(q: mx.array, k: mx.array, v: mx.array, mask: mx.array):
+    """The mask is a factor, not a term."""
+    return mx.softmax((q * 0.125) @ k.transpose(0, 1, 3, 2) * mask, axis=-1) @ v
+
+
+def sink(q: mx.array, k: mx.array, v: mx.array, sinks: mx.array):
+    """One column more takes part in the softmax and is dropped afterwards."""
+    scores = (q * 0.125) @ k.transpose(0, 1, 3, 2)
+    scores = mx.concatenate([scores, sinks], axis=-1)
+    return mx.softmax(scores, axis=-1)[..., :-1] @ v
+
+
+def router(x: mx.array, gate: mx.array):
+    """A product and a softmax, but no values."""
+    return mx.softmax((x * 0.125) @ gate.transpose(0, 1, 3, 2), axis=-1)
+
+
+def keys_with_temperature(q: mx.array, k: mx.array, v: mx.array, temperature: mx.array):
+    """The scale is an array with a value per head."""
+    return mx.softmax((q @ k.transpose(0, 1, 3, 2)) * temperature, axis=-1) @ v
+
+
+def in_torch(q, k, v):
+    """The same formula in PyTorch."""
+    import torch
+
+    return torch.softmax((q * 0.125) @ k.transpose(-1, -2), dim=-1) @ v

@@ -1,0 +1,43 @@
+"""Softmax computed in float32 and cast back. Each is one call with `precise=True`."""
+
+import mlx.core as mx
+from mlx import core
+
+
+def attention_weights(scores: mx.array):
+    """The textbook form, on one line."""
+    return mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype)
+
+
+def expert_scores(gates: mx.array, inds: mx.array):
+    """A router casts back to the dtype of the array that it gathered from."""
+    scores = mx.softmax(
+        mx.take_along_axis(gates, inds, axis=-1).astype(mx.float32),
+        axis=-1,
+    ).astype(gates.dtype)
+    return scores
+
+
+def step_by_step(logits: mx.array):
+    """Each cast is a statement of its own."""
+    dtype = logits.dtype
+    upcast = logits.astype(mx.float32)
+    probs = mx.softmax(upcast, -1)
+    probs = probs.astype(dtype)
+    return probs
+
+
+def all_axes(x: mx.array):
+    """Without an axis the softmax is over the whole array."""
+    return mx.softmax(x.astype(mx.float32)).astype(x.dtype)
+
+
+def over_classes_and_heads(logits: mx.array):
+    """Two axes at once, through another name of the module."""
+    return core.softmax(logits.astype(core.float32), axis=(0, -1)).astype(logits.dtype)
+
+
+def with_temperature(logits: mx.array, temperature: float):
+    """The division happens before the cast and stays where it is."""
+    scaled = logits / temperature
+    return mx.softmax(scaled.astype(mx.float32), axis=-1).astype(scaled.dtype)

@@ -1,0 +1,59 @@
+"""What looks like a softmax with two needless casts, and is something else."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+
+def stays_in_float32(logits: mx.array):
+    """The float32 probabilities are wanted: there is no cast back."""
+    return mx.softmax(logits.astype(mx.float32), axis=-1)
+
+
+def divided_in_float32(logits: mx.array, temperature: float):
+    """The temperature is applied in float32, between the cast and the softmax."""
+    return mx.softmax(logits.astype(mx.float32) / temperature, axis=-1).astype(logits.dtype)
+
+
+def neural_network_softmax(x: mx.array):
+    """`nn.softmax` has no parameter `precise`."""
+    return nn.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)
+
+
+def log_softmax(x: mx.array):
+    """Nor has `nn.log_softmax`."""
+    return nn.log_softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)
+
+
+def log_sum(x: mx.array):
+    """Nor has `mx.logsumexp`."""
+    return mx.logsumexp(x.astype(mx.float32), axis=-1).astype(x.dtype)
+
+
+def down_not_up(x: mx.array):
+    """The first cast is to half precision."""
+    return mx.softmax(x.astype(mx.float16), axis=-1).astype(x.dtype)
+
+
+def counts(tokens: mx.array):
+    """The operand is made of integers, for which `precise=True` is another function."""
+    hits = tokens.astype(mx.int32)
+    return mx.softmax(hits.astype(mx.float32), axis=-1).astype(hits.dtype)
+
+
+def selection_before_the_cast(gates: mx.array):
+    """The cast back comes after a choice among the float32 probabilities."""
+    probabilities = mx.softmax(gates.astype(mx.float32), axis=-1)
+    return mx.max(probabilities, axis=-1).astype(gates.dtype)
+
+
+def both_are_used(logits: mx.array):
+    """The float32 probabilities are returned as well."""
+    probabilities = mx.softmax(logits.astype(mx.float32), axis=-1)
+    return probabilities.astype(logits.dtype), probabilities
+
+
+def in_numpy(x):
+    """Another library's arrays have `astype` too."""
+    e = np.exp(x.astype(np.float32))
+    return (e / e.sum(-1, keepdims=True)).astype(x.dtype)

@@ -1,0 +1,13 @@
+"""Arguments for the examples beside this file."""
+
+
+ARGUMENTS = {
+    "decode": lambda mx, dtype: (mx.array([[2, 0], [1, 1]]), {0: "a", 1: "b", 2: "c"}),
+    "listed": lambda mx, dtype: (mx.random.normal((3, 4)).astype(dtype),),
+    "as_numbers": lambda mx, dtype: (mx.random.uniform(shape=(3, 4)).astype(dtype),),
+    "by_index": lambda mx, dtype: (mx.array([[3, 1], [1, 7]]),),
+    "numbered": lambda mx, dtype: (mx.random.normal((2, 3, 5)).astype(dtype),),
+    "read_twice": lambda mx, dtype: (mx.array([[3, 1], [0, 2]]),),
+    "rank_not_visible": lambda mx, dtype: (mx.array([104, 105]),),
+}
+EXACT = set(ARGUMENTS)

@@ -1,0 +1,55 @@
+"""Loops that ask an array for one element after the other. Each asks once, with `.tolist()`."""
+
+import mlx.core as mx
+
+
+def decode(tokens: mx.array, vocabulary: dict):
+    """A loop over the elements."""
+    words = []
+    for token in tokens.flatten():
+        words.append(vocabulary[token.item()])
+    return words
+
+
+def listed(scores: mx.array):
+    """A comprehension does the same."""
+    return [score.item() for score in mx.sort(scores.reshape(-1))]
+
+
+def as_numbers(probabilities: mx.array):
+    """`float` and `int` read an element too."""
+    total = 0.0
+    for p in probabilities.flatten():
+        total += float(p)
+    return total
+
+
+def by_index(labels: mx.array):
+    """Each index is an operation and a wait of its own."""
+    labels = labels.flatten()
+    counts = {}
+    for i in range(len(labels)):
+        counts[labels[i].item()] = i
+    return counts
+
+
+def numbered(tokens: mx.array):
+    """The loop counts as it goes."""
+    positions = {}
+    for position, token in enumerate(mx.argmax(tokens, axis=-1).flatten()):
+        positions[int(token)] = position
+    return positions
+
+
+def read_twice(lengths: mx.array):
+    """Two waits for each element."""
+    flat = mx.flatten(lengths)
+    return {n.item(): list(range(n.item())) for n in flat}
+
+
+def rank_not_visible(tokens: mx.array):
+    """Nothing shows that the array has one axis."""
+    text = ""
+    for token in tokens:
+        text += chr(token.item())
+    return text

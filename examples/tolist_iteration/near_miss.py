@@ -1,0 +1,79 @@
+"""Loops that read elements and must stay as they are."""
+
+import mlx.core as mx
+import numpy as np
+
+
+def list_of_arrays(steps: list):
+    """A Python list of arrays has no `tolist`."""
+    losses = [mx.mean(step) for step in steps]
+    return [loss.item() for loss in losses]
+
+
+def generator(prompt: mx.array, model):
+    """Tokens come out of a generator one at a time."""
+
+    def steps(y):
+        while True:
+            y = model(y)
+            yield y
+
+    for token in steps(prompt):
+        if token.item() == 2:
+            return token
+
+
+def rows(matrix: mx.array):
+    """The loop variable is a row, from which one element is read."""
+    best = []
+    for row in matrix.reshape(4, -1):
+        best.append(row[0].item())
+    return best
+
+
+def stays_an_array(values: mx.array, half: mx.array):
+    """The element also takes part in arithmetic, with the dtype of an array."""
+    out = []
+    for v in values.flatten():
+        out.append((v.item(), half * v))
+    return out
+
+
+def changed_in_the_loop(values: mx.array):
+    """The array changes while the loop reads it by index."""
+    values = values.flatten()
+    for i in range(1, len(values)):
+        values[i] = values[i] + values[i - 1].item()
+    return values
+
+
+def pairs(weights: dict):
+    """The values of a dictionary may be anything that has `item`."""
+    return {name: value.item() for name, value in weights.items()}
+
+
+def in_numpy(values):
+    """NumPy arrays do not wait for a device."""
+    return [v.item() for v in np.asarray(values).flatten()]
+
+
+def already_a_list(values: mx.array):
+    """Somebody has asked for everything at once."""
+    return [float(v) for v in values.flatten().tolist()]
+
+
+def lazily(values: mx.array):
+    """No element is read: the loop builds a graph."""
+    total = mx.array(0.0)
+    for v in values.flatten():
+        total = total + mx.abs(v)
+    return total
+
+
+def one_scalar(loss: mx.array, steps: int):
+    """The same scalar is read again and again, and there is no array to ask at once."""
+    history = []
+    for _ in range(steps):
+        loss = loss * 0.5
+        history.append(loss.item())
+    return history
