@@ -2,16 +2,21 @@
 
     python scripts/api_table.py > src/graph/mlx_api.tsv
 
-Names, parameters and result kinds come from the stub that MLX ships; what the stub does not say (dtype rules) or says
-wrongly is measured by calling the functions. The output depends on nothing but `mlx[cpu]==0.32.4`: a test runs this
-script again and compares. Only the standard library, NumPy (an MLX dependency of the stub) and mlx are used.
+Columns: name; parameters as `name|kind|accepts|default`; result; dtype rule; effect; since which MLX release; the
+function that an alias or a method stands for; the array parameters whose dtype takes part in the rule.
+
+Names come from the stub that MLX ships. What the stub does not say (dtype rules) or says wrongly (which arguments go by
+name, which must be arrays) is measured by `api_measure.py`. The output depends on nothing but `mlx[cpu]==0.32.4`: a test
+runs this script again and compares.
 """
 
 import ast
+import copy
 import pathlib
 import sys
 
 import mlx.core as mx
+from api_measure import measure, resolve, same
 
 VERSION = "0.32.4"
 MODULES = ("fast", "linalg", "fft", "random", "metal", "distributed", "cuda")
@@ -102,7 +107,7 @@ RESULTS = {
     "tuple[array, array]": "arrays",
     "tuple[array, array, array]": "arrays",
 }
-# Where the stub is silent or wrong; each is checked by `measure` where it can be called.
+# Where the stub is silent or wrong.
 STUB_RESULTS = {"split": "arrays", "divmod": "arrays", "depends": "arrays", "einsum_path": "other"} | dict.fromkeys(
     ("async_eval", "save_gguf", "save_safetensors", "savez", "savez_compressed", "export_to_dot"), "none"
 )
@@ -130,7 +135,8 @@ def accepts(name, text):
     members = {part for part in text.split("|") if part not in ("None", "int")}
     if members and all("int" in part and "array" not in part and "Callable" not in part for part in members):
         return "ints"
-    return "ints" if name in ("shape", "axes") and not text else "other"
+    unannotated = {"shape": "ints", "axes": "ints", "operands": "array"}
+    return "other" if text else unannotated.get(name, "other")
 
 
 class Parameter:
@@ -165,12 +171,14 @@ class Function:
         self.params = params
         self.result = result
         self.dtype = "?"
+        self.joins = []
         self.same = "-"
 
     def line(self, effects, since):
         params = " ".join(map(str, self.params)) or "-"
         effect = effects.get(self.name, "pure")
-        return "\t".join([self.name, params, self.result, self.dtype, effect, since.get(self.name, "-"), self.same])
+        joins = " ".join(self.joins) or "-"
+        return "\t".join([self.name, params, self.result, self.dtype, effect, since.get(self.name, "-"), self.same, joins])
 
 
 def from_stub(node, prefix):
@@ -190,7 +198,7 @@ def merged(first, second):
 
 
 def read_stubs():
-    """Every function of the stubs, and every method and property of `array`, by dotted name."""
+    """Every function of the stubs, every method and property of `array`, and its constructor as `array`, by dotted name."""
     folder = pathlib.Path(mx.__file__).parent / "core"
     functions = {}
 
@@ -208,14 +216,9 @@ def read_stubs():
             if isinstance(node, ast.ClassDef) and node.name == "array":
                 for member in node.body:
                     add(member, "array.")
+                    if isinstance(member, ast.FunctionDef) and member.name == "__init__":
+                        functions["array"] = Function("array", parameters(member.args), "array")
     return functions
-
-
-def resolve(dotted):
-    value = mx
-    for part in dotted.split("."):
-        value = getattr(value, part)
-    return value
 
 
 def add_runtime_names(functions):
@@ -226,31 +229,39 @@ def add_runtime_names(functions):
         if name.startswith("_") or name in functions or type(value).__name__ != "nb_func":
             continue
         canonical = known[id(value)]
-        functions[name] = Function(name, functions[canonical].params, functions[canonical].result)
-        functions[name].same = canonical
+        functions[name] = copy.copy(functions[canonical])
+        functions[name].name, functions[name].same = name, canonical
 
 
 def link(functions):
     """Fills the last column: the function that an alias or a method stands for."""
     for alias, canonical in PAIRS.items():
+        check(functions[alias], functions[canonical])
         assert [str(p) for p in functions[alias].params] == [str(p) for p in functions[canonical].params], alias
-        functions[alias].same = canonical
     for name, function in functions.items():
         method = name.removeprefix("array.")
-        if method == name or method in NO_TWIN:
-            continue
         twin = TWINS.get(method, method)
-        if twin in functions:
-            function.same = twin
+        if method != name and method not in NO_TWIN and twin in functions:
+            check(function, functions[twin])
+
+
+def check(function, canonical):
+    """Links a function to the one it stands for, after running both."""
+    assert same(function, canonical), (function.name, canonical.name)
+    assert (function.result, function.dtype) == (canonical.result, canonical.dtype), (function.name, canonical.name)
+    function.same = canonical.name
 
 
 def main():
     if mx.__version__ != VERSION:
         sys.exit(f"the table describes MLX {VERSION}, this is {mx.__version__}")
-    functions = read_stubs()
-    add_runtime_names(functions)
-    link(functions)
     effects, since = spread(EFFECTS), spread(SINCE)
+    functions = read_stubs()
+    for function in functions.values():
+        if effects.get(function.name, "pure") in ("pure", "random") and function.result in ("array", "arrays"):
+            measure(function)
+    link(functions)
+    add_runtime_names(functions)
     for name in list(effects) + list(since):
         assert name in functions, f"{name} is in a hand table and not in MLX"
     for name in sorted(functions):
