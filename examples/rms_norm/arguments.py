@@ -16,4 +16,4 @@ ARGUMENTS = {
     "new_axis_instead_of_keepdims": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64),),
     "weight_per_row": lambda mx, dtype: (rows(mx, dtype, 3, 64), 1 + rows(mx, dtype, 3)),
 }
-EXACT = {"LlamaRMSNorm", "Float32ThenCast", "weight_per_row"}
+EXACT = {"LlamaRMSNorm", "weight_per_row"}

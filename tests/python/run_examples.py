@@ -20,7 +20,7 @@ import mlx.nn as nn
 import oracle
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
-MODEL_TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}  # largest difference, as a share of the largest value
+MODEL_TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}  # largest difference, as a share of the largest value
 
 
 def load(path):
