@@ -185,6 +185,7 @@ fn standard_input_comes_back_byte_for_byte() {
     for text in ["import mlx\r\nx = 1", "", "no python at all (", "import mlx\n(\n", "\u{feff}import mlx\n"] {
         assert_eq!(with_input(dir.path(), &["-", "--write"], text.as_bytes()).out, text, "{text:?}");
     }
+    assert_eq!(with_input(dir.path(), &["-"], b"no python (").code, 0, "what does not speak of MLX is not parsed");
     let run = with_input(dir.path(), &["-", "--stdin-filename", "a/b.py", "--output-format", "json-lines"], BAD);
     assert_eq!(run.code, 1);
     assert!(run.out.contains(r#""file":"a/b.py""#) && run.err.starts_with("a/b.py:2:5: syntax-error"), "{}{}", run.out, run.err);
@@ -225,6 +226,15 @@ fn a_file_that_cannot_be_written_exits_with_2_and_is_left_alone() {
     assert_eq!(run.code, 2);
     assert!(run.err.contains("x.py: file-not-written: is read-only"), "{}", run.err);
     assert_eq!(fs::read_to_string(&path).expect("read"), NORM);
+}
+
+#[test]
+fn a_byte_order_mark_stays() {
+    let marked = format!("\u{feff}{NORM}");
+    let dir = folder(&[("x.py", marked.as_bytes())]);
+    assert_eq!(mlxfix(dir.path(), &["--write"]).code, 0);
+    let text = fs::read_to_string(dir.path().join("x.py")).expect("read");
+    assert!(text.starts_with("\u{feff}import mlx.core as mx\n") && text.contains("mx.fast.rms_norm"), "{text}");
 }
 
 #[test]

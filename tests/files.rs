@@ -85,7 +85,8 @@ fn assert_round_trip(name: &str, text: &str, edits: &[(usize, usize, &str)], enc
 
 #[test]
 fn a_diff_gives_the_new_text_whatever_the_line_endings() {
-    let cases: &[(&str, &[(usize, usize, &str)])] = &[
+    type Edits = &'static [(usize, usize, &'static str)];
+    let cases: &[(&str, Edits)] = &[
         ("a\nb\nc\n", &[(2, 3, "B")]),
         ("a\nb\nc\n", &[(0, 0, "first\n")]),
         ("a\nb\nc\n", &[(0, 2, "")]),

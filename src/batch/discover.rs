@@ -63,7 +63,7 @@ pub(super) struct Found {
 }
 
 /// The files that `paths` stand for. A named file is always taken; below a folder, `*.py` files that speak of MLX and that `scope` does not leave out.
-pub(super) fn discover(paths: &[PathBuf], scope: &Scope, jobs: usize, places: &Places) -> Result<Found> {
+pub(super) fn discover(paths: &[PathBuf], scope: &Scope, jobs: impl Fn() -> usize, places: &Places) -> Result<Found> {
     let mut found = Found::default();
     let mut folders = Vec::new();
     for path in paths {
@@ -74,7 +74,7 @@ pub(super) fn discover(paths: &[PathBuf], scope: &Scope, jobs: usize, places: &P
         }
     }
     if !folders.is_empty() {
-        walk(&folders, scope, jobs, places, &mut found)?;
+        walk(&folders, scope, jobs(), places, &mut found)?;
     }
     found.files.sort_unstable();
     found.files.dedup();

@@ -5,14 +5,19 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
-/// Files above this many bytes are not analysed, which is reported where they speak of MLX. No hand writes such files, and a tree takes about fifty times
-/// the memory of its text.
+/// Files above this many bytes are not analysed, which is reported where they speak of MLX. No hand writes such files, and a
+/// tree takes far more memory than its text.
 pub const SIZE_LIMIT: usize = 10 << 20;
 
 /// The bytes without which nothing in a file can concern us: every import of MLX holds them.
 const MARKER: &[u8] = b"mlx";
+
+/// Whether a file of these bytes can concern us at all.
+pub fn speaks_of_mlx(bytes: &[u8]) -> bool {
+    memmem::find(bytes, MARKER).is_some()
+}
 
 /// What a file holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -32,6 +32,13 @@ pub struct Plan {
     pub jobs: Option<NonZero<usize>>,
 }
 
+impl Plan {
+    /// How many threads to start. Only asked where there is more than one file, for the answer takes longer than a small file.
+    fn threads(&self) -> usize {
+        self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
+    }
+}
+
 /// What came of one file.
 #[derive(Clone, Debug)]
 pub struct Outcome<T> {
@@ -55,15 +62,14 @@ pub struct Done<T> {
 /// Run `plan`. `digest` is called on the analysing threads, while a file's texts are at hand, and its results are all that is kept of them.
 pub fn run<T: Send>(plan: &Plan, digest: impl Fn(&FileReport<'_>) -> T + Sync) -> Result<Done<T>> {
     let places = Places::new();
-    let jobs = plan.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let found = discover(&plan.paths, &plan.scope, jobs, &places)?;
+    let found = discover(&plan.paths, &plan.scope, || plan.threads(), &places)?;
     let work = |reader: &mut Reader, path: &PathBuf| file(path, reader, plan, &places, &digest);
     let mut outcomes: Vec<Outcome<T>> = match &found.files[..] {
         [] => Vec::new(),
         // Starting a pool takes longer than analysing a file.
         [path] => on_deep_stack(|| work(&mut Reader::new(), path)).context("cannot start a thread")?.into_iter().collect(),
         files => {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.min(files.len())).stack_size(STACK).build();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads().min(files.len())).stack_size(STACK).build();
             pool.context("cannot start threads")?.install(|| files.par_iter().map_init(Reader::new, work).flatten_iter().collect())
         }
     };

@@ -60,7 +60,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8> {
         let start = Instant::now();
         let done = batch::run(&plan, |file| Digest::of(file, args.output_format))?;
         if args.verbose {
-            complain(&format!("{} of the files hold the bytes `mlx`; analysed in {:.3} s.\n", done.analysed, start.elapsed().as_secs_f64()));
+            complain(&format!("Files that speak of MLX: {}. Time: {:.3} s.\n", done.analysed, start.elapsed().as_secs_f64()));
         }
         for outcome in done.outcomes {
             run.add(&outcome.place, outcome.digest, outcome.problem);

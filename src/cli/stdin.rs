@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::batch::{self, Place, Places};
 use crate::engine::Options;
-use crate::report::FileReport;
+use crate::report::{FileReport, Summary};
 
 use super::check::{Digest, Run};
 
@@ -15,6 +15,11 @@ use super::check::{Digest, Run};
 pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, write: bool) -> Result<()> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    // The same files are passed over as when they are read from disk.
+    if !batch::speaks_of_mlx(&bytes) {
+        run.add(&place(name), write.then(|| Digest { out: bytes, summary: Summary::default() }), None);
+        return Ok(());
+    }
     let place = place(name);
     let checked = batch::on_deep_stack(|| batch::check(&bytes, options)).context("cannot start a thread")?;
     match checked {
@@ -34,7 +39,7 @@ pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, wri
             run.add(&place, Some(Digest { out, summary: digest.summary }), checked.problem);
         }
         Err(problem) => {
-            let digest = write.then(|| Digest { out: bytes, summary: Default::default() });
+            let digest = write.then(|| Digest { out: bytes, summary: Summary::default() });
             run.add(&place, digest, Some(problem));
         }
     }

@@ -39,7 +39,7 @@ fn not_applied(reported: &Reported) -> Option<&'static str> {
     let Finding { applicability, edits, .. } = &reported.finding;
     match applicability {
         _ if reported.applied || edits.is_empty() => None,
-        Applicability::Safe => Some("not applied: another edit is in its way; run again after applying this one"),
+        Applicability::Safe => Some("not applied: the file was left alone, or another edit is in the way"),
         Applicability::Narrowing => Some("not applied: apply with --narrow"),
         Applicability::Unsafe => Some("not applied: apply with --unsafe"),
         Applicability::Advice => Some("not applied: yours to decide"),

@@ -94,7 +94,7 @@ impl Summary {
         let [safe, narrowing, unsafe_, advice] = self.waiting;
         let mut parts = Vec::new();
         if safe > 0 {
-            parts.push(format!("{safe} more after another run"));
+            parts.push(format!("{safe} safe, but not applied"));
         }
         if narrowing > 0 {
             parts.push(format!("{narrowing} more with --narrow"));
