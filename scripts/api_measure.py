@@ -44,7 +44,7 @@ EXAMPLES = {
     "fft.istft": {"stft_matrix": (9, 9), "n_fft": 16, "window": (16,)},
     "fft.stft": {"x": (64,), "n_fft": 16, "window": (16,)},
     "gather_mm": dict.fromkeys("ab", (4, 4, 4)) | dict.fromkeys(("lhs_indices", "rhs_indices"), (4,)),
-    "gather_qmm": {"x": (4, 64), "w": (4, 64, 8), "scales": (4, 64, 1), "biases": (4, 64, 1), "rhs_indices": (4,)}
+    "gather_qmm": {"x": (4, 64), "w": (4, 64, 8), "rhs_indices": (4,)} | dict.fromkeys(("scales", "biases"), (4, 64, 1))
     | dict.fromkeys(("lhs_indices", "global_scale"), LEAVE),
     "linalg.cross": {"a": (4, 3), "b": (4, 3), "axis": -1},
     "meshgrid": {"arrays": (4,)},
@@ -99,9 +99,9 @@ def is_list(parameter):
     return parameter.accepts == "arrays" or parameter.accepts == "array" and parameter.kind == "star"
 
 
-def base(function, dtype, dtypes={}):
+def base(function, dtype, dtypes=None):
     """Values by parameter name: what is required, all arrays, and what the examples say; `dtypes` overrides `dtype`."""
-    values = {}
+    values, dtypes = {}, dtypes or {}
     for parameter in function.params:
         optional = parameter.default != "-" and parameter.name not in EXAMPLES.get(function.name, {})
         if optional and (parameter.accepts not in ARRAYS or parameter.name == "key"):
@@ -139,6 +139,8 @@ def call(function, values, owner=mx.float32, named=None):
     except (TypeError, ValueError, RuntimeError, OverflowError, IndexError) as error:
         function.error = error
         return RAISED
+
+
 def dtype_of(result):
     """The dtype of an array, or that of all arrays of a list or tuple; `None` if they differ."""
     if isinstance(result, (list, tuple)):
@@ -173,27 +175,33 @@ def measure_kinds(function, dtype):
     star = any(parameter.kind == "star" for parameter in function.params)
     plain = [parameter for parameter in function.params if parameter.kind in ("pos", "any") and not star]
     required = [parameter for parameter in plain if parameter.default == "-"]
-    by_name = lambda parameters: {parameter.name: values[parameter.name] for parameter in parameters}
     for parameter in required:
         parameter.kind = "pos"
     for index in range(len(required), -1, -1):
-        early, late = by_name(required[:index]), by_name(required[index:])
+        early = {parameter.name: values[parameter.name] for parameter in required[:index]}
+        late = {parameter.name: values[parameter.name] for parameter in required[index:]}
         optional = {name: value for name, value in values.items() if name not in early and name not in late}
         if call(function, early, dtype, late | optional) is RAISED and call(function, early | optional, dtype, late) is RAISED:
             break
         for parameter in required[index:]:
             parameter.kind = "any"
     for parameter in function.params:
-        if parameter.default == "-" or parameter.kind == "star":
-            continue
-        value = values.get(parameter.name, default_of(parameter))
-        rest = {name: known for name, known in values.items() if name != parameter.name}
-        named = call(function, rest, dtype, {parameter.name: value}) is not RAISED
-        before = function.params[: function.params.index(parameter)]
-        earlier = {p.name: rest.get(p.name) if p.name in rest else default_of(p) for p in before if p.kind != "star"}
-        placed = parameter.kind != "kw" and not star and call(function, earlier | {parameter.name: value}, dtype) is not RAISED
-        assert named or placed, (function.name, parameter.name, function.error)
-        parameter.kind = "any" if named and placed else "kw" if named else "pos"
+        if parameter.default != "-":
+            parameter.kind = optional_kind(function, parameter, dtype)
+
+
+def optional_kind(function, parameter, dtype):
+    """How an optional argument may be passed."""
+    values = base(function, dtype)
+    value = values.pop(parameter.name, default_of(parameter))
+    named = call(function, values, dtype, {parameter.name: value}) is not RAISED
+    before = function.params[: function.params.index(parameter)]
+    placed = False
+    if parameter.kind != "kw" and not any(p.kind == "star" for p in before):
+        earlier = {p.name: values[p.name] if p.name in values else default_of(p) for p in before}
+        placed = call(function, earlier | {parameter.name: value}, dtype) is not RAISED
+    assert named or placed, (function.name, parameter.name, function.error)
+    return "any" if named and placed else "kw" if named else "pos"
 
 
 def measure_accepts(function, dtype):
@@ -206,6 +214,8 @@ def measure_accepts(function, dtype):
         buffers = survives(function, values, dtype, parameter.name, BUFFER)
         if parameter.accepts == "scalar":
             assert numbers, (function.name, parameter.name)
+        elif parameter.accepts == "array" and survives(function, values, dtype, parameter.name, None):
+            parameter.accepts = "array?"
         elif numbers or buffers:
             parameter.accepts = "scalar" if numbers and parameter.accepts == "array" else "other"
 
@@ -393,8 +403,10 @@ def same(first, second):
     values = base(first, works)
     other = dict(values)
     if first.name.startswith("array."):
-        other = {second.params[0].name: filled((4, 4), works)} | {p.name: values[q.name] for p, q in zip(second.params[1:], first.params) if q.name in values}
+        rest = {p.name: values[q.name] for p, q in zip(second.params[1:], first.params) if q.name in values}
+        other = {second.params[0].name: filled((4, 4), works)} | rest
     one, two = call(first, values, works), call(second, other, works)
     if not isinstance(one, (list, tuple)):
         one, two = [one], [two]
-    return len(one) == len(two) and all(a.dtype == b.dtype and mx.array_equal(a, b, equal_nan=True).item() for a, b in zip(one, two))
+    equal = (a.dtype == b.dtype and mx.array_equal(a, b, equal_nan=True).item() for a, b in zip(one, two))
+    return len(one) == len(two) and all(equal)

@@ -53,20 +53,28 @@ SINCE = {
     "0.26.0": "linalg.eig linalg.eigvals array.real array.imag",
     "0.26.5": "segmented_mm",
     "0.29.0": "fast.cuda_kernel cuda.is_available",
-    "0.29.4": "depends median distributed.sum_scatter",
+    "0.29.1": "fast.precompiled_cuda_kernel",
+    "0.29.2": "depends",
+    "0.29.4": "median distributed.sum_scatter",
     "0.30.1": "qqmm",
-    "0.30.3": "to_fp8 asarray",
+    "0.30.3": "from_fp8 to_fp8 asarray",
     "0.30.4": "device_info device_count",
-    "0.31.1": "blackman hamming hanning bartlett",
-    "0.31.2": "new_thread_local_stream clear_streams printoptions",
+    "0.31.0": "blackman hamming hanning",
+    "0.31.1": "bartlett",
+    "0.31.2": "new_thread_local_stream clear_streams printoptions set_printoptions get_printoptions fft.fftfreq fft.rfftfreq",
     "0.32.0": "new_thread_unsafe_stream astype unstack flip diff trunc positive full_like count_nonzero logical_xor vecdot"
-    " result_type isdtype can_cast from_dlpack linalg.det linalg.slogdet acos acosh asin asinh atan atanh atan2"
+    " result_type isdtype can_cast from_dlpack linalg.det linalg.slogdet matrix_transpose acos acosh asin asinh atan atanh atan2"
     " bitwise_left_shift bitwise_right_shift cumulative_prod cumulative_sum empty empty_like matrix_norm pow",
     "0.32.1": "searchsorted gather_qqmm",
     "0.32.2": "fast.cross_entropy",
     "0.32.3": "array.mT fast.gated_delta_update get_array_buffer_size get_memory_limit",
     "0.32.4": "fft.stft fft.istft minmax unique",
 }
+
+# These do nothing in a process that is alone, so their arguments can be measured, but not their dtype rule.
+COLLECTIVES = {f"distributed.{name}" for name in ("all_sum", "all_max", "all_min", "all_gather", "sum_scatter")}
+# Where the stub is wrong and nothing can be measured: (function, parameter).
+STUB_ACCEPTS = {("distributed.send", "x"): "scalar", ("distributed.recv_like", "x"): "scalar"}
 
 # Aliases that are functions of their own; the others are found by identity.
 PAIRS = {"permute_dims": "transpose", "concat": "concatenate", "conjugate": "conj"}
@@ -184,7 +192,10 @@ class Function:
 def from_stub(node, prefix):
     name = prefix + node.name
     result = STUB_RESULTS.get(name.removeprefix("array.")) or RESULTS.get(annotation(node.returns), "other")
-    return Function(name, parameters(node.args), result)
+    function = Function(name, parameters(node.args), result)
+    for parameter in function.params:
+        parameter.accepts = STUB_ACCEPTS.get((name, parameter.name), parameter.accepts)
+    return function
 
 
 def merged(first, second):
@@ -258,8 +269,11 @@ def main():
     effects, since = spread(EFFECTS), spread(SINCE)
     functions = read_stubs()
     for function in functions.values():
-        if effects.get(function.name, "pure") in ("pure", "random") and function.result in ("array", "arrays"):
+        harmless = effects.get(function.name, "pure") in ("pure", "random") or function.name in COLLECTIVES
+        if harmless and function.result in ("array", "arrays"):
             measure(function)
+        if function.name in COLLECTIVES:
+            function.dtype, function.joins = "?", []
     link(functions)
     add_runtime_names(functions)
     for name in list(effects) + list(since):
