@@ -4,8 +4,9 @@ usage: model_logits.py BEFORE AFTER
 
 BEFORE and AFTER are folders that hold the package `mlx_lm` (written for 0.0.6). Every model class gets a tiny configuration and the
 same seeded weights on both sides, reads a prompt, and decodes two tokens with its cache. In float32 the logits must agree within
-1e-4; float16 and bfloat16 are reported, and must agree in dtype and shape. Each tree is imported in a process of its own. Exits
-with 1 when logits differ, when a model cannot be built, or if nothing ran.
+1e-4; float16 and bfloat16 are reported, and must agree in dtype and shape. Every module of BEFORE that can be imported must still
+import in AFTER. Each tree is imported in a process of its own. Exits with 1 when logits differ, when a model cannot be built, when
+a module no longer imports, or if nothing ran.
 """
 
 import pathlib
@@ -100,7 +101,24 @@ def run_tree(tree, target):
             for step, logits in enumerate(logits_of(module, configuration, getattr(mx, dtype))):
                 out[f"{label}|{dtype}|{step}"] = logits
     mx.eval(out)
-    mx.save_safetensors(target, out)
+    mx.save_safetensors(target, out, metadata={"imported": ",".join(imported(tree))})
+
+
+def imported(tree):
+    """The modules of the package that import, with other packages replaced by stubs."""
+    import importlib
+
+    names = []
+    for path in sorted(pathlib.Path(tree, "mlx_lm").rglob("*.py")):
+        parts = path.relative_to(tree).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # A module may fail for any reason; it has to be the same one on both sides.
+            print(f"{name} does not import: {type(error).__name__}: {error}")
+            continue
+        names.append(name)
+    return names
 
 
 def compare(before, after):
@@ -134,7 +152,7 @@ def main(arguments):
     if arguments[0] == "--run":
         run_tree(*arguments[1:])
         return 0
-    results = []
+    results, modules = [], []
     with tempfile.TemporaryDirectory() as folder:
         for name, tree in zip(("before", "after"), arguments):
             target = str(pathlib.Path(folder) / f"{name}.safetensors")
@@ -144,13 +162,18 @@ def main(arguments):
                 return 1
             import mlx.core as mx
 
-            loaded = mx.load(target)
+            loaded, about = mx.load(target, return_metadata=True)
             mx.eval(loaded)
             results.append(loaded)
+            modules.append(set(about["imported"].split(",")))
     import mlx.core as mx
 
     mx.set_default_device(mx.cpu)
     ran, failed = compare(*results)
+    for name in sorted(modules[0] - modules[1]):
+        print(f"FAILED {name}: no longer imports")
+        failed += 1
+    print(f"{len(modules[1])} modules import")
     print(f"{ran} comparisons, {failed} failed, MLX {mx.__version__}")
     return 1 if failed or ran == 0 else 0
 
