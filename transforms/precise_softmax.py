@@ -9,7 +9,7 @@ this is up to twice as slow, because the softmax kernel itself is slower there; 
 """
 
 import mlx.core as mx
-from prelude import promotes_into
+from prelude import is_floating, promotes_into
 
 group = "precision"
 guide = "Type promotion and precision: mx.softmax with precise=True"
@@ -34,7 +34,7 @@ def after_other_dtype(x, axis, dtype):
 
 
 def guard(x, dtype=None):
-    return dtype is None or promotes_into(dtype, x.dtype)
+    return is_floating(x.dtype) and (dtype is None or promotes_into(dtype, x.dtype))
 
 
 def inputs(dtype):

@@ -16,6 +16,11 @@ def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def is_floating(dtype):
+    """Whether the dtype is a floating one. mlxfix takes that for granted of an array whose dtype it cannot tell."""
+    return mx.issubdtype(dtype, mx.floating)
+
+
 def broadcasts_into(c, a, b):
     """Whether `c` broadcasts into the shape of `a @ b` without making it larger and without having more axes."""
     product = mx.matmul(a, b)

@@ -53,6 +53,17 @@ def both_are_used(logits: mx.array):
     return probabilities.astype(logits.dtype), probabilities
 
 
+def another_half(x: mx.array):
+    """The cast back is to a dtype that the operand would be rounded for first."""
+    h = x.astype(mx.bfloat16)
+    return mx.softmax(h.astype(mx.float32), axis=-1).astype(mx.float16)
+
+
+def cast_that_changes_nothing(x: mx.array):
+    """The second cast is to float32 again, so that the result stays in float32."""
+    return mx.softmax(x.astype(mx.float32), axis=-1).astype(mx.float32)
+
+
 def in_numpy(x):
     """Another library's arrays have `astype` too."""
     e = np.exp(x.astype(np.float32))
