@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::graph::value::ValueId;
 use crate::syntax::{Edit, TextRange};
 
 /// The name by which a user selects a transform: kebab-case, equal to the file name in `transforms/` but for `_`.
@@ -112,4 +113,23 @@ pub struct Finding {
     pub guide: String,
     /// The edits, sorted and not overlapping; all are applied or none.
     pub edits: Vec<Edit>,
+}
+
+/// What must hold between a text and the same text with a finding's edits applied.
+#[derive(Clone, Debug)]
+pub enum Contract {
+    /// Every scope behaves as before, but that each first value is computed as the second.
+    Values(Vec<(ValueId, ValueId)>),
+    /// The statements named by the pass change on purpose; the pass itself proves its edit. All names are bound as before, and scopes that no edit
+    /// touches behave as before.
+    Statements,
+}
+
+/// A finding with what is needed to check it.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// What the user is told.
+    pub finding: Finding,
+    /// What the edits must keep.
+    pub contract: Contract,
 }

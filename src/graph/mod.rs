@@ -1,3 +1,62 @@
-//! Under construction.
+//! The value graph of a file: what it computes, what is known of it, and what has effects. Knows the semantics of Python and MLX; builds no text.
 
 pub mod api;
+pub mod body;
+pub mod classes;
+pub mod definitions;
+pub mod dtypes;
+pub mod facts;
+mod lower;
+pub mod normalize;
+pub mod value;
+
+use body::Body;
+use classes::ClassFacts;
+use definitions::Definitions;
+use lower::{Scope, lower_scope};
+use value::Graph;
+
+use crate::syntax::Source;
+
+/// Everything that is known of one file: the one argument that rules, passes and advice receive.
+pub struct Analysis<'a> {
+    /// The text and tree.
+    pub source: &'a Source<'a>,
+    /// The values.
+    pub graph: Graph,
+    /// What the file defines.
+    pub definitions: Definitions<'a>,
+    /// What `__init__` says of attributes.
+    pub classes: ClassFacts,
+    /// Every scope, in the order of the text.
+    pub bodies: Vec<Body>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Analyse `source`. `graph` is empty, or that of an earlier version of the file, whose values then keep their numbers.
+    pub fn new(source: &'a Source<'a>, mut graph: Graph) -> Self {
+        let definitions = Definitions::collect(source.module(), &mut graph);
+        let mut classes = ClassFacts::default();
+        classes.note_receivers(&definitions, &mut graph);
+        let mut bodies = Vec::with_capacity(definitions.functions.len() + definitions.classes.len() + 1);
+        // What `__init__` says must be known before the other methods are lowered.
+        for (index, info) in definitions.functions.iter().enumerate() {
+            let (Some(class), "__init__") = (info.class, info.ast.name.as_str()) else { continue };
+            let body = lower_scope(source, &definitions, &classes, &mut graph, Scope::Function(index));
+            classes.note_init(class, &body, &definitions, &graph);
+            bodies.push(body);
+        }
+        let done: Vec<_> = bodies.iter().filter_map(|b| b.function).collect();
+        bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Module));
+        for index in 0..definitions.classes.len() {
+            bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Class(index)));
+        }
+        for index in 0..definitions.functions.len() {
+            if done.binary_search(&index).is_err() {
+                bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Function(index)));
+            }
+        }
+        bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
+        Self { source, graph, definitions, classes, bodies }
+    }
+}

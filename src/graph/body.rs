@@ -1,0 +1,216 @@
+//! What lowering one scope (a function, a class body or the module) records besides values: where each is computed, which name holds it when, what has
+//! effects, and what is proved where. Places are those of the scope's own text; code inlined from elsewhere leaves values and effects, no places.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::definitions::{ClassIndex, FunctionIndex};
+use super::value::{Symbol, ValueId};
+use crate::syntax::{TextRange, TextSize};
+
+/// Index into [`Body::statements`].
+pub type StatementId = u32;
+/// Index into [`Body::blocks`].
+pub type BlockId = u32;
+/// Index into [`Body::definitions`].
+pub type DefinitionId = u32;
+
+/// An expression of the text and the value it computes.
+#[derive(Clone, Copy, Debug)]
+pub struct Occurrence {
+    /// What is computed.
+    pub value: ValueId,
+    /// The expression, without parentheses around it.
+    pub range: TextRange,
+    /// The statement that holds it.
+    pub statement: StatementId,
+    /// The operation at its root is written here, not in a helper that was inlined.
+    pub own: bool,
+}
+
+/// How a statement takes part in control flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatementKind {
+    /// Binds plain names to the value of an expression and does nothing else; may be removed when the names are not used.
+    Assignment,
+    /// `if`, with what hangs on it.
+    If,
+    /// `def`.
+    Function,
+    /// Anything else.
+    Other,
+}
+
+/// A statement of the scope.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement {
+    /// Its text.
+    pub range: TextRange,
+    /// What it is.
+    pub kind: StatementKind,
+    /// The block that holds it.
+    pub block: BlockId,
+}
+
+/// A run of statements entered and left together.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    /// The block around it; the scope's outermost block has none.
+    pub parent: Option<BlockId>,
+    /// The statement whose part it is.
+    pub owner: Option<StatementId>,
+    /// Loops around it, its own included.
+    pub loop_depth: u32,
+}
+
+/// One assignment to a name.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The name.
+    pub name: Symbol,
+    /// The statement that assigns it; parameters and joins have none.
+    pub statement: Option<StatementId>,
+    /// For a join (loop, `try`): the definitions that may reach it.
+    pub feeds: SmallVec<[DefinitionId; 2]>,
+    /// The places that may read it, as ranges of names.
+    pub uses: Vec<TextRange>,
+    /// An inner function reads the name, or the scope is the module: never dead.
+    pub escapes: bool,
+}
+
+/// Something a scope does besides computing values, in the order of execution. Equal lists of effects mean equal behaviour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// `return v`.
+    Return(ValueId),
+    /// `yield v`, `await v`.
+    Yield(ValueId),
+    /// `raise v`.
+    Raise(ValueId),
+    /// `assert v`.
+    Assert(ValueId),
+    /// A call that may do anything; the node names callee and arguments.
+    Call(ValueId),
+    /// Waits for a value: `mx.eval`, `.item()`, `.tolist()`.
+    Evaluate(ValueId),
+    /// `object.name = v`.
+    StoreAttribute(ValueId, Symbol, ValueId),
+    /// `object[index] = v`.
+    StoreItem(ValueId, ValueId, ValueId),
+    /// A name that others can see gets a value: a module or class name, or one that an inner function reads.
+    StoreName(Symbol, ValueId),
+    /// An object that others may hold is changed in place: what it was, what it is then.
+    Mutate(ValueId, ValueId),
+    /// A name or part is deleted.
+    Delete(ValueId),
+    /// A branch, loop or handler is entered; the value is what decides.
+    Enter(ValueId),
+    /// The other branch is entered.
+    Else,
+    /// A branch, loop or handler is left.
+    Leave,
+    /// `break` or `continue`.
+    Jump(bool),
+}
+
+/// A property of a value that holds because an operation that demands it has run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proved {
+    /// It is an `mx.array`.
+    Array,
+    /// It has so many axes.
+    Rank(u8),
+}
+
+/// A proof and where it holds: in its block and the blocks inside, from its place on.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof {
+    /// Of what.
+    pub value: ValueId,
+    /// What is proved.
+    pub proved: Proved,
+    /// Where the operation runs.
+    pub block: BlockId,
+    /// Start of the operation in the text.
+    pub offset: TextSize,
+}
+
+/// One lowered scope.
+pub struct Body {
+    /// The qualified name; `<module>` for the module.
+    pub name: Symbol,
+    /// The function, if the scope is one.
+    pub function: Option<FunctionIndex>,
+    /// The class whose method it is.
+    pub class: Option<ClassIndex>,
+    /// Where the scope's text is.
+    pub range: TextRange,
+    /// Expressions in order of evaluation.
+    pub occurrences: Vec<Occurrence>,
+    /// Statements in the order of the text.
+    pub statements: Vec<Statement>,
+    /// Blocks; the first is the outermost.
+    pub blocks: Vec<Block>,
+    /// Assignments.
+    pub definitions: Vec<Definition>,
+    /// Effects in order.
+    pub effects: Vec<Effect>,
+    /// Proofs in order.
+    pub proofs: Vec<Proof>,
+    /// For each name: from which offset on it holds which value, in the order of the text.
+    pub(super) timeline: FxHashMap<Symbol, Vec<(TextSize, ValueId)>>,
+}
+
+impl Body {
+    /// The value that `name` holds just before `offset`.
+    pub fn value_of(&self, name: Symbol, offset: TextSize) -> Option<ValueId> {
+        let moments = self.timeline.get(&name)?;
+        let after = moments.partition_point(|&(from, _)| from <= offset);
+        after.checked_sub(1).map(|i| moments[i].1)
+    }
+
+    /// The names that hold `value` just before `offset`, the one assigned last first.
+    pub fn names_of(&self, value: ValueId, offset: TextSize) -> Vec<Symbol> {
+        let mut names: Vec<(TextSize, Symbol)> = self
+            .timeline
+            .iter()
+            .filter_map(|(&name, moments)| {
+                let after = moments.partition_point(|&(from, _)| from <= offset);
+                let (from, held) = *moments.get(after.checked_sub(1)?)?;
+                (held == value).then_some((from, name))
+            })
+            .collect();
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Whether `inner` is `outer` or lies inside it.
+    pub fn is_within(&self, inner: BlockId, outer: BlockId) -> bool {
+        let mut at = Some(inner);
+        while let Some(block) = at {
+            if block == outer {
+                return true;
+            }
+            at = self.blocks[block as usize].parent;
+        }
+        false
+    }
+
+    /// The effects without branches that do nothing: equal lists mean equal behaviour.
+    pub fn behaviour(&self) -> Vec<Effect> {
+        let mut kept: Vec<Effect> = Vec::with_capacity(self.effects.len());
+        for &effect in &self.effects {
+            if effect == Effect::Leave {
+                while kept.last() == Some(&Effect::Else) {
+                    kept.pop();
+                }
+                if matches!(kept.last(), Some(Effect::Enter(_))) {
+                    kept.pop();
+                    continue;
+                }
+            }
+            kept.push(effect);
+        }
+        kept
+    }
+}

@@ -1,0 +1,424 @@
+//! What a file defines, before any of it is lowered: imports, functions, classes, and who assigns which attribute. Purely syntactic.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::value::{Graph, Symbol};
+use crate::syntax::ast::{self, Expr, Stmt};
+
+/// Index of a function in [`Definitions::functions`].
+pub type FunctionIndex = usize;
+/// Index of a class in [`Definitions::classes`].
+pub type ClassIndex = usize;
+
+/// What a module-level name stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ModuleBinding {
+    /// An import, by its dotted path; every import of that name agrees.
+    Import(Symbol),
+    /// The one function of that name.
+    Function(FunctionIndex),
+    /// The one class of that name.
+    Class(ClassIndex),
+    /// Assigned, or bound in more than one way.
+    Other,
+}
+
+/// A function or method.
+pub struct FunctionInfo<'a> {
+    /// The statement.
+    pub ast: &'a ast::StmtFunctionDef,
+    /// The qualified name; made unique by `#2`, `#3` where a name is defined again.
+    pub name: Symbol,
+    /// The class whose body holds it directly.
+    pub class: Option<ClassIndex>,
+    /// The function whose body holds it.
+    pub parent: Option<FunctionIndex>,
+}
+
+/// A class.
+pub struct ClassInfo<'a> {
+    /// The statement.
+    pub ast: &'a ast::StmtClassDef,
+    /// The qualified name.
+    pub name: Symbol,
+    /// Methods by name; `None` where a name is bound more than once or not by a plain method.
+    pub methods: FxHashMap<Symbol, Option<FunctionIndex>>,
+    /// Attributes of `self` that methods other than `__init__` assign.
+    pub reassigned: FxHashSet<Symbol>,
+    /// Annotated names of the class body.
+    pub fields: FxHashMap<Symbol, &'a Expr>,
+    /// Names of methods that a subclass in this file overrides.
+    pub overridden: FxHashSet<Symbol>,
+    /// Attributes are computed by code (`__getattr__`, `setattr`), so nothing is known of them.
+    pub dynamic: bool,
+}
+
+/// All definitions of a file.
+#[derive(Default)]
+pub struct Definitions<'a> {
+    /// Every function and method, in the order of the text.
+    pub functions: Vec<FunctionInfo<'a>>,
+    /// Every class, in the order of the text.
+    pub classes: Vec<ClassInfo<'a>>,
+    /// Module-level names.
+    pub module: FxHashMap<Symbol, ModuleBinding>,
+    by_name: FxHashMap<Symbol, FunctionIndex>,
+    by_start: FxHashMap<u32, FunctionIndex>,
+    class_by_start: FxHashMap<u32, ClassIndex>,
+}
+
+impl<'a> Definitions<'a> {
+    /// Collect the definitions of `module`.
+    pub fn collect(module: &'a ast::ModModule, graph: &mut Graph) -> Self {
+        let mut collector = Collector { definitions: Self::default(), graph, seen: FxHashMap::default() };
+        collector.block(&module.body, &Place { prefix: String::new(), class: None, parent: None });
+        collector.definitions.mark_overridden();
+        collector.definitions
+    }
+
+    /// The function with this qualified name.
+    pub fn function_named(&self, name: Symbol) -> Option<FunctionIndex> {
+        self.by_name.get(&name).copied()
+    }
+
+    /// The function that `statement` defines.
+    pub fn function_of(&self, statement: &ast::StmtFunctionDef) -> Option<FunctionIndex> {
+        self.by_start.get(&statement.range.start().to_u32()).copied()
+    }
+
+    /// The class that `statement` defines.
+    pub fn class_of(&self, statement: &ast::StmtClassDef) -> Option<ClassIndex> {
+        self.class_by_start.get(&statement.range.start().to_u32()).copied()
+    }
+
+    /// The class with this qualified name.
+    pub fn class_named(&self, name: Symbol) -> Option<ClassIndex> {
+        self.classes.iter().position(|c| c.name == name)
+    }
+
+    fn mark_overridden(&mut self) {
+        let parents: Vec<(ClassIndex, Vec<Symbol>)> = self
+            .classes
+            .iter()
+            .flat_map(|class| {
+                let names: Vec<Symbol> = class.methods.keys().copied().collect();
+                class.ast.bases().iter().filter_map(move |base| Some((base.as_name_expr()?.id.as_str(), names.clone())))
+            })
+            .filter_map(|(base, names)| {
+                let parent = self.classes.iter().position(|c| c.ast.name.as_str() == base)?;
+                Some((parent, names))
+            })
+            .collect();
+        for (parent, names) in parents {
+            self.classes[parent].overridden.extend(names);
+        }
+    }
+
+    fn bind(&mut self, name: Symbol, binding: ModuleBinding) {
+        self.module.entry(name).and_modify(|old| if *old != binding { *old = ModuleBinding::Other }).or_insert(binding);
+    }
+}
+
+struct Place {
+    prefix: String,
+    class: Option<ClassIndex>,
+    parent: Option<FunctionIndex>,
+}
+
+impl Place {
+    fn is_module(&self) -> bool {
+        self.class.is_none() && self.parent.is_none()
+    }
+}
+
+struct Collector<'a, 'g> {
+    definitions: Definitions<'a>,
+    graph: &'g mut Graph,
+    seen: FxHashMap<String, u32>,
+}
+
+impl<'a> Collector<'a, '_> {
+    fn unique(&mut self, name: String) -> Symbol {
+        let count = self.seen.entry(name.clone()).or_insert(0);
+        *count += 1;
+        let name = if *count == 1 { name } else { format!("{name}#{count}") };
+        self.graph.symbol(&name)
+    }
+
+    fn block(&mut self, body: &'a [Stmt], place: &Place) {
+        for statement in body {
+            self.statement(statement, place);
+        }
+    }
+
+    fn statement(&mut self, statement: &'a Stmt, place: &Place) {
+        match statement {
+            Stmt::FunctionDef(def) => self.function(def, place),
+            Stmt::ClassDef(def) => self.class(def, place),
+            Stmt::Import(import) if place.is_module() => {
+                for alias in &import.names {
+                    let (name, path) = imported(alias);
+                    let (name, path) = (self.graph.symbol(name), self.graph.symbol(path));
+                    self.definitions.bind(name, ModuleBinding::Import(path));
+                }
+            }
+            Stmt::ImportFrom(import) if place.is_module() => {
+                for alias in &import.names {
+                    let path = imported_from(import, alias);
+                    let name = self.graph.symbol(alias.asname.as_ref().unwrap_or(&alias.name));
+                    let path = self.graph.symbol(&path);
+                    self.definitions.bind(name, ModuleBinding::Import(path));
+                }
+            }
+            Stmt::Global(global) => {
+                for name in &global.names {
+                    let name = self.graph.symbol(name);
+                    self.definitions.module.insert(name, ModuleBinding::Other);
+                }
+            }
+            _ => {
+                if place.is_module() {
+                    let mut names = Vec::new();
+                    bound_names(statement, &mut names);
+                    for name in names {
+                        let name = self.graph.symbol(name);
+                        self.definitions.bind(name, ModuleBinding::Other);
+                    }
+                }
+                if let (Some(class), Stmt::AnnAssign(assign)) = (place.class, statement)
+                    && let Expr::Name(name) = &*assign.target
+                {
+                    let name = self.graph.symbol(&name.id);
+                    self.definitions.classes[class].fields.insert(name, &assign.annotation);
+                }
+                if let Some(class) = place.class {
+                    let mut names = Vec::new();
+                    bound_names(statement, &mut names);
+                    for name in names {
+                        let name = self.graph.symbol(name);
+                        self.definitions.classes[class].methods.insert(name, None);
+                    }
+                }
+                for body in blocks(statement) {
+                    self.block(body, place);
+                }
+            }
+        }
+    }
+
+    fn function(&mut self, def: &'a ast::StmtFunctionDef, place: &Place) {
+        let name = self.unique(format!("{}{}", place.prefix, def.name));
+        let index = self.definitions.functions.len();
+        self.definitions.functions.push(FunctionInfo { ast: def, name, class: place.class, parent: place.parent });
+        self.definitions.by_name.insert(name, index);
+        self.definitions.by_start.insert(def.range.start().to_u32(), index);
+        let short = self.graph.symbol(&def.name);
+        if place.is_module() {
+            self.definitions.bind(short, ModuleBinding::Function(index));
+        }
+        if let Some(class) = place.class {
+            let plain = def.decorator_list.is_empty();
+            let methods = &mut self.definitions.classes[class].methods;
+            methods.entry(short).and_modify(|m| *m = None).or_insert(plain.then_some(index));
+            if matches!(def.name.as_str(), "__getattr__" | "__getattribute__" | "__setattr__") {
+                self.definitions.classes[class].dynamic = true;
+            }
+            if def.name.as_str() != "__init__" {
+                self.reassignments(def, class);
+            }
+        }
+        let prefix = format!("{}{}.<locals>.", place.prefix, def.name);
+        self.block(&def.body, &Place { prefix, class: None, parent: Some(index) });
+    }
+
+    /// Note which attributes of its first parameter a method assigns.
+    fn reassignments(&mut self, def: &'a ast::StmtFunctionDef, class: ClassIndex) {
+        let Some(receiver) = def.parameters.iter().next().map(|p| p.name().as_str()) else { return };
+        let mut targets = Vec::new();
+        attribute_targets(&def.body, &mut targets);
+        for (object, attribute) in targets {
+            if object == receiver {
+                let attribute = self.graph.symbol(attribute);
+                self.definitions.classes[class].reassigned.insert(attribute);
+            }
+        }
+    }
+
+    fn class(&mut self, def: &'a ast::StmtClassDef, place: &Place) {
+        let name = self.unique(format!("{}{}", place.prefix, def.name));
+        let index = self.definitions.classes.len();
+        self.definitions.class_by_start.insert(def.range.start().to_u32(), index);
+        self.definitions.classes.push(ClassInfo {
+            ast: def,
+            name,
+            methods: FxHashMap::default(),
+            reassigned: FxHashSet::default(),
+            fields: FxHashMap::default(),
+            overridden: FxHashSet::default(),
+            dynamic: false,
+        });
+        if place.is_module() {
+            let short = self.graph.symbol(&def.name);
+            self.definitions.bind(short, ModuleBinding::Class(index));
+        }
+        let prefix = format!("{}{}.", place.prefix, def.name);
+        self.block(&def.body, &Place { prefix, class: Some(index), parent: place.parent });
+    }
+}
+
+/// The name that `import a.b` or `import a.b as c` binds, and the path it then stands for.
+pub(super) fn imported(alias: &ast::Alias) -> (&str, &str) {
+    match &alias.asname {
+        Some(name) => (name.as_str(), alias.name.as_str()),
+        None => {
+            let first = alias.name.split('.').next().unwrap_or_default();
+            (first, first)
+        }
+    }
+}
+
+/// The path that a name of `from a import b` stands for.
+pub(super) fn imported_from(import: &ast::StmtImportFrom, alias: &ast::Alias) -> String {
+    let module = import.module.as_ref().map_or("", |m| m.as_str());
+    format!("{}{}{}{}", ".".repeat(import.level as usize), module, if module.is_empty() { "" } else { "." }, alias.name)
+}
+
+/// The blocks directly inside `statement`, function and class bodies left out.
+pub(super) fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
+    match statement {
+        Stmt::If(s) => std::iter::once(&*s.body).chain(s.elif_else_clauses.iter().map(|c| &*c.body)).collect(),
+        Stmt::For(s) => vec![&s.body, &s.orelse],
+        Stmt::While(s) => vec![&s.body, &s.orelse],
+        Stmt::With(s) => vec![&s.body],
+        Stmt::Match(s) => s.cases.iter().map(|c| &*c.body).collect(),
+        Stmt::Try(s) => {
+            let handlers = s.handlers.iter().map(|ast::ExceptHandler::ExceptHandler(h)| &*h.body);
+            std::iter::once(&*s.body).chain(handlers).chain([&*s.orelse, &*s.finalbody]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The names that `statement` itself binds, without those of blocks inside it; walrus targets of its expressions included.
+pub(super) fn bound_names<'a>(statement: &'a Stmt, names: &mut Vec<&'a str>) {
+    match statement {
+        Stmt::Assign(s) => s.targets.iter().for_each(|t| target_names(t, names)),
+        Stmt::AnnAssign(s) => target_names(&s.target, names),
+        Stmt::AugAssign(s) => target_names(&s.target, names),
+        Stmt::For(s) => target_names(&s.target, names),
+        Stmt::With(s) => s.items.iter().filter_map(|i| i.optional_vars.as_deref()).for_each(|t| target_names(t, names)),
+        Stmt::Delete(s) => s.targets.iter().for_each(|t| target_names(t, names)),
+        Stmt::FunctionDef(s) => names.push(&s.name),
+        Stmt::ClassDef(s) => names.push(&s.name),
+        Stmt::TypeAlias(s) => target_names(&s.name, names),
+        Stmt::Import(s) => names.extend(s.names.iter().map(|a| imported(a).0)),
+        Stmt::ImportFrom(s) => names.extend(s.names.iter().map(|a| a.asname.as_ref().unwrap_or(&a.name).as_str())),
+        Stmt::Try(s) => {
+            names.extend(s.handlers.iter().filter_map(|ast::ExceptHandler::ExceptHandler(h)| h.name.as_ref()).map(|n| n.as_str()));
+        }
+        Stmt::Match(s) => s.cases.iter().for_each(|c| pattern_names(&c.pattern, names)),
+        _ => {}
+    }
+    let mut walrus = Walrus { names };
+    ast::visitor::source_order::walk_stmt(&mut walrus, statement);
+}
+
+struct Walrus<'n, 'a> {
+    names: &'n mut Vec<&'a str>,
+}
+
+impl<'a> ast::visitor::source_order::SourceOrderVisitor<'a> for Walrus<'_, 'a> {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Named(named) => target_names(&named.target, self.names),
+            Expr::Lambda(_) => return,
+            _ => {}
+        }
+        ast::visitor::source_order::walk_expr(self, expr);
+    }
+
+    fn visit_stmt(&mut self, _: &'a Stmt) {}
+}
+
+/// The names that an assignment to `target` binds.
+pub(super) fn target_names<'a>(target: &'a Expr, names: &mut Vec<&'a str>) {
+    match target {
+        Expr::Name(name) => names.push(&name.id),
+        Expr::Tuple(tuple) => tuple.elts.iter().for_each(|t| target_names(t, names)),
+        Expr::List(list) => list.elts.iter().for_each(|t| target_names(t, names)),
+        Expr::Starred(starred) => target_names(&starred.value, names),
+        _ => {}
+    }
+}
+
+/// The names that a `match` pattern binds.
+pub(super) fn pattern_names<'a>(pattern: &'a ast::Pattern, names: &mut Vec<&'a str>) {
+    use ast::Pattern;
+    match pattern {
+        Pattern::MatchAs(p) => {
+            names.extend(p.name.as_ref().map(|n| n.as_str()));
+            if let Some(inner) = &p.pattern {
+                pattern_names(inner, names);
+            }
+        }
+        Pattern::MatchStar(p) => names.extend(p.name.as_ref().map(|n| n.as_str())),
+        Pattern::MatchMapping(p) => {
+            names.extend(p.rest.as_ref().map(|n| n.as_str()));
+            p.patterns.iter().for_each(|q| pattern_names(q, names));
+        }
+        Pattern::MatchSequence(p) => p.patterns.iter().for_each(|q| pattern_names(q, names)),
+        Pattern::MatchOr(p) => p.patterns.iter().for_each(|q| pattern_names(q, names)),
+        Pattern::MatchClass(p) => {
+            p.arguments.patterns.iter().for_each(|q| pattern_names(q, names));
+            p.arguments.keywords.iter().for_each(|q| pattern_names(&q.pattern, names));
+        }
+        Pattern::MatchValue(_) | Pattern::MatchSingleton(_) => {}
+    }
+}
+
+/// Every `name.attribute` that `body` assigns, at any depth.
+fn attribute_targets<'a>(body: &'a [Stmt], targets: &mut Vec<(&'a str, &'a str)>) {
+    for statement in body {
+        let assigned: Vec<&Expr> = match statement {
+            Stmt::Assign(s) => s.targets.iter().collect(),
+            Stmt::AnnAssign(s) => vec![&s.target],
+            Stmt::AugAssign(s) => vec![&s.target],
+            Stmt::For(s) => vec![&s.target],
+            Stmt::With(s) => s.items.iter().filter_map(|i| i.optional_vars.as_deref()).collect(),
+            Stmt::Delete(s) => s.targets.iter().collect(),
+            Stmt::FunctionDef(s) => {
+                attribute_targets(&s.body, targets);
+                continue;
+            }
+            _ => Vec::new(),
+        };
+        assigned.into_iter().for_each(|t| attribute_target(t, targets));
+        for inner in blocks(statement) {
+            attribute_targets(inner, targets);
+        }
+    }
+}
+
+fn attribute_target<'a>(target: &'a Expr, targets: &mut Vec<(&'a str, &'a str)>) {
+    match target {
+        Expr::Attribute(attribute) => {
+            if let Expr::Name(object) = &*attribute.value {
+                targets.push((&object.id, &attribute.attr));
+            }
+        }
+        Expr::Tuple(tuple) => tuple.elts.iter().for_each(|t| attribute_target(t, targets)),
+        Expr::List(list) => list.elts.iter().for_each(|t| attribute_target(t, targets)),
+        Expr::Starred(starred) => attribute_target(&starred.value, targets),
+        _ => {}
+    }
+}
+
+/// All names bound anywhere in a function body, inner functions and classes not entered.
+pub(super) fn locals_of<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
+    for statement in body {
+        bound_names(statement, names);
+        for inner in blocks(statement) {
+            locals_of(inner, names);
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Whether two values have the same dtype whatever the dtypes of their inputs: both are worked out for every combination of float16, bfloat16 and float32
+//! of the arrays they are made from, and for both outcomes of every condition. Rules of promotion: `mlx_semantics`, section 1.
+
+use rustc_hash::FxHashMap;
+
+use super::Analysis;
+use super::api::{self, Accepts, DtypeRule};
+use super::facts::{ACTIVATIONS, Facts};
+use super::value::{Comparison, Graph, Op, ValueId};
+
+/// The dtypes that matter to promotion.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs)]
+pub enum Dtype {
+    Bool,
+    Uint32,
+    Int32,
+    Int64,
+    Float16,
+    Bfloat16,
+    Float32,
+    Float64,
+    Complex64,
+}
+
+impl Dtype {
+    /// The dtype with this name in `mlx.core`.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "bool_" => Self::Bool,
+            "uint32" => Self::Uint32,
+            "int32" => Self::Int32,
+            "int64" => Self::Int64,
+            "float16" => Self::Float16,
+            "bfloat16" => Self::Bfloat16,
+            "float32" => Self::Float32,
+            "float64" => Self::Float64,
+            "complex64" => Self::Complex64,
+            _ => return None,
+        })
+    }
+
+    /// The name in `mlx.core`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool_",
+            Self::Uint32 => "uint32",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float16 => "float16",
+            Self::Bfloat16 => "bfloat16",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Complex64 => "complex64",
+        }
+    }
+
+    fn is_floating(self) -> bool {
+        self >= Self::Float16
+    }
+
+    /// The dtype of `a + b`.
+    pub fn promote(a: Self, b: Self) -> Self {
+        let (low, high) = (a.min(b), a.max(b));
+        match (low, high) {
+            (Self::Float16, Self::Bfloat16) => Self::Float32,
+            (Self::Uint32, Self::Int32) => Self::Int64,
+            _ => high,
+        }
+    }
+}
+
+/// What a value is, under one choice of inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Type {
+    /// An array of this dtype.
+    Array(Dtype),
+    /// A Python number: weak. The flag says that it is a float.
+    Number(bool),
+    /// `None`.
+    None,
+    /// A dtype object.
+    Dtype(Dtype),
+    /// The operation raises.
+    Raises,
+    /// Not worked out.
+    Unknown,
+}
+
+/// What comparing two values' dtypes gave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Agreement {
+    /// Equal for every combination for which the first does not raise.
+    Same,
+    /// They differ, or only the second raises; with the dtypes in one such case.
+    Differs(String),
+    /// Could not be worked out.
+    Unknown,
+}
+
+/// More combinations than this are not tried.
+const MAX_COMBINATIONS: usize = 4096;
+const MAX_DEPTH: u32 = 60;
+const INPUTS: [Dtype; 3] = [Dtype::Float16, Dtype::Bfloat16, Dtype::Float32];
+
+/// Compare the dtypes of `before` and `after` over all combinations of inputs.
+pub fn compare(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId) -> Agreement {
+    let mut search = Search { graph, facts, choices: Vec::new(), at: 0, chosen: FxHashMap::default(), memo: FxHashMap::default() };
+    for _ in 0..MAX_COMBINATIONS {
+        search.at = 0;
+        search.chosen.clear();
+        search.memo.clear();
+        let first = search.type_of(before, 0);
+        let second = search.type_of(after, 0);
+        match (first, second) {
+            (Type::Raises, _) => {}
+            (Type::Unknown, _) | (_, Type::Unknown) => return Agreement::Unknown,
+            (a, b) if a != b => return Agreement::Differs(describe(a, b)),
+            _ => {}
+        }
+        if !search.next() {
+            return Agreement::Same;
+        }
+    }
+    Agreement::Unknown
+}
+
+fn describe(before: Type, after: Type) -> String {
+    let word = |t: Type| match t {
+        Type::Array(dtype) => dtype.name().to_owned(),
+        Type::Raises => "an exception".to_owned(),
+        Type::Number(_) => "a number".to_owned(),
+        _ => "something else".to_owned(),
+    };
+    format!("{} becomes {}", word(before), word(after))
+}
+
+/// One dtype of `value` that holds whatever the inputs, if there is one.
+pub fn always(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId) -> Option<Dtype> {
+    let graph = &analysis.graph;
+    let mut search = Search { graph, facts, choices: Vec::new(), at: 0, chosen: FxHashMap::default(), memo: FxHashMap::default() };
+    let mut found = None;
+    for _ in 0..MAX_COMBINATIONS {
+        search.at = 0;
+        search.chosen.clear();
+        search.memo.clear();
+        match search.type_of(value, 0) {
+            Type::Array(dtype) if found.is_none_or(|f| f == dtype) => found = Some(dtype),
+            Type::Raises => {}
+            _ => return None,
+        }
+        if !search.next() {
+            return found;
+        }
+    }
+    None
+}
+
+struct Search<'x> {
+    graph: &'x Graph,
+    facts: &'x Facts<'x>,
+    /// For each free value in the order met: the present choice and how many there are.
+    choices: Vec<(usize, usize)>,
+    at: usize,
+    chosen: FxHashMap<ValueId, usize>,
+    memo: FxHashMap<ValueId, Type>,
+}
+
+impl Search<'_> {
+    /// Go on to the next combination.
+    fn next(&mut self) -> bool {
+        self.choices.truncate(self.at);
+        while let Some((choice, count)) = self.choices.pop() {
+            if choice + 1 < count {
+                self.choices.push((choice + 1, count));
+                return true;
+            }
+        }
+        false
+    }
+
+    fn choose(&mut self, value: ValueId, count: usize) -> usize {
+        if let Some(&choice) = self.chosen.get(&value) {
+            return choice;
+        }
+        if self.at == self.choices.len() {
+            self.choices.push((0, count));
+        }
+        let choice = self.choices[self.at].0;
+        self.at += 1;
+        self.chosen.insert(value, choice);
+        choice
+    }
+
+    fn type_of(&mut self, value: ValueId, depth: u32) -> Type {
+        if let Some(&known) = self.memo.get(&value) {
+            return known;
+        }
+        if depth > MAX_DEPTH {
+            return Type::Unknown;
+        }
+        let result = self.type_of_node(value, depth + 1);
+        self.memo.insert(value, result);
+        result
+    }
+
+    fn type_of_node(&mut self, value: ValueId, depth: u32) -> Type {
+        let graph = self.graph;
+        let (op, operands) = graph.get(value);
+        match op {
+            Op::Int(_) | Op::Dim(_) | Op::Ndim => Type::Number(false),
+            Op::Float(_) => Type::Number(true),
+            Op::None => Type::None,
+            Op::Global(path) => {
+                let dtype = graph.name(path).strip_prefix("mlx.core.").and_then(Dtype::named);
+                dtype.map_or(Type::Unknown, Type::Dtype)
+            }
+            Op::DtypeOf => match self.type_of(operands[0], depth) {
+                Type::Array(dtype) => Type::Dtype(dtype),
+                Type::Raises => Type::Raises,
+                _ => Type::Unknown,
+            },
+            Op::Add | Op::Sub | Op::Mul | Op::MatMul => self.promoted(operands, false, depth),
+            Op::Div | Op::Pow => self.promoted(operands, op == Op::Div, depth),
+            Op::Neg | Op::Permute | Op::Index(_) => self.type_of(operands[0], depth),
+            Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
+            Op::Gate => self.gate(operands, depth),
+            Op::Mlx(name) => self.mlx(value, name, operands, depth),
+            Op::Apply => self.apply(value, operands, depth),
+            _ => self.free(value),
+        }
+    }
+
+    /// A value that is made elsewhere: an array of any floating dtype, unless it is known to be something else.
+    fn free(&mut self, value: ValueId) -> Type {
+        use super::facts::Kind;
+        match self.facts.kind(value) {
+            Kind::Int => Type::Number(false),
+            Kind::Float | Kind::Number => Type::Number(true),
+            Kind::None => Type::None,
+            Kind::Other | Kind::Bool => Type::Unknown,
+            Kind::Dtype => Type::Dtype(INPUTS[self.choose(value, INPUTS.len())]),
+            Kind::Array | Kind::OptionalArray | Kind::Unknown => Type::Array(INPUTS[self.choose(value, INPUTS.len())]),
+        }
+    }
+
+    fn gate(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        let (condition, then, otherwise) = (operands[0], operands[1], operands[2]);
+        let holds = self.choose(condition, 2) == 1;
+        // A value that is compared with None is None exactly where the comparison holds.
+        if let (Op::Compare(Comparison::Is), &[tested, none]) = self.graph.get(condition)
+            && self.graph.op(none) == Op::None
+            && holds
+        {
+            self.memo.insert(tested, Type::None);
+        }
+        self.type_of(if holds { then } else { otherwise }, depth)
+    }
+
+    fn promoted(&mut self, operands: &[ValueId], divides: bool, depth: u32) -> Type {
+        let mut result: Option<Type> = None;
+        for &operand in operands {
+            let next = self.type_of(operand, depth);
+            result = Some(match (result, next) {
+                (Some(Type::Raises), _) | (_, Type::Raises) | (_, Type::None | Type::Dtype(_)) => Type::Raises,
+                (Some(Type::Unknown), _) | (_, Type::Unknown) => Type::Unknown,
+                (None, t) => t,
+                (Some(Type::Array(a)), Type::Array(b)) => Type::Array(Dtype::promote(a, b)),
+                (Some(Type::Array(a)), Type::Number(float)) | (Some(Type::Number(float)), Type::Array(a)) => Type::Array(weak(a, float)),
+                (Some(Type::Number(a)), Type::Number(b)) => Type::Number(a || b),
+                _ => Type::Raises,
+            });
+        }
+        match result {
+            Some(Type::Array(dtype)) if divides && !dtype.is_floating() => Type::Array(Dtype::Float32),
+            Some(Type::Number(_)) if divides => Type::Number(true),
+            Some(result) => result,
+            None => Type::Unknown,
+        }
+    }
+
+    fn mlx(&mut self, value: ValueId, name: &'static str, operands: &[ValueId], depth: u32) -> Type {
+        match name {
+            "astype" => match (self.type_of(operands[0], depth), self.type_of(operands[1], depth)) {
+                (Type::Array(_), Type::Dtype(dtype)) => Type::Array(dtype),
+                (Type::Unknown, Type::Dtype(dtype)) => Type::Array(dtype),
+                (_, Type::Unknown) => Type::Unknown,
+                _ => Type::Raises,
+            },
+            "fast.rms_norm" | "fast.layer_norm" => self.norm(operands, depth),
+            "fast.scaled_dot_product_attention" => self.attention(operands, depth),
+            "addmm" => self.promoted(&operands[..3], false, depth),
+            "fast.rope" | "softmax" => self.floating(operands[0], depth),
+            "item" => Type::Number(true),
+            "array" => match (self.type_of(operands[1], depth), self.type_of(operands[0], depth)) {
+                (Type::Dtype(dtype), _) => Type::Array(dtype),
+                (Type::None, Type::Number(float)) => Type::Array(if float { Dtype::Float32 } else { Dtype::Int32 }),
+                _ => self.free(value),
+            },
+            "where" => self.promoted(&operands[1..], false, depth),
+            "zeros" | "ones" => match self.type_of(operands[1], depth) {
+                Type::Dtype(dtype) => Type::Array(dtype),
+                Type::None => Type::Array(Dtype::Float32),
+                _ => self.free(value),
+            },
+            "concatenate" | "stack" => match self.graph.get(operands[0]) {
+                (Op::List | Op::Tuple, parts) => self.promoted(&parts.to_vec(), false, depth),
+                _ => self.free(value),
+            },
+            "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "repeat" | "tile" | "transpose" | "swapaxes" | "moveaxis" | "take" | "take_along_axis" => {
+                self.type_of(operands[0], depth)
+            }
+            "mean" => self.floating(operands[0], depth),
+            _ => self.by_rule(value, name, operands, depth),
+        }
+    }
+
+    /// By what was measured of the function, from the arguments that take part.
+    fn by_rule(&mut self, value: ValueId, name: &'static str, operands: &[ValueId], depth: u32) -> Type {
+        let Some(function) = api::function(name).or_else(|| api::method(name)).map(api::FunctionId::get) else { return self.free(value) };
+        let parameters = function.params.iter().filter(|p| p.accepts != Accepts::Stream);
+        let joined: Vec<ValueId> = operands.iter().zip(parameters).filter(|(_, p)| p.joins).map(|(&v, _)| v).collect();
+        if joined.is_empty() {
+            return self.free(value);
+        }
+        match function.dtype {
+            DtypeRule::Keep => self.type_of(joined[0], depth),
+            DtypeRule::Float => self.floating(joined[0], depth),
+            DtypeRule::Promote => self.promoted(&joined, false, depth),
+            DtypeRule::PromoteFloat => self.promoted(&joined, true, depth),
+            DtypeRule::Bool => Type::Array(Dtype::Bool),
+            DtypeRule::Uint32 => Type::Array(Dtype::Uint32),
+            // Floating dtypes are kept; integers are not needed here.
+            DtypeRule::Sum | DtypeRule::Real => match self.type_of(joined[0], depth) {
+                Type::Array(dtype) if !dtype.is_floating() => Type::Unknown,
+                other => other,
+            },
+            DtypeRule::Float32 => Type::Array(Dtype::Float32),
+            DtypeRule::Unknown | DtypeRule::Argument => self.free(value),
+        }
+    }
+
+    fn floating(&mut self, value: ValueId, depth: u32) -> Type {
+        match self.type_of(value, depth) {
+            Type::Array(dtype) if !dtype.is_floating() => Type::Array(Dtype::Float32),
+            other => other,
+        }
+    }
+
+    /// `(x, weight, eps)` or `(x, weight, bias, eps)`: a bias promotes only beside a weight.
+    fn norm(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        let arrays = &operands[..operands.len() - 1];
+        let weight = self.type_of(arrays[1], depth);
+        let mut result = self.type_of(arrays[0], depth);
+        if weight == Type::None {
+            return result;
+        }
+        for &array in &arrays[1..] {
+            result = match (result, self.type_of(array, depth)) {
+                (result, Type::None) => result,
+                (Type::Array(a), Type::Array(b)) => Type::Array(Dtype::promote(a, b)),
+                (Type::Unknown, _) | (_, Type::Unknown) => Type::Unknown,
+                _ => Type::Raises,
+            };
+        }
+        match result {
+            Type::Array(dtype) if !dtype.is_floating() || dtype == Dtype::Complex64 => Type::Raises,
+            other => other,
+        }
+    }
+
+    /// `(q, k, v, scale, mask, ..)`: an additive mask must promote to the dtype of the output.
+    fn attention(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        let result = self.promoted(&operands[..3], false, depth);
+        let mask = operands.get(4).map_or(Type::None, |&m| self.type_of(m, depth));
+        match (result, mask) {
+            (Type::Array(out), Type::Array(mask)) if mask != Dtype::Bool && Dtype::promote(out, mask) != out => Type::Raises,
+            _ => result,
+        }
+    }
+
+    fn apply(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
+        let keeps = match self.graph.path(operands[0]).and_then(|p| p.strip_prefix("mlx.nn.")) {
+            Some(name) => ACTIVATIONS.contains(&name),
+            None => matches!(self.facts.module_of(operands[0]), Some("RoPE" | "Identity" | "GELU" | "SiLU" | "ReLU" | "Tanh" | "Sigmoid")),
+        };
+        match operands.get(1) {
+            Some(&argument) if keeps => self.type_of(argument, depth),
+            _ => self.free(value),
+        }
+    }
+}
+
+/// The dtype of an array combined with a Python number.
+fn weak(array: Dtype, float: bool) -> Dtype {
+    match (array.is_floating(), float) {
+        (false, true) => Dtype::Float32,
+        (false, false) if array == Dtype::Bool => Dtype::Int32,
+        _ => array,
+    }
+}

@@ -1,0 +1,560 @@
+//! What is proved of a value at a place: whether it is an array, a number or something else, and how many axes it has. Facts come forward from constructors,
+//! annotations, `__init__` and the API table, and backward from operations that only an `mx.array` survives. What is not proved is unknown, never a guess.
+
+use std::cell::RefCell;
+
+use rustc_hash::FxHashMap;
+
+use super::api::{self, ResultKind};
+use super::body::{BlockId, Body, Effect, Proved};
+use super::classes::module_class;
+use super::definitions::{ClassIndex, ModuleBinding};
+use super::value::{Op, Symbol, ValueId};
+use super::{Analysis, normalize};
+use crate::syntax::TextSize;
+use crate::syntax::ast::{self, Expr};
+
+/// What sort of thing a value is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// An `mx.array`.
+    Array,
+    /// An `mx.array` or `None`.
+    OptionalArray,
+    /// A Python `int`.
+    Int,
+    /// A Python `float`.
+    Float,
+    /// A Python `bool`.
+    Bool,
+    /// A Python `int` or `float`.
+    Number,
+    /// `None`.
+    None,
+    /// An `mx.Dtype`.
+    Dtype,
+    /// Known to be none of these.
+    Other,
+    /// Not known.
+    Unknown,
+}
+
+impl Kind {
+    /// Whether it is certainly a Python number, which never changes the dtype of a floating point array.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Int | Self::Float | Self::Number)
+    }
+}
+
+/// Deeper chains of values are unknown, so that no input exhausts the stack.
+const MAX_DEPTH: u32 = 60;
+
+/// Elementwise functions: the result has the shape of the first argument.
+pub(super) const ELEMENTWISE: [&str; 34] = [
+    "abs", "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "sigmoid", "erf", "erfinv", "sqrt", "rsqrt", "square", "negative",
+    "floor", "ceil", "round", "sign", "reciprocal", "softmax", "astype", "stop_gradient", "contiguous", "cumsum", "cumprod", "sort", "zeros_like", "ones_like",
+];
+
+/// Modules of `mlx.nn` whose result has as many axes as their argument.
+const RANK_KEEPING_MODULES: [&str; 17] = [
+    "Linear", "QuantizedLinear", "Identity", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "RoPE", "GELU", "SiLU", "ReLU", "Tanh", "Sigmoid", "Softmax", "Dropout",
+    "Conv1d", "Conv2d",
+];
+
+/// The facts that hold at one place of one scope.
+pub struct Facts<'x> {
+    analysis: &'x Analysis<'x>,
+    arrays: FxHashMap<ValueId, ()>,
+    ranks: FxHashMap<ValueId, u8>,
+    kinds: RefCell<FxHashMap<ValueId, Kind>>,
+}
+
+impl<'x> Facts<'x> {
+    /// The facts in `body` that hold in `block` just before `offset`.
+    pub fn at(analysis: &'x Analysis<'x>, body: &Body, block: BlockId, offset: TextSize) -> Self {
+        let mut facts = Self { analysis, arrays: FxHashMap::default(), ranks: FxHashMap::default(), kinds: RefCell::default() };
+        for proof in &body.proofs {
+            if proof.offset >= offset || !body.is_within(block, proof.block) {
+                continue;
+            }
+            match proof.proved {
+                Proved::Array => facts.prove_array(proof.value),
+                Proved::Rank(rank) => {
+                    facts.ranks.insert(proof.value, rank);
+                }
+            }
+        }
+        facts
+    }
+
+    /// The facts that hold anywhere: those that need no proof by an operation.
+    pub fn anywhere(analysis: &'x Analysis<'x>) -> Self {
+        Self { analysis, arrays: FxHashMap::default(), ranks: FxHashMap::default(), kinds: RefCell::default() }
+    }
+
+    /// `value` is an array, and so is what it was computed from where nothing else could have given an array.
+    fn prove_array(&mut self, value: ValueId) {
+        let mut stack = vec![value];
+        while let Some(value) = stack.pop() {
+            if self.arrays.insert(value, ()).is_some() {
+                continue;
+            }
+            let graph = &self.analysis.graph;
+            match graph.get(value) {
+                // NumPy on the left gives a NumPy array, NumPy on the right raises.
+                (Op::MatMul, operands) => stack.extend(operands),
+                (Op::Pow | Op::Neg | Op::Permute | Op::Index(_), operands) => stack.push(operands[0]),
+                // With NumPy on the left the sum would be NumPy's.
+                (Op::Add | Op::Sub | Op::Mul | Op::Div, &[left, right]) => {
+                    if self.kind(right).is_number() {
+                        stack.push(left);
+                    } else if self.kind(left).is_number() {
+                        stack.push(right);
+                    }
+                }
+                // Elementwise functions also take NumPy arrays; these do not, and their methods on a NumPy array would not have given an `mx.array`.
+                (Op::Mlx("softmax" | "astype" | "reshape" | "expand_dims" | "mean" | "sum" | "transpose"), operands) => stack.push(operands[0]),
+                _ => {}
+            }
+        }
+    }
+
+    /// What sort of thing `value` is.
+    pub fn kind(&self, value: ValueId) -> Kind {
+        self.kind_at(value, 0)
+    }
+
+    /// How many axes `value` has, if it is an array.
+    pub fn rank(&self, value: ValueId) -> Option<u8> {
+        self.rank_at(value, 0)
+    }
+
+    fn kind_at(&self, value: ValueId, depth: u32) -> Kind {
+        if self.arrays.contains_key(&value) {
+            return Kind::Array;
+        }
+        if depth > MAX_DEPTH {
+            return Kind::Unknown;
+        }
+        if let Some(&kind) = self.kinds.borrow().get(&value) {
+            return kind;
+        }
+        let kind = self.kind_of_node(value, depth + 1);
+        self.kinds.borrow_mut().insert(value, kind);
+        kind
+    }
+
+    fn kind_of_node(&self, value: ValueId, depth: u32) -> Kind {
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
+        match op {
+            Op::Int(_) | Op::Dim(_) | Op::Ndim => Kind::Int,
+            Op::Float(_) => Kind::Float,
+            Op::Bool(_) | Op::Not | Op::Compare(super::value::Comparison::Is | super::value::Comparison::In) => Kind::Bool,
+            Op::None => Kind::None,
+            Op::DtypeOf => Kind::Dtype,
+            Op::Str(_) | Op::Tuple | Op::List | Op::Shape | Op::Function(_) | Op::Class(_) | Op::Comprehension(_) | Op::Slice => Kind::Other,
+            Op::Param(scope, name) => self.annotated_parameter(scope, name),
+            Op::ModuleName(name) => self.module_constant(name),
+            Op::Attr(name, _) => self.attribute_kind(operands[0], name, depth),
+            Op::Mlx("astype") => match graph.get(operands[1]) {
+                (Op::Global(path), _) if graph.name(path).starts_with("mlx.core.") => Kind::Array,
+                _ => self.kind_at(operands[0], depth),
+            },
+            Op::Mlx(name) if api::method(name).is_some() => match self.kind_at(operands[0], depth) {
+                // The text may have called the method of something that is no array.
+                Kind::Array => self.kind_of_mlx(name),
+                _ => Kind::Unknown,
+            },
+            Op::Mlx(name) => self.kind_of_mlx(name),
+            Op::Permute => self.kind_at(operands[0], depth),
+            Op::Item(_) => match graph.op(operands[0]) {
+                Op::Mlx("split" | "meshgrid" | "broadcast_arrays") => Kind::Array,
+                Op::Element(..) => Kind::Unknown,
+                _ if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
+                _ => Kind::Unknown,
+            },
+            Op::Element(..) => match graph.get(operands[0]) {
+                (Op::Apply, callee) if self.is_builtin(callee[0], "range") => Kind::Int,
+                _ if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
+                _ => Kind::Unknown,
+            },
+            Op::Index(_) if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
+            Op::Neg | Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv | Op::Mod | Op::MatMul => self.kind_of_arithmetic(op, operands, depth),
+            Op::Gate => self.kind_of_gate(operands, depth),
+            Op::Apply | Op::Call(..) => self.kind_of_call(operands, depth),
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn kind_of_mlx(&self, name: &str) -> Kind {
+        match name {
+            "array" => Kind::Array,
+            "item" => Kind::Number,
+            "tolist" => Kind::Other,
+            _ => match api::function(name).or_else(|| api::method(name)).map(|f| f.get().result) {
+                Some(ResultKind::Array) => Kind::Array,
+                Some(ResultKind::Int) => Kind::Int,
+                Some(ResultKind::None) => Kind::None,
+                _ => Kind::Unknown,
+            },
+        }
+    }
+
+    fn kind_of_arithmetic(&self, op: Op, operands: &[ValueId], depth: u32) -> Kind {
+        let left = self.kind_at(operands[0], depth);
+        let Some(&right) = operands.get(1) else { return left };
+        let right = self.kind_at(right, depth);
+        let scalar = |k: Kind| k.is_number() || k == Kind::Bool;
+        match (left, right) {
+            (Kind::Array, _) => Kind::Array,
+            (l, Kind::Array) if scalar(l) => Kind::Array,
+            (l, r) if scalar(l) && scalar(r) => match op {
+                Op::Div => Kind::Float,
+                Op::Pow if r == Kind::Float && l == Kind::Float => Kind::Float,
+                Op::Pow => Kind::Number,
+                _ if l == Kind::Int && r == Kind::Int => Kind::Int,
+                _ if l == Kind::Float || r == Kind::Float => Kind::Float,
+                _ => Kind::Number,
+            },
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn kind_of_gate(&self, operands: &[ValueId], depth: u32) -> Kind {
+        let (then, otherwise) = (self.kind_at(operands[1], depth), self.kind_at(operands[2], depth));
+        match (then, otherwise) {
+            (a, b) if a == b => a,
+            (Kind::Array | Kind::OptionalArray | Kind::None, Kind::Array | Kind::OptionalArray | Kind::None) => Kind::OptionalArray,
+            (a, b) if a.is_number() && b.is_number() => Kind::Number,
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn kind_of_call(&self, operands: &[ValueId], depth: u32) -> Kind {
+        let graph = &self.analysis.graph;
+        let callee = operands[0];
+        match graph.op(callee) {
+            Op::Builtin(name) => match graph.name(name) {
+                "int" | "len" => Kind::Int,
+                "float" => Kind::Float,
+                "bool" | "isinstance" | "hasattr" | "issubclass" => Kind::Bool,
+                "round" | "abs" | "max" | "min" | "sum" if operands[1..].iter().all(|&v| self.kind_at(v, depth).is_number()) => Kind::Number,
+                "list" | "tuple" | "dict" | "set" | "str" | "range" | "enumerate" | "zip" | "sorted" | "type" => Kind::Other,
+                _ => Kind::Unknown,
+            },
+            Op::Global(path) => {
+                let path = graph.name(path);
+                match path.strip_prefix("math.") {
+                    Some("floor" | "ceil" | "gcd" | "lcm" | "comb" | "factorial" | "isqrt" | "trunc" | "perm") => Kind::Int,
+                    Some("prod" | "copysign") => Kind::Number,
+                    Some("isnan" | "isinf" | "isclose" | "isfinite") => Kind::Bool,
+                    Some("frexp" | "modf") => Kind::Other,
+                    Some(_) => Kind::Float,
+                    None => self.kind_of_import(path),
+                }
+            }
+            _ if self.module_of(callee).is_some() => Kind::Array,
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn kind_of_import(&self, path: &str) -> Kind {
+        if let Some(name) = path.strip_prefix("mlx.core.") {
+            return self.kind_of_mlx(name);
+        }
+        match path.strip_prefix("mlx.nn.") {
+            Some("MultiHeadAttention.create_additive_causal_mask") => Kind::Array,
+            Some(name) if ACTIVATIONS.contains(&name) => Kind::Array,
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn is_builtin(&self, value: ValueId, name: &str) -> bool {
+        matches!(self.analysis.graph.op(value), Op::Builtin(symbol) if self.analysis.graph.name(symbol) == name)
+    }
+
+    // Names and attributes.
+
+    fn annotated_parameter(&self, scope: Symbol, name: Symbol) -> Kind {
+        self.parameter_annotation(scope, name).map_or(Kind::Unknown, |a| self.annotation(a))
+    }
+
+    fn parameter_annotation(&self, scope: Symbol, name: Symbol) -> Option<&'x Expr> {
+        let definitions = &self.analysis.definitions;
+        let function = definitions.functions[definitions.function_named(scope)?].ast;
+        let wanted = self.analysis.graph.name(name);
+        let parameter = function.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)?;
+        parameter.parameter.annotation.as_deref()
+    }
+
+    /// What an annotation says of the value it annotates.
+    pub fn annotation(&self, annotation: &Expr) -> Kind {
+        match annotation {
+            Expr::Name(name) => match name.id.as_str() {
+                "int" => Kind::Int,
+                "float" => Kind::Float,
+                "bool" => Kind::Bool,
+                "str" | "dict" | "list" | "tuple" => Kind::Other,
+                _ if self.denotes(annotation, "mlx.core.array") => Kind::Array,
+                _ => Kind::Unknown,
+            },
+            Expr::Attribute(_) if self.denotes(annotation, "mlx.core.array") => Kind::Array,
+            Expr::Attribute(_) if self.denotes(annotation, "mlx.core.Dtype") => Kind::Dtype,
+            Expr::NoneLiteral(_) => Kind::None,
+            Expr::BinOp(e) if e.op == ast::Operator::BitOr => optional(self.annotation(&e.left), self.annotation(&e.right)),
+            Expr::Subscript(e) if self.denotes(&e.value, "typing.Optional") => optional(self.annotation(&e.slice), Kind::None),
+            Expr::Subscript(e) if self.denotes(&e.value, "typing.Union") => match &*e.slice {
+                Expr::Tuple(tuple) => tuple.elts.iter().map(|a| self.annotation(a)).reduce(optional).unwrap_or(Kind::Unknown),
+                only => self.annotation(only),
+            },
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// Whether a plain chain of names stands for `path` through the imports of the module.
+    fn denotes(&self, expr: &Expr, path: &str) -> bool {
+        match expr {
+            Expr::Name(name) => self.analysis.graph.known_symbol(&name.id).is_some_and(|n| {
+                matches!(self.analysis.definitions.module.get(&n), Some(&ModuleBinding::Import(p)) if self.analysis.graph.name(p) == path)
+            }),
+            Expr::Attribute(attribute) => path.rsplit_once('.').is_some_and(|(outer, last)| last == attribute.attr.as_str() && self.denotes(&attribute.value, outer)),
+            _ => false,
+        }
+    }
+
+    /// The kind of a module-level name that is assigned once.
+    fn module_constant(&self, name: Symbol) -> Kind {
+        let Some(module) = self.analysis.bodies.first() else { return Kind::Unknown };
+        let mut stored = module.effects.iter().filter_map(|e| match *e {
+            Effect::StoreName(n, value) if n == name => Some(value),
+            _ => None,
+        });
+        match (stored.next(), stored.next()) {
+            // Only constants: what calls and arrays a module holds may be exchanged from outside.
+            (Some(value), None) if self.analysis.graph.number(value).is_some() => self.kind_of_node(value, 0),
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// The class of the file whose instance `value` is.
+    fn class_of(&self, value: ValueId, depth: u32) -> Option<ClassIndex> {
+        let graph = &self.analysis.graph;
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        if let Some(class) = self.analysis.classes.receiver(value) {
+            return Some(class);
+        }
+        match graph.get(value) {
+            (Op::Param(scope, name), _) => {
+                let Expr::Name(class) = self.parameter_annotation(scope, name)? else { return None };
+                match self.analysis.definitions.module.get(&graph.known_symbol(&class.id)?) {
+                    Some(&ModuleBinding::Class(index)) => Some(index),
+                    _ => None,
+                }
+            }
+            (Op::Attr(name, _), &[object]) => {
+                let class = self.class_of(object, depth + 1)?;
+                let mut classes = self.analysis.classes.attribute(class, name).iter().map(|&v| self.class_of(v, depth + 1));
+                let first = classes.next()??;
+                classes.all(|c| c == Some(first)).then_some(first)
+            }
+            (Op::Call(..), operands) => match graph.op(operands[0]) {
+                Op::Class(name) => self.analysis.definitions.class_named(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn attribute_kind(&self, object: ValueId, name: Symbol, depth: u32) -> Kind {
+        let Some(class) = self.class_of(object, depth) else { return Kind::Unknown };
+        let stored = self.analysis.classes.attribute(class, name);
+        if stored.is_empty() {
+            let info = &self.analysis.definitions.classes[class];
+            return info.fields.get(&name).map_or(Kind::Unknown, |a| self.annotation(a));
+        }
+        let mut kinds = stored.iter().map(|&v| self.kind_at(v, depth));
+        let first = kinds.next().unwrap_or(Kind::Unknown);
+        kinds.fold(first, |a, b| if a == b { a } else if a.is_number() && b.is_number() { Kind::Number } else { optional(a, b) })
+    }
+
+    /// The `mlx.nn` class of which `value`, an attribute of `self`, is an instance.
+    pub fn module_of(&self, value: ValueId) -> Option<&'x str> {
+        let (Op::Attr(name, _), &[object]) = self.analysis.graph.get(value) else { return None };
+        let class = self.class_of(object, 0)?;
+        let mut modules = self.analysis.classes.attribute(class, name).iter().map(|&v| module_class(&self.analysis.graph, v));
+        let first = modules.next()??;
+        modules.all(|m| m == Some(first)).then_some(first)
+    }
+
+    // Axes.
+
+    fn rank_at(&self, value: ValueId, depth: u32) -> Option<u8> {
+        if let Some(&rank) = self.ranks.get(&value) {
+            return Some(rank);
+        }
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let depth = depth + 1;
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
+        match op {
+            Op::Int(_) | Op::Float(_) | Op::Dim(_) => Some(0),
+            Op::Mlx(name) => self.rank_of_mlx(name, operands, depth),
+            Op::Permute => self.rank_at(operands[0], depth),
+            Op::Neg => self.rank_at(operands[0], depth),
+            Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div => self.rank_of_broadcast(operands, depth),
+            Op::MatMul => match (self.rank_at(operands[0], depth)?, self.rank_at(operands[1], depth)?) {
+                (0, _) | (_, 0) => None,
+                (1, 1) => Some(0),
+                (1, n) | (n, 1) => Some(n - 1),
+                (m, n) => Some(m.max(n)),
+            },
+            Op::Gate => {
+                let then = self.rank_at(operands[1], depth)?;
+                (self.rank_at(operands[2], depth)? == then).then_some(then)
+            }
+            Op::Item(_) => match graph.get(operands[0]) {
+                (Op::Mlx("split"), of) => self.rank_at(of[0], depth),
+                _ => None,
+            },
+            Op::Index(_) => self.rank_of_subscript(operands[0], operands[1], depth),
+            Op::Attr(name, _) => {
+                let class = self.class_of(operands[0], depth)?;
+                let mut ranks = self.analysis.classes.attribute(class, name).iter().map(|&v| self.rank_at(v, depth));
+                let first = ranks.next()??;
+                ranks.all(|r| r == Some(first)).then_some(first)
+            }
+            Op::Apply | Op::Call(..) => self.rank_of_call(operands, depth),
+            _ => None,
+        }
+    }
+
+    fn rank_of_broadcast(&self, operands: &[ValueId], depth: u32) -> Option<u8> {
+        let mut rank = 0;
+        for &operand in operands {
+            let is_number = self.kind_at(operand, depth).is_number();
+            rank = rank.max(if is_number { 0 } else { self.rank_at(operand, depth)? });
+        }
+        Some(rank)
+    }
+
+    /// How many axes a shape argument stands for: a tuple of so many numbers, or one number.
+    fn rank_of_shape(&self, shape: ValueId, depth: u32) -> Option<u8> {
+        let graph = &self.analysis.graph;
+        match graph.get(shape) {
+            (Op::Tuple | Op::List, items) if !items.iter().any(|&v| graph.op(v) == Op::Star) => u8::try_from(items.len()).ok(),
+            (Op::Shape, &[of]) => self.rank_at(of, depth),
+            _ if self.kind_at(shape, depth) == Kind::Int => Some(1),
+            _ => None,
+        }
+    }
+
+    fn rank_of_mlx(&self, name: &str, operands: &[ValueId], depth: u32) -> Option<u8> {
+        let graph = &self.analysis.graph;
+        let of = |n: usize| self.rank_at(*operands.get(n)?, depth);
+        match name {
+            "zeros" | "ones" | "full" => self.rank_of_shape(operands[0], depth),
+            "reshape" | "broadcast_to" | "unflatten" if name != "unflatten" => self.rank_of_shape(operands[1], depth),
+            "arange" | "linspace" => Some(1),
+            "eye" | "tri" | "identity" => Some(2),
+            "array" => match graph.get(operands[0]) {
+                (Op::Int(_) | Op::Float(_) | Op::Bool(_), _) => Some(0),
+                (Op::List, items) if items.iter().all(|&v| graph.number(v).is_some()) => Some(1),
+                _ if self.kind_at(operands[0], depth).is_number() => Some(0),
+                _ => None,
+            },
+            "expand_dims" => graph.as_int(operands[1]).and_then(|_| of(0)).map(|r| r + 1),
+            "mean" | "sum" | "max" | "min" | "prod" | "var" | "std" | "logsumexp" | "argmax" | "argmin" => match (graph.op(operands[1]), graph.op(operands[2])) {
+                (_, Op::Bool(true)) => of(0),
+                (Op::None, Op::Bool(false)) => Some(0),
+                (Op::Int(_), Op::Bool(false)) => of(0)?.checked_sub(1),
+                _ => None,
+            },
+            "concatenate" => match graph.get(operands[0]) {
+                // All parts have the same number of axes, or the call raises.
+                (Op::List | Op::Tuple, parts) => parts.iter().find_map(|&v| self.rank_at(v, depth)),
+                _ => None,
+            },
+            "where" => self.rank_of_broadcast(operands, depth),
+            "repeat" if graph.op(operands[2]) != Op::None => of(0),
+            "take_along_axis" | "put_along_axis" => of(0),
+            "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => of(0),
+            "fast.scaled_dot_product_attention" => Some(4),
+            _ if ELEMENTWISE.contains(&name) => of(0),
+            _ => None,
+        }
+    }
+
+    fn rank_of_subscript(&self, array: ValueId, index: ValueId, depth: u32) -> Option<u8> {
+        let graph = &self.analysis.graph;
+        let rank = i32::from(self.rank_at(array, depth)?);
+        let single = [index];
+        let parts = match graph.get(index) {
+            (Op::Tuple, parts) => parts,
+            _ => &single[..],
+        };
+        let mut change = 0;
+        for &part in parts {
+            change += match graph.op(part) {
+                Op::Slice | Op::Ellipsis => 0,
+                Op::None => 1,
+                _ if matches!(self.kind_at(part, depth), Kind::Int) => -1,
+                _ => return None,
+            };
+        }
+        u8::try_from(rank + change).ok()
+    }
+
+    fn rank_of_call(&self, operands: &[ValueId], depth: u32) -> Option<u8> {
+        let graph = &self.analysis.graph;
+        let argument = *operands.get(1)?;
+        if let Some(module) = self.module_of(operands[0]) {
+            return match module {
+                "Embedding" | "QuantizedEmbedding" => self.rank_at(argument, depth).map(|r| r + 1),
+                _ if RANK_KEEPING_MODULES.contains(&module) => self.rank_at(argument, depth),
+                _ => None,
+            };
+        }
+        let path = graph.path(operands[0])?;
+        match path {
+            "mlx.nn.MultiHeadAttention.create_additive_causal_mask" => Some(2),
+            "mlx.core.random.normal" => self.rank_of_shape(keyword(self.analysis, operands, "shape").unwrap_or(argument), depth),
+            "mlx.core.random.uniform" => self.rank_of_shape(keyword(self.analysis, operands, "shape").or(operands.get(3).copied())?, depth),
+            _ => {
+                let name = path.strip_prefix("mlx.nn.")?;
+                ACTIVATIONS.contains(&name).then(|| self.rank_at(argument, depth))?
+            }
+        }
+    }
+}
+
+/// Functions of `mlx.nn` that work element by element, or keep the shape.
+pub(super) const ACTIVATIONS: [&str; 16] = [
+    "relu", "relu6", "gelu", "gelu_approx", "gelu_fast_approx", "silu", "sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "mish", "softmax", "log_softmax", "hardswish",
+];
+
+fn keyword(analysis: &Analysis<'_>, operands: &[ValueId], name: &str) -> Option<ValueId> {
+    operands.iter().find_map(|&v| match analysis.graph.get(v) {
+        (Op::Keyword(k), &[value]) if analysis.graph.name(k) == name => Some(value),
+        _ => None,
+    })
+}
+
+/// The kind of what is one or the other.
+fn optional(a: Kind, b: Kind) -> Kind {
+    match (a, b) {
+        _ if a == b => a,
+        (Kind::Array | Kind::OptionalArray, Kind::None) | (Kind::None, Kind::Array | Kind::OptionalArray) => Kind::OptionalArray,
+        (Kind::Int, Kind::Float) | (Kind::Float, Kind::Int) => Kind::Number,
+        _ => Kind::Unknown,
+    }
+}
+
+/// How many places a permutation moves, counted from the last axis: at least so many axes there are.
+pub fn permuted_axes(analysis: &Analysis<'_>, value: ValueId) -> Option<usize> {
+    normalize::permutation(&analysis.graph, value).map(|(_, axes)| axes.len())
+}

@@ -1,0 +1,275 @@
+//! Calls: functions of MLX and their method twins, modules of `mlx.nn`, helpers of the file, and everything else.
+
+use super::arguments::Arguments;
+use super::Lowerer;
+use crate::graph::api::{self, Effect as ApiEffect, FunctionId, ResultKind};
+use crate::graph::body::{Effect, Proved};
+use crate::graph::definitions::ClassIndex;
+use crate::graph::value::{Op, Operands, ValueId};
+use crate::syntax::ast::{self, Expr};
+
+/// Builtins that change nothing and whose result depends on their arguments alone.
+const PURE_BUILTINS: [&str; 29] = [
+    "abs", "bool", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "getattr", "hasattr", "int", "isinstance", "issubclass", "len", "list",
+    "max", "min", "pow", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple", "type",
+];
+
+impl<'g> Lowerer<'_, 'g> {
+    /// The value of a call, and whether its root operation is written here (`false`: it comes from an inlined helper).
+    pub(super) fn call(&mut self, call: &'g ast::ExprCall) -> (ValueId, bool) {
+        let Expr::Attribute(attribute) = &*call.func else {
+            let callee = self.expr(&call.func);
+            let arguments = self.arguments(call);
+            return self.call_value(callee, &arguments);
+        };
+        let object = self.expr(&attribute.value);
+        if self.graph.path(object).is_some() {
+            let callee = self.attribute(object, &attribute.attr);
+            self.occurrence_of_callee(callee, &call.func);
+            let arguments = self.arguments(call);
+            return self.call_value(callee, &arguments);
+        }
+        let name = attribute.attr.as_str();
+        if let Some(class) = self.class_of_receiver(object) {
+            return self.call_on_self(class, object, name, call);
+        }
+        let arguments = self.arguments(call);
+        if let Some(method) = api::method(name).filter(|_| self.may_be_array(object))
+            && let Some(value) = self.call_array_method(method, object, &arguments)
+        {
+            return (value, true);
+        }
+        let epoch = self.epoch;
+        let attr = self.graph.symbol(name);
+        let callee = self.graph.value(Op::Attr(attr, epoch), &[object]);
+        (self.unknown_call(callee, &arguments), true)
+    }
+
+    fn occurrence_of_callee(&mut self, callee: ValueId, func: &Expr) {
+        self.occurrence(callee, crate::syntax::Ranged::range(func), true);
+    }
+
+    /// Whether `object` may be an `mx.array`, as far as its form shows.
+    fn may_be_array(&self, object: ValueId) -> bool {
+        !matches!(
+            self.graph.op(object),
+            Op::Str(_) | Op::Int(_) | Op::Float(_) | Op::Bool(_) | Op::None | Op::Tuple | Op::List | Op::Comprehension(_) | Op::Function(_) | Op::Class(_)
+                | Op::Literal(_) | Op::Shape | Op::Dim(_) | Op::DtypeOf | Op::Builtin(_)
+        )
+    }
+
+    /// The class whose instance `object` is, where it is the receiver of the method being lowered.
+    pub(super) fn class_of_receiver(&self, object: ValueId) -> Option<ClassIndex> {
+        match self.graph.op(object) {
+            Op::Param(..) => self.classes.receiver(object),
+            _ => None,
+        }
+    }
+
+    fn call_on_self(&mut self, class: ClassIndex, object: ValueId, name: &str, call: &'g ast::ExprCall) -> (ValueId, bool) {
+        let symbol = self.graph.symbol(name);
+        let info = &self.definitions.classes[class];
+        let method = info.methods.get(&symbol).copied();
+        let callee = self.attribute(object, name);
+        self.occurrence_of_callee(callee, &call.func);
+        let arguments = self.arguments(call);
+        if let Some(Some(index)) = method
+            && !info.overridden.contains(&symbol)
+            && let Some(value) = self.inline(index, Some(object), &arguments)
+        {
+            return (value, false);
+        }
+        if method.is_none() && self.classes.is_pure_module(class, symbol) {
+            return (self.apply(callee, &arguments), true);
+        }
+        (self.unknown_call(callee, &arguments), true)
+    }
+
+    /// A call of something that is no method of an unknown object.
+    fn call_value(&mut self, callee: ValueId, arguments: &Arguments) -> (ValueId, bool) {
+        match self.graph.op(callee) {
+            Op::Function(name) => {
+                if let Some(index) = self.definitions.function_named(name)
+                    && let Some(value) = self.inline(index, None, arguments)
+                {
+                    return (value, false);
+                }
+            }
+            Op::Apply => {
+                let of = self.graph.operands(callee)[0];
+                if let Op::Function(name) = self.graph.op(of)
+                    && let Some(value) = self.inline_lambda(name, arguments)
+                {
+                    return (value, false);
+                }
+            }
+            Op::Builtin(name) => {
+                let name = self.graph.name(name).to_owned();
+                if let Some(value) = self.call_builtin(callee, &name, arguments) {
+                    return (value, true);
+                }
+            }
+            Op::Global(path) => {
+                let path = self.graph.name(path).to_owned();
+                if let Some(value) = self.call_import(callee, &path, arguments) {
+                    return (value, true);
+                }
+            }
+            _ => {}
+        }
+        (self.unknown_call(callee, arguments), true)
+    }
+
+    fn call_builtin(&mut self, callee: ValueId, name: &str, arguments: &Arguments) -> Option<ValueId> {
+        if name == "map" && !arguments.spread {
+            return self.call_map(arguments);
+        }
+        if !PURE_BUILTINS.contains(&name) {
+            return None;
+        }
+        if matches!(name, "int" | "float" | "bool" | "max" | "min" | "sorted" | "str" | "repr" | "round" | "range") {
+            for &value in &arguments.positional {
+                if self.graph.is_arrayish(value) {
+                    self.effect(Effect::Evaluate(value));
+                }
+            }
+        }
+        // A container made by a builtin holds what it was made of.
+        if matches!(name, "list" | "tuple" | "dict" | "set" | "enumerate" | "reversed" | "sorted") {
+            arguments.positional.iter().for_each(|&v| self.escape_parts(v));
+        }
+        Some(self.apply(callee, arguments))
+    }
+
+    /// `map(f, (a, b))` is `(f(a), f(b))` where `f` is a helper of the file.
+    fn call_map(&mut self, arguments: &Arguments) -> Option<ValueId> {
+        let [function, items] = arguments.positional[..] else { return None };
+        if !matches!(self.graph.op(items), Op::Tuple | Op::List) || !arguments.keywords.is_empty() {
+            return None;
+        }
+        let mut results = Operands::new();
+        for item in self.graph.operands(items).to_vec() {
+            let one = Arguments { positional: vec![item], keywords: Vec::new(), spread: false };
+            results.push(self.call_value(function, &one).0);
+        }
+        Some(self.graph.value(Op::Tuple, &results))
+    }
+
+    fn call_import(&mut self, callee: ValueId, path: &str, arguments: &Arguments) -> Option<ValueId> {
+        if let Some(name) = path.strip_prefix("mlx.core.") {
+            if name == "array" {
+                return self.array_constructor(arguments);
+            }
+            return self.call_mlx(callee, api::function(name)?, arguments);
+        }
+        if let Some(name) = path.strip_prefix("mlx.nn.") {
+            // Lower-case names are functions of arrays, `create_additive_causal_mask` a static method; classes make modules.
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let is_function = last.starts_with(|c: char| c.is_ascii_lowercase()) && !name.starts_with("init.") && last != "value_and_grad";
+            return is_function.then(|| self.apply(callee, arguments));
+        }
+        match path {
+            "prelude.any_of" => Some(self.graph.value(Op::AnyOf, &arguments.positional)),
+            _ if path.starts_with("prelude.") || path.starts_with("math.") || path == "functools.partial" => Some(self.apply(callee, arguments)),
+            _ => None,
+        }
+    }
+
+    fn array_constructor(&mut self, arguments: &Arguments) -> Option<ValueId> {
+        if arguments.spread {
+            return None;
+        }
+        let none = self.graph.leaf(Op::None);
+        let dtype = match (&arguments.positional[..], &arguments.keywords[..]) {
+            ([_], []) => none,
+            ([_, dtype], []) => *dtype,
+            ([_], [(name, dtype)]) if self.graph.name(*name) == "dtype" => *dtype,
+            _ => return None,
+        };
+        Some(self.graph.value(Op::Mlx("array"), &[arguments.positional[0], dtype]))
+    }
+
+    fn call_mlx(&mut self, callee: ValueId, function: FunctionId, arguments: &Arguments) -> Option<ValueId> {
+        let entry = function.get();
+        match entry.effect {
+            ApiEffect::Pure => {
+                let operands = self.bind_arguments(entry, arguments)?;
+                self.prove_rank(entry.name, &operands);
+                let value = self.graph.value(Op::Mlx(entry.name), &operands);
+                if entry.result == ResultKind::Array {
+                    // The function form gives an `mx.array` whatever it is given; a method might be that of something else.
+                    self.prove(value, Proved::Array);
+                }
+                Some(value)
+            }
+            ApiEffect::Eval => {
+                let operands = arguments.operands(self.graph);
+                let value = self.graph.value(Op::Apply, &[&[callee], &operands[..]].concat());
+                self.effect(Effect::Evaluate(value));
+                Some(self.graph.leaf(Op::None))
+            }
+            ApiEffect::Transform => Some(self.apply(callee, arguments)),
+            // The order of these among each other matters, but they change nothing that Python code holds.
+            ApiEffect::Random | ApiEffect::Async | ApiEffect::Io | ApiEffect::State => Some(self.ordered_call(callee, arguments)),
+        }
+    }
+
+    fn call_array_method(&mut self, method: FunctionId, object: ValueId, arguments: &Arguments) -> Option<ValueId> {
+        let entry = method.get();
+        let mut operands = self.bind_arguments(entry, arguments)?;
+        operands.insert(0, object);
+        let name = api::twin(method).map_or_else(|| entry.name.trim_start_matches("array."), FunctionId::name);
+        if name == "astype" && self.is_dtype(operands[1]) {
+            // Neither NumPy nor torch take an `mx.Dtype`.
+            self.prove(object, Proved::Array);
+        }
+        self.prove_rank(name, &operands);
+        let value = self.graph.value(Op::Mlx(name), &operands);
+        if entry.effect == ApiEffect::Eval {
+            self.effect(Effect::Evaluate(value));
+        }
+        Some(value)
+    }
+
+    /// Whether `value` can only be an `mx.Dtype`.
+    fn is_dtype(&self, value: ValueId) -> bool {
+        match self.graph.get(value) {
+            (Op::Global(path), _) => self.graph.name(path).starts_with("mlx.core."),
+            (Op::DtypeOf, &[of]) => self.graph.is_arrayish(of),
+            _ => false,
+        }
+    }
+
+    fn prove_rank(&mut self, name: &str, operands: &[ValueId]) {
+        if name == "transpose"
+            && let (Op::Tuple | Op::List, axes) = self.graph.get(operands[1])
+            && !axes.iter().any(|&a| self.graph.op(a) == Op::Star)
+        {
+            let rank = axes.len() as u8;
+            self.prove(operands[0], Proved::Rank(rank));
+        }
+    }
+
+    /// A call without effects.
+    fn apply(&mut self, callee: ValueId, arguments: &Arguments) -> ValueId {
+        let operands = arguments.operands(self.graph);
+        self.graph.value(Op::Apply, &[&[callee], &operands[..]].concat())
+    }
+
+    fn ordered_call(&mut self, callee: ValueId, arguments: &Arguments) -> ValueId {
+        let operands = arguments.operands(self.graph);
+        self.calls += 1;
+        let value = self.graph.value(Op::Call(self.body.name, self.calls), &[&[callee], &operands[..]].concat());
+        self.effect(Effect::Call(value));
+        value
+    }
+
+    /// A call of which nothing is known: it may keep its arguments and change everything that is not a local.
+    fn unknown_call(&mut self, callee: ValueId, arguments: &Arguments) -> ValueId {
+        let value = self.ordered_call(callee, arguments);
+        arguments.positional.iter().for_each(|&v| self.escape_parts(v));
+        arguments.keywords.iter().for_each(|&(_, v)| self.escape_parts(v));
+        self.bump();
+        value
+    }
+}

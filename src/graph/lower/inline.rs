@@ -1,0 +1,229 @@
+//! Inlining: a helper with one definition and a body of plain assignments, branches and returns is lowered in place of its call.
+
+use rustc_hash::FxHashSet;
+
+use super::arguments::Arguments;
+use super::frame::{Binding, Frame};
+use super::{Lowerer, MAX_INLINED_NODES, MAX_INLINING};
+use crate::graph::body::Effect;
+use crate::graph::definitions::{FunctionIndex, ModuleBinding, locals_of};
+use crate::graph::value::{Op, Symbol, ValueId};
+use crate::syntax::ast::{self, Expr, Stmt};
+
+/// Longer helpers are not inlined.
+const MAX_STATEMENTS: usize = 40;
+
+impl<'g> Lowerer<'_, 'g> {
+    /// The value of calling function `index`, if it is simple enough to follow.
+    pub(super) fn inline(&mut self, index: FunctionIndex, receiver: Option<ValueId>, arguments: &Arguments) -> Option<ValueId> {
+        let info = &self.definitions.functions[index];
+        if !self.may_inline() || !is_simple(&info.ast.body) || !info.ast.decorator_list.iter().all(|d| self.is_compile(&d.expression)) {
+            return None;
+        }
+        if receiver.is_none() && info.class.is_some() || self.frames.iter().any(|f| f.scope == info.name) {
+            return None;
+        }
+        // An inner function sees the names of the function around it, which must be one of those being lowered.
+        let parent = match info.parent {
+            Some(outer) => {
+                let scope = self.definitions.functions[outer].name;
+                Some(self.frames.iter().position(|f| f.scope == scope)?)
+            }
+            None => None,
+        };
+        let bindings = self.parameters(&info.ast.parameters, receiver, arguments)?;
+        let mut names = Vec::new();
+        locals_of(&info.ast.body, &mut names);
+        let mut locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        locals.extend(bindings.iter().map(|&(name, _)| name));
+        let mut frame = Frame::new(info.name, locals, parent, info.class);
+        for (name, value) in bindings {
+            frame.set(name, Binding { value, definitions: smallvec::SmallVec::new() });
+        }
+        self.inside(frame, |l| l.returned(&info.ast.body))
+    }
+
+    /// The value of calling a lambda of the scope that is being lowered.
+    pub(super) fn inline_lambda(&mut self, name: Symbol, arguments: &Arguments) -> Option<ValueId> {
+        let &(lambda, parent) = self.lambdas.get(&name)?;
+        if !self.may_inline() || parent >= self.frames.len() {
+            return None;
+        }
+        let bindings = match &lambda.parameters {
+            Some(parameters) => self.parameters(parameters, None, arguments)?,
+            None => Vec::new(),
+        };
+        let mut frame = Frame::new(name, bindings.iter().map(|b| b.0).collect(), Some(parent), None);
+        for (name, value) in bindings {
+            frame.set(name, Binding { value, definitions: smallvec::SmallVec::new() });
+        }
+        self.inside(frame, |l| Some(l.expr(&lambda.body)))
+    }
+
+    fn may_inline(&self) -> bool {
+        self.inlining < MAX_INLINING && self.inlined_nodes < MAX_INLINED_NODES
+    }
+
+    /// Run `lower` with `frame` on top, recording no places.
+    fn inside(&mut self, frame: Frame, lower: impl FnOnce(&mut Self) -> Option<ValueId>) -> Option<ValueId> {
+        let nodes = self.graph.len();
+        self.frames.push(frame);
+        self.inlining += 1;
+        let value = lower(self);
+        self.inlining -= 1;
+        self.frames.pop();
+        self.inlined_nodes += self.graph.len() - nodes;
+        // A simple body always returns; if not, what was lowered has no value, and an unknown one is always right.
+        Some(value.unwrap_or_else(|| self.opaque()))
+    }
+
+    /// Whether a decorator is `mx.compile` in one of its forms, which changes nothing that a call computes.
+    fn is_compile(&mut self, decorator: &Expr) -> bool {
+        match decorator {
+            Expr::Call(call) if self.import_path(&call.func).as_deref() == Some("functools.partial") => {
+                call.arguments.args.first().is_some_and(|f| self.import_path(f).as_deref() == Some("mlx.core.compile"))
+            }
+            Expr::Call(call) => self.import_path(&call.func).as_deref() == Some("mlx.core.compile"),
+            _ => self.import_path(decorator).as_deref() == Some("mlx.core.compile"),
+        }
+    }
+
+    /// The dotted path that a plain chain of names stands for through the imports of the module.
+    fn import_path(&mut self, expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::Name(name) => {
+                let name = self.graph.known_symbol(&name.id)?;
+                match self.definitions.module.get(&name) {
+                    Some(&ModuleBinding::Import(path)) => Some(self.graph.name(path).to_owned()),
+                    _ => None,
+                }
+            }
+            Expr::Attribute(attribute) => Some(format!("{}.{}", self.import_path(&attribute.value)?, attribute.attr)),
+            _ => None,
+        }
+    }
+
+    /// Which parameter gets which argument; `None` where they do not fit or the helper takes `*args` or `**kwargs`.
+    fn parameters(&mut self, parameters: &'g ast::Parameters, receiver: Option<ValueId>, arguments: &Arguments) -> Option<Vec<(Symbol, ValueId)>> {
+        if arguments.spread || parameters.vararg.is_some() || parameters.kwarg.is_some() {
+            return None;
+        }
+        let mut positional = receiver.into_iter().chain(arguments.positional.iter().copied());
+        let mut used = 0;
+        let mut bindings = Vec::new();
+        let by_position = parameters.posonlyargs.len() + parameters.args.len();
+        for (n, parameter) in parameters.iter_non_variadic_params().enumerate() {
+            let name = self.graph.symbol(&parameter.parameter.name);
+            let keyword = arguments.keywords.iter().find(|&&(k, _)| k == name).map(|&(_, v)| v);
+            used += usize::from(keyword.is_some());
+            let value = match (if n < by_position { positional.next() } else { None }, keyword) {
+                (Some(_), Some(_)) => return None,
+                (Some(value), None) | (None, Some(value)) => value,
+                (None, None) => match parameter.default.as_deref() {
+                    Some(default @ (Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::BooleanLiteral(_) | Expr::NoneLiteral(_))) => self.expr(default),
+                    _ => return None,
+                },
+            };
+            bindings.push((name, value));
+        }
+        (positional.next().is_none() && used == arguments.keywords.len()).then_some(bindings)
+    }
+
+    /// What a simple body returns.
+    fn returned(&mut self, body: &'g [Stmt]) -> Option<ValueId> {
+        let (first, rest) = body.split_first()?;
+        match first {
+            Stmt::Return(s) => Some(match &s.value {
+                Some(value) => self.expr(value),
+                None => self.graph.leaf(Op::None),
+            }),
+            Stmt::If(s) if returns(&s.body) => {
+                let condition = self.expr(&s.test);
+                self.effect(Effect::Enter(condition));
+                let mark = self.frame().mark();
+                let then = self.returned(&s.body);
+                self.frame().rewind(mark);
+                self.effect(Effect::Else);
+                let otherwise = match s.elif_else_clauses.first() {
+                    Some(clause) => self.returned(&clause.body),
+                    None => self.returned(rest),
+                };
+                self.effect(Effect::Leave);
+                Some(self.graph.value(Op::Gate, &[condition, then?, otherwise?]))
+            }
+            _ => {
+                self.statement(first);
+                self.returned(rest)
+            }
+        }
+    }
+}
+
+/// Whether `body` is a helper that can be followed: assignments to names, branches, and a return at the end of every path.
+fn is_simple(body: &[Stmt]) -> bool {
+    let mut budget = MAX_STATEMENTS;
+    returns(body) && body.iter().all(|s| is_simple_statement(s, &mut budget))
+}
+
+fn is_simple_statement(statement: &Stmt, budget: &mut usize) -> bool {
+    let Some(left) = budget.checked_sub(1) else { return false };
+    *budget = left;
+    let names_only = |target: &Expr| match target {
+        Expr::Name(_) => true,
+        Expr::Tuple(tuple) => tuple.elts.iter().all(Expr::is_name_expr),
+        _ => false,
+    };
+    match statement {
+        Stmt::Assign(s) => s.targets.iter().all(names_only) && !has_scope_or_yield(&s.value),
+        Stmt::AnnAssign(s) => s.target.is_name_expr() && s.value.as_deref().is_none_or(|v| !has_scope_or_yield(v)),
+        Stmt::AugAssign(s) => s.target.is_name_expr() && !has_scope_or_yield(&s.value),
+        Stmt::Return(s) => s.value.as_deref().is_none_or(|v| !has_scope_or_yield(v)),
+        Stmt::Expr(s) => s.value.is_string_literal_expr(),
+        Stmt::Pass(_) => true,
+        Stmt::If(s) => {
+            let branches_return = s.elif_else_clauses.iter().any(|c| contains_return(&c.body)) || contains_return(&s.body);
+            let followed = !branches_return || returns(&s.body) && matches!(&s.elif_else_clauses[..], [] | [ast::ElifElseClause { test: None, .. }]);
+            let complete = s.elif_else_clauses.iter().all(|c| !branches_return || returns(&c.body));
+            followed
+                && complete
+                && s.body.iter().all(|b| is_simple_statement(b, budget))
+                && s.elif_else_clauses.iter().all(|c| c.body.iter().all(|b| is_simple_statement(b, budget)))
+        }
+        _ => false,
+    }
+}
+
+/// Whether every path through `body` ends in a return.
+fn returns(body: &[Stmt]) -> bool {
+    match body.last() {
+        Some(Stmt::Return(_)) => true,
+        Some(Stmt::If(s)) => {
+            returns(&s.body) && s.elif_else_clauses.last().is_some_and(|c| c.test.is_none()) && s.elif_else_clauses.iter().all(|c| returns(&c.body))
+        }
+        _ => false,
+    }
+}
+
+fn contains_return(body: &[Stmt]) -> bool {
+    body.iter().any(|s| match s {
+        Stmt::Return(_) => true,
+        Stmt::If(s) => contains_return(&s.body) || s.elif_else_clauses.iter().any(|c| contains_return(&c.body)),
+        _ => false,
+    })
+}
+
+/// Lambdas, generators, walrus and `yield` have names or times of their own: such helpers are not followed.
+fn has_scope_or_yield(expr: &Expr) -> bool {
+    struct Finder(bool);
+    impl<'a> ast::visitor::source_order::SourceOrderVisitor<'a> for Finder {
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            self.0 |= matches!(expr, Expr::Lambda(_) | Expr::Generator(_) | Expr::Named(_) | Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_));
+            if !self.0 {
+                ast::visitor::source_order::walk_expr(self, expr);
+            }
+        }
+    }
+    let mut finder = Finder(false);
+    ast::visitor::source_order::SourceOrderVisitor::visit_expr(&mut finder, expr);
+    finder.0
+}

@@ -1,0 +1,319 @@
+//! Python to value graph, one scope at a time. Straight-line code and `if` are followed; loops, `try`, unknown calls and in-place changes of what others
+//! may hold become opaque, never a guess. Knows Python and MLX semantics, builds no text.
+
+mod arguments;
+mod call;
+mod expr;
+mod frame;
+mod inline;
+mod stmt;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurrence, Proof, Proved, StatementId};
+use super::classes::ClassFacts;
+use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of};
+use super::value::{Graph, Op, Symbol, ValueId};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Ranged, Source, TextRange, TextSize};
+use frame::Frame;
+
+/// Expressions nested deeper than this are opaque, so that no input exhausts the stack.
+const MAX_DEPTH: u32 = 150;
+/// Helpers are inlined into helpers so many times at most.
+const MAX_INLINING: u32 = 4;
+/// Nodes that inlining may add to one scope; past it calls stay opaque, which keeps lowering linear.
+const MAX_INLINED_NODES: usize = 20_000;
+
+/// Which scope of a file is to be lowered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Scope {
+    Module,
+    Class(ClassIndex),
+    Function(FunctionIndex),
+}
+
+/// A function around the one being lowered.
+struct Enclosing {
+    scope: Symbol,
+    /// Its names; `true` for a parameter that nothing reassigns.
+    locals: FxHashMap<Symbol, bool>,
+}
+
+/// Everything that lowering one scope needs and makes.
+pub(super) struct Lowerer<'a, 'g> {
+    source: &'g Source<'a>,
+    definitions: &'g Definitions<'g>,
+    classes: &'g ClassFacts,
+    graph: &'g mut Graph,
+    body: Body,
+    frames: Vec<Frame>,
+    /// How often the heap may have changed: attributes and elements read under one epoch are the same.
+    epoch: u32,
+    calls: u32,
+    opaques: u32,
+    joins: u32,
+    lambdas: FxHashMap<Symbol, (&'g ast::ExprLambda, usize)>,
+    lambda_count: u32,
+    /// Names that inner functions read.
+    captured: FxHashSet<Symbol>,
+    /// The functions around this one, innermost first.
+    enclosing: Vec<Enclosing>,
+    /// Values that a container, a call or an attribute may hold: in-place changes of them are seen elsewhere.
+    escaped: FxHashSet<ValueId>,
+    statement: StatementId,
+    block: BlockId,
+    inlining: u32,
+    inlined_nodes: usize,
+    /// Start of the expression of this scope's own text that is being lowered.
+    offset: TextSize,
+    depth: u32,
+}
+
+/// Lower one scope of `source`.
+pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>, classes: &ClassFacts, graph: &mut Graph, scope: Scope) -> Body {
+    let (name, range) = match scope {
+        Scope::Module => (graph.symbol("<module>"), source.module().range()),
+        Scope::Class(index) => (definitions.classes[index].name, definitions.classes[index].ast.range()),
+        Scope::Function(index) => (definitions.functions[index].name, definitions.functions[index].ast.range()),
+    };
+    let (function, class) = match scope {
+        Scope::Function(index) => (Some(index), definitions.functions[index].class),
+        Scope::Class(index) => (None, Some(index)),
+        Scope::Module => (None, None),
+    };
+    let body = Body {
+        name,
+        function,
+        class,
+        range,
+        occurrences: Vec::new(),
+        statements: Vec::new(),
+        blocks: vec![Block { parent: None, owner: None, loop_depth: 0 }],
+        definitions: Vec::new(),
+        effects: Vec::new(),
+        proofs: Vec::new(),
+        timeline: FxHashMap::default(),
+    };
+    let mut lowerer = Lowerer {
+        source,
+        definitions,
+        classes,
+        graph,
+        body,
+        frames: Vec::new(),
+        epoch: 0,
+        calls: 0,
+        opaques: 0,
+        joins: 0,
+        lambdas: FxHashMap::default(),
+        lambda_count: 0,
+        captured: FxHashSet::default(),
+        enclosing: Vec::new(),
+        escaped: FxHashSet::default(),
+        statement: 0,
+        block: 0,
+        inlining: 0,
+        inlined_nodes: 0,
+        offset: range.start(),
+        depth: 0,
+    };
+    match scope {
+        Scope::Module => lowerer.open_scope(&source.module().body, None),
+        Scope::Class(index) => lowerer.open_scope(&definitions.classes[index].ast.body, None),
+        Scope::Function(index) => lowerer.function(index),
+    }
+    lowerer.body
+}
+
+impl<'g> Lowerer<'_, 'g> {
+    /// Lower the statements of a module or class, where every name can be seen from outside.
+    fn open_scope(&mut self, body: &'g [Stmt], class: Option<ClassIndex>) {
+        let mut names = Vec::new();
+        locals_of(body, &mut names);
+        let locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        self.captured = locals.clone();
+        self.frames.push(Frame::new(self.body.name, locals, None, class));
+        self.statements(body);
+    }
+
+    fn function(&mut self, index: FunctionIndex) {
+        let info = &self.definitions.functions[index];
+        let ast = info.ast;
+        let mut names = Vec::new();
+        locals_of(&ast.body, &mut names);
+        let mut locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        self.capture(&ast.body);
+        self.enclose(info.parent);
+        let scope = self.body.name;
+        let mut frame = Frame::new(scope, FxHashSet::default(), None, info.class);
+        for parameter in ast.parameters.iter() {
+            locals.insert(self.graph.symbol(parameter.name()));
+        }
+        for name in outer_names(&ast.body) {
+            locals.remove(&self.graph.symbol(name));
+        }
+        frame.locals = locals;
+        self.frames.push(frame);
+        let start = ast.body.first().map_or(ast.range.start(), Ranged::start);
+        for parameter in ast.parameters.iter() {
+            let name = self.graph.symbol(parameter.name());
+            let value = self.graph.leaf(Op::Param(scope, name));
+            self.bind(name, value, None, start);
+        }
+        self.statements(&ast.body);
+    }
+
+    /// Note the names of the functions around this one.
+    fn enclose(&mut self, parent: Option<FunctionIndex>) {
+        let mut at = parent;
+        while let Some(index) = at {
+            let info = &self.definitions.functions[index];
+            let mut names = Vec::new();
+            locals_of(&info.ast.body, &mut names);
+            let mut locals: FxHashMap<Symbol, bool> = info.ast.parameters.iter().map(|p| (self.graph.symbol(p.name()), true)).collect();
+            for name in names {
+                locals.insert(self.graph.symbol(name), false);
+            }
+            self.enclosing.push(Enclosing { scope: info.name, locals });
+            at = info.parent;
+        }
+    }
+
+    /// Find the locals that inner functions and lambdas read; assignments to them can be seen later, whenever those run.
+    fn capture(&mut self, body: &'g [Stmt]) {
+        let mut reads = Vec::new();
+        for statement in body {
+            InnerReads { depth: 0, names: &mut reads }.statement(statement);
+        }
+        self.captured = reads.into_iter().map(|n| self.graph.symbol(n)).collect();
+    }
+
+    // Names.
+
+    /// Give `name` a value from `from` on.
+    fn bind(&mut self, name: Symbol, value: ValueId, statement: Option<StatementId>, from: TextSize) {
+        let mut definitions: SmallVec<[DefinitionId; 2]> = SmallVec::new();
+        if self.inlining == 0 {
+            let id = self.body.definitions.len() as DefinitionId;
+            let escapes = self.captured.contains(&name);
+            self.body.definitions.push(Definition { name, statement, feeds: SmallVec::new(), uses: Vec::new(), escapes });
+            definitions.push(id);
+            self.moment(name, value, from);
+            if escapes && statement.is_some() {
+                self.effect(Effect::StoreName(name, value));
+            }
+        }
+        self.frame().set(name, frame::Binding { value, definitions });
+    }
+
+    /// Record that `name` holds `value` from `from` on.
+    fn moment(&mut self, name: Symbol, value: ValueId, from: TextSize) {
+        let moments = self.body.timeline.entry(name).or_default();
+        match moments.last_mut() {
+            // Moments come in the order of the text; a join at the same place overrides what its last branch left.
+            Some(last) if last.0 >= from => last.1 = value,
+            _ => moments.push((from, value)),
+        }
+    }
+
+    fn frame(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("invariant: a scope is open while statements are lowered")
+    }
+
+    // Fresh values.
+
+    fn opaque(&mut self) -> ValueId {
+        self.opaques += 1;
+        self.graph.leaf(Op::Opaque(self.body.name, self.opaques))
+    }
+
+    fn phi(&mut self, join: u32, name: Symbol) -> ValueId {
+        self.graph.leaf(Op::Phi(self.body.name, join, name))
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        self.body.effects.push(effect);
+    }
+
+    /// Anything may have changed that is not a local.
+    fn bump(&mut self) {
+        self.epoch += 1;
+    }
+
+    fn prove(&mut self, value: ValueId, proved: Proved) {
+        self.body.proofs.push(Proof { value, proved, block: self.block, offset: self.offset });
+    }
+
+    fn occurrence(&mut self, value: ValueId, range: TextRange, own: bool) {
+        if self.inlining == 0 {
+            self.body.occurrences.push(Occurrence { value, range, statement: self.statement, own });
+        }
+    }
+
+    /// Open a block inside the present one.
+    fn enter_block(&mut self, is_loop: bool) -> BlockId {
+        let outer = self.block;
+        let depth = self.body.blocks[outer as usize].loop_depth + u32::from(is_loop);
+        self.body.blocks.push(Block { parent: Some(outer), owner: Some(self.statement), loop_depth: depth });
+        self.block = self.body.blocks.len() as BlockId - 1;
+        outer
+    }
+
+    /// What a name that is no local stands for.
+    fn free_name(&mut self, name: Symbol) -> ValueId {
+        match self.definitions.module.get(&name) {
+            Some(&ModuleBinding::Import(path)) => self.graph.leaf(Op::Global(path)),
+            Some(&ModuleBinding::Function(index)) => self.graph.leaf(Op::Function(self.definitions.functions[index].name)),
+            Some(&ModuleBinding::Class(index)) => self.graph.leaf(Op::Class(self.definitions.classes[index].name)),
+            Some(ModuleBinding::Other) => self.graph.leaf(Op::ModuleName(name)),
+            None => self.graph.leaf(Op::Builtin(name)),
+        }
+    }
+}
+
+/// Names declared `global` or `nonlocal` at the top of a function: not locals.
+fn outer_names(body: &[Stmt]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for statement in body {
+        match statement {
+            Stmt::Global(s) => names.extend(s.names.iter().map(|n| n.as_str())),
+            Stmt::Nonlocal(s) => names.extend(s.names.iter().map(|n| n.as_str())),
+            _ => super::definitions::blocks(statement).into_iter().for_each(|b| names.extend(outer_names(b))),
+        }
+    }
+    names
+}
+
+/// Collects the names read inside inner functions, lambdas and classes.
+struct InnerReads<'n, 'g> {
+    depth: u32,
+    names: &'n mut Vec<&'g str>,
+}
+
+impl<'g> InnerReads<'_, 'g> {
+    fn statement(&mut self, statement: &'g Stmt) {
+        ast::visitor::source_order::SourceOrderVisitor::visit_stmt(self, statement);
+    }
+}
+
+impl<'g> ast::visitor::source_order::SourceOrderVisitor<'g> for InnerReads<'_, 'g> {
+    fn visit_stmt(&mut self, statement: &'g Stmt) {
+        let inner = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
+        self.depth += u32::from(inner);
+        ast::visitor::source_order::walk_stmt(self, statement);
+        self.depth -= u32::from(inner);
+    }
+
+    fn visit_expr(&mut self, expr: &'g Expr) {
+        // A generator runs later, in pieces: what it reads may have changed by then.
+        let inner = matches!(expr, Expr::Lambda(_) | Expr::Generator(_));
+        self.depth += u32::from(inner);
+        if let (Expr::Name(name), true) = (expr, self.depth > 0) {
+            self.names.push(&name.id);
+        }
+        ast::visitor::source_order::walk_expr(self, expr);
+        self.depth -= u32::from(inner);
+    }
+}

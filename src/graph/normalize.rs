@@ -1,0 +1,360 @@
+//! The normal form: one node for all spellings of a computation. A list of small equations, looked up by the operation at the root, each applied where
+//! a node is made. They hold for floating point arrays (`mlx_semantics`, section 3); what they do to the last bits is stated by the rules that rely on them.
+//! This module decides nothing about whether a rewrite is legal.
+
+use smallvec::smallvec;
+
+use super::value::{Graph, Op, Operands, ValueId};
+
+/// One equation: the equal, simpler node for `op` of `operands`, if the equation applies.
+type Equation = fn(&mut Graph, Op, &[ValueId]) -> Option<ValueId>;
+
+/// The node for `op` of `operands` in normal form.
+pub(super) fn normalize(graph: &mut Graph, op: Op, operands: &[ValueId]) -> ValueId {
+    for equation in equations(op) {
+        if let Some(value) = equation(graph, op, operands) {
+            return value;
+        }
+    }
+    graph.intern(op, operands)
+}
+
+/// The equations for a node with `op` at its root, tried in this order.
+fn equations(op: Op) -> &'static [Equation] {
+    match op {
+        Op::Mul => &[product_with_itself_is_square],
+        Op::Div => &[one_over_root, over_root, sum_over_count_is_mean],
+        Op::Pow => &[exponent_of_integral_value],
+        Op::Neg => &[negated_constant],
+        Op::Not => &[double_negation],
+        Op::Gate => &[gate_on_negation, gate_without_choice],
+        Op::Index(_) => &[element_of_display, axis_of_shape, new_last_axis],
+        Op::Item(_) => &[item_of_display, item_of_shape],
+        Op::DtypeOf => &[dtype_of_cast, dtype_of_moved_elements],
+        Op::Permute => &[permuted_twice, permutation_that_keeps],
+        Op::Mlx(name) => array_equations(name),
+        _ => &[],
+    }
+}
+
+fn array_equations(name: &'static str) -> &'static [Equation] {
+    match name {
+        "add" | "subtract" | "multiply" | "divide" | "power" | "floor_divide" | "remainder" | "negative" | "matmul" => &[function_of_operator],
+        "square" | "sqrt" | "rsqrt" => &[root_as_power],
+        "reciprocal" => &[reciprocal_as_quotient],
+        "mean" | "sum" | "max" | "min" | "softmax" | "logsumexp" | "prod" => &[single_axis],
+        "var" => &[single_axis, variance_as_mean_square],
+        "std" => &[single_axis, deviation_as_root],
+        "expand_dims" => &[single_axis, expanded_reduction],
+        "swapaxes" | "moveaxis" | "transpose" => &[axes_as_permutation],
+        "astype" => &[cast_to_own_dtype],
+        _ => &[],
+    }
+}
+
+/// `x * x = x ** 2`.
+fn product_with_itself_is_square(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [a, b] = *operands else { return None };
+    let two = graph.int(2);
+    (a == b && graph.number(a).is_none()).then(|| graph.value(Op::Pow, &[a, two]))
+}
+
+/// `x ** 2.0 = x ** 2`, for floating point `x`.
+fn exponent_of_integral_value(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [x, exponent] = *operands else { return None };
+    let Op::Float(bits) = graph.op(exponent) else { return None };
+    if f64::from_bits(bits) != 2.0 || graph.number(x).is_some() {
+        return None;
+    }
+    let two = graph.int(2);
+    Some(graph.value(Op::Pow, &[x, two]))
+}
+
+/// `mx.square(x) = x ** 2`, `mx.sqrt(x) = x ** 0.5`, `mx.rsqrt(x) = x ** -0.5`; not for constants, where the function makes an array and `**` does not.
+fn root_as_power(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [x] = *operands else { return None };
+    if !graph.is_arrayish(x) && !matches!(op, Op::Mlx("square")) || graph.number(x).is_some() {
+        return None;
+    }
+    let exponent = match op {
+        Op::Mlx("square") => graph.int(2),
+        Op::Mlx("sqrt") => graph.float(0.5),
+        _ => graph.float(-0.5),
+    };
+    Some(graph.value(Op::Pow, &[x, exponent]))
+}
+
+/// `mx.reciprocal(x) = 1 / x`.
+fn reciprocal_as_quotient(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let one = graph.int(1);
+    graph.is_arrayish(operands[0]).then(|| graph.value(Op::Div, &[one, operands[0]]))
+}
+
+/// The radicand, where `value` is the square root of an array.
+fn radicand(graph: &Graph, value: ValueId) -> Option<ValueId> {
+    let (Op::Pow, &[x, exponent]) = graph.get(value) else { return None };
+    (graph.number(exponent) == Some(0.5) && graph.is_arrayish(x)).then_some(x)
+}
+
+/// `1 / x ** 0.5 = x ** -0.5`.
+fn one_over_root(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let x = radicand(graph, operands[1])?;
+    (graph.number(operands[0]) == Some(1.0)).then(|| {
+        let exponent = graph.float(-0.5);
+        graph.value(Op::Pow, &[x, exponent])
+    })
+}
+
+/// `y / x ** 0.5 = y * x ** -0.5`.
+fn over_root(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let x = radicand(graph, operands[1])?;
+    let exponent = graph.float(-0.5);
+    let factor = graph.value(Op::Pow, &[x, exponent]);
+    Some(graph.value(Op::Mul, &[operands[0], factor]))
+}
+
+/// `x.sum(-1) / x.shape[-1] = x.mean(-1)`, also with `keepdims`.
+fn sum_over_count_is_mean(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let (Op::Mlx("sum"), &[x, axis, keepdims]) = graph.get(operands[0]) else { return None };
+    let (Op::Dim(-1), &[of]) = graph.get(operands[1]) else { return None };
+    // The squares that are summed have the shape of what is squared.
+    let same_shape = of == x || matches!(graph.get(x), (Op::Pow, &[base, _]) if base == of);
+    (same_shape && graph.as_int(axis) == Some(-1)).then(|| graph.value(Op::Mlx("mean"), &[x, axis, keepdims]))
+}
+
+/// `-(c)` is a constant.
+fn negated_constant(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    match graph.op(operands[0]) {
+        Op::Int(n) => Some(graph.int(n.checked_neg()?)),
+        Op::Float(bits) => Some(graph.float(-f64::from_bits(bits))),
+        _ => None,
+    }
+}
+
+/// `not not a`, as a condition, is `a`.
+fn double_negation(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    match graph.get(operands[0]) {
+        (Op::Not, &[inner]) if matches!(graph.op(inner), Op::Compare(_) | Op::Not) => Some(inner),
+        _ => None,
+    }
+}
+
+/// `a if not c else b = b if c else a`.
+fn gate_on_negation(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [condition, then, otherwise] = *operands else { return None };
+    let (Op::Not, &[inner]) = graph.get(condition) else { return None };
+    Some(graph.value(Op::Gate, &[inner, otherwise, then]))
+}
+
+/// `a if c else a = a`.
+fn gate_without_choice(_: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [_, then, otherwise] = *operands else { return None };
+    (then == otherwise).then_some(then)
+}
+
+/// `(a, b)[1] = b`.
+fn element_of_display(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let n = graph.as_int(operands[1])?;
+    let (Op::Tuple, items) = graph.get(operands[0]) else { return None };
+    if items.iter().any(|&v| graph.op(v) == Op::Star) {
+        return None;
+    }
+    let at = if n < 0 { n + items.len() as i64 } else { n };
+    items.get(usize::try_from(at).ok()?).copied()
+}
+
+/// `x.shape[-1]` is one node for every way to write it.
+fn axis_of_shape(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let n = i32::try_from(graph.as_int(operands[1])?).ok()?;
+    let (Op::Shape, &[x]) = graph.get(operands[0]) else { return None };
+    Some(graph.value(Op::Dim(n), &[x]))
+}
+
+/// `x[..., None] = mx.expand_dims(x, -1)`.
+fn new_last_axis(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let (Op::Tuple, &[first, second]) = graph.get(operands[1]) else { return None };
+    if graph.op(first) != Op::Ellipsis || graph.op(second) != Op::None || !graph.is_arrayish(operands[0]) {
+        return None;
+    }
+    let last = graph.int(-1);
+    Some(graph.value(Op::Mlx("expand_dims"), &[operands[0], last]))
+}
+
+/// `a, b = (x, y)` is `a = x; b = y`.
+fn item_of_display(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let Op::Item(n) = op else { return None };
+    let (Op::Tuple | Op::List, items) = graph.get(operands[0]) else { return None };
+    if items.iter().any(|&v| graph.op(v) == Op::Star) {
+        return None;
+    }
+    items.get(n as usize).copied()
+}
+
+/// `b, l = x.shape` is `b = x.shape[0]; l = x.shape[1]`.
+fn item_of_shape(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let Op::Item(n) = op else { return None };
+    let (Op::Shape, &[x]) = graph.get(operands[0]) else { return None };
+    Some(graph.value(Op::Dim(i32::try_from(n).ok()?), &[x]))
+}
+
+/// `x.astype(t).dtype = t`.
+fn dtype_of_cast(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let (Op::Mlx("astype"), &[_, dtype]) = graph.get(operands[0]) else { return None };
+    Some(dtype)
+}
+
+/// Operations that move elements about keep the dtype.
+fn dtype_of_moved_elements(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let (op, inner) = graph.get(operands[0]);
+    let moved = matches!(op, Op::Permute | Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient"));
+    if !moved {
+        return None;
+    }
+    let x = *inner.first()?;
+    Some(graph.value(Op::DtypeOf, &[x]))
+}
+
+/// `x.astype(x.dtype) = x`.
+fn cast_to_own_dtype(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [x, dtype] = *operands else { return None };
+    let own = graph.value(Op::DtypeOf, &[x]);
+    (own == dtype && graph.is_arrayish(x)).then_some(x)
+}
+
+/// `mx.add(a, b) = a + b` where one of them is an array; with two numbers the function makes an array and the operator does not.
+fn function_of_operator(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let Op::Mlx(name) = op else { return None };
+    if operands.iter().all(|&v| graph.number(v).is_some()) {
+        return None;
+    }
+    let operator = match name {
+        "add" => Op::Add,
+        "subtract" => Op::Sub,
+        "multiply" => Op::Mul,
+        "divide" => Op::Div,
+        "power" => Op::Pow,
+        "floor_divide" => Op::FloorDiv,
+        "remainder" => Op::Mod,
+        "negative" => Op::Neg,
+        "matmul" => Op::MatMul,
+        _ => return None,
+    };
+    Some(graph.value(operator, operands))
+}
+
+/// `(n,) = [n] = n` for the axis of a reduction, and `x.ndim - 1 = -1`.
+fn single_axis(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [x, axis, ..] = *operands else { return None };
+    let single = match graph.get(axis) {
+        (Op::Tuple | Op::List, &[only]) if graph.as_int(only).is_some() => only,
+        (Op::Sub, &[rank, one]) if graph.as_int(one) == Some(1) && graph.get(rank) == (Op::Ndim, &[x]) => graph.int(-1),
+        _ => return None,
+    };
+    let mut operands: Operands = operands.into();
+    operands[1] = single;
+    Some(graph.value(op, &operands))
+}
+
+/// `mx.expand_dims(x.mean(-1), -1) = x.mean(-1, keepdims=True)`, and the same for the other reductions.
+fn expanded_reduction(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [reduced, axis] = *operands else { return None };
+    let (op @ Op::Mlx("mean" | "sum" | "max" | "min"), &[x, of, keepdims]) = graph.get(reduced) else { return None };
+    if graph.as_int(axis) != Some(-1) || graph.as_int(of) != Some(-1) || graph.op(keepdims) != Op::Bool(false) {
+        return None;
+    }
+    let keep = graph.leaf(Op::Bool(true));
+    Some(graph.value(op, &[x, of, keep]))
+}
+
+/// `mx.var(x, a, keepdims)` is the mean of the squared distance to the mean. With `ddof` or `correction` it is something else.
+fn variance_as_mean_square(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [x, axis, keepdims, ddof, ref correction @ ..] = *operands else { return None };
+    if graph.as_int(ddof) != Some(0) || correction.iter().any(|&c| graph.op(c) != Op::None) {
+        return None;
+    }
+    let keep = graph.leaf(Op::Bool(true));
+    let mean = graph.value(Op::Mlx("mean"), &[x, axis, keep]);
+    let centred = graph.value(Op::Sub, &[x, mean]);
+    let two = graph.int(2);
+    let square = graph.value(Op::Pow, &[centred, two]);
+    Some(graph.value(Op::Mlx("mean"), &[square, axis, keepdims]))
+}
+
+/// `mx.std = mx.sqrt(mx.var)`.
+fn deviation_as_root(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let variance = graph.value(Op::Mlx("var"), operands);
+    let half = graph.float(0.5);
+    Some(graph.value(Op::Pow, &[variance, half]))
+}
+
+/// The axes that a permutation node moves, as negative numbers: `[-1, -2]` swaps the last two.
+pub(super) fn permutation(graph: &Graph, value: ValueId) -> Option<(ValueId, Vec<i64>)> {
+    let (Op::Permute, &[x, axes]) = graph.get(value) else { return None };
+    let (Op::Tuple, axes) = graph.get(axes) else { return None };
+    Some((x, axes.iter().filter_map(|&a| graph.as_int(a)).collect()))
+}
+
+/// The node for `x` with its last axes in the order `axes` (negative numbers, one for each of the last `axes.len()` places).
+pub fn permute(graph: &mut Graph, x: ValueId, axes: &[i64]) -> ValueId {
+    let len = axes.len() as i64;
+    let fixed = axes.iter().enumerate().take_while(|&(i, &a)| a == i as i64 - len).count();
+    let axes: Operands = axes[fixed..].iter().map(|&a| graph.int(a)).collect();
+    let axes = graph.value(Op::Tuple, &axes);
+    graph.value(Op::Permute, &[x, axes])
+}
+
+/// `swapaxes`, `moveaxis` and `transpose` as permutations counted from the last axis. Positive axes need the rank, which only a full `transpose` shows.
+fn axes_as_permutation(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let x = operands[0];
+    let axes: Vec<i64> = match (op, operands) {
+        (Op::Mlx("transpose"), &[_, axes]) => {
+            let (Op::Tuple | Op::List, items) = graph.get(axes) else { return None };
+            let rank = items.len() as i64;
+            items.iter().map(|&a| graph.as_int(a).map(|a| if a < 0 { a } else { a - rank })).collect::<Option<_>>()?
+        }
+        (Op::Mlx("swapaxes" | "moveaxis"), &[_, from, to]) => {
+            let (from, to) = (graph.as_int(from)?, graph.as_int(to)?);
+            if from >= 0 || to >= 0 || from < -16 || to < -16 {
+                return None;
+            }
+            let len = -from.min(to);
+            let mut axes: Vec<i64> = (-len..0).collect();
+            let (i, j) = ((from + len) as usize, (to + len) as usize);
+            if op == Op::Mlx("swapaxes") {
+                axes.swap(i, j);
+            } else {
+                let moved = axes.remove(i);
+                axes.insert(j, moved);
+            }
+            axes
+        }
+        _ => return None,
+    };
+    let mut seen = axes.clone();
+    seen.sort_unstable();
+    let len = axes.len() as i64;
+    (len > 0 && seen.iter().copied().eq(-len..0)).then(|| permute(graph, x, &axes))
+}
+
+/// A permutation of a permutation is one permutation.
+fn permuted_twice(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let (x, inner) = permutation(graph, operands[0])?;
+    let (Op::Tuple, outer) = graph.get(operands[1]) else { return None };
+    let outer: Vec<i64> = outer.iter().filter_map(|&a| graph.as_int(a)).collect();
+    let len = inner.len().max(outer.len());
+    let at = |axes: &[i64], axis: i64| if -axis > axes.len() as i64 { axis } else { axes[(axis + axes.len() as i64) as usize] };
+    let both: Vec<i64> = (-(len as i64)..0).map(|place| at(&inner, at(&outer, place))).collect();
+    Some(permute(graph, x, &both))
+}
+
+/// A permutation that moves nothing is the array itself.
+fn permutation_that_keeps(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    matches!(graph.get(operands[1]), (Op::Tuple, [])).then_some(operands[0])
+}
+
+/// The inverse of swapping the last two axes, as a new node: what `value` must be the swap of.
+pub fn swap_last_two(graph: &mut Graph, value: ValueId) -> ValueId {
+    let axes: Operands = smallvec![graph.int(-1), graph.int(-2)];
+    let axes = graph.value(Op::Tuple, &axes);
+    graph.value(Op::Permute, &[value, axes])
+}
