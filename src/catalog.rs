@@ -1,13 +1,86 @@
-//! The ordered list of transforms. `transforms/*.py` are embedded here, and this is the one place that knows their order.
+//! The ordered list of transforms: the one place that knows their order. `transforms/*.py` are embedded here.
 
-/// One transform: its id and the Python file that specifies it.
+use std::sync::LazyLock;
+
+use crate::finding::TransformId;
+use crate::passes::{self, Pass};
+use crate::rule::load::{self, Rule, RuleError};
+
+/// One transform: its id, its kind, and the Python file that specifies it.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The id users select by.
     pub id: &'static str,
+    /// What makes its findings.
+    pub kind: Kind,
     /// The text of `transforms/<id>.py`.
     pub text: &'static str,
 }
 
+/// What makes the findings of a transform.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// The Python file is the rule.
+    Rule,
+    /// Rust code over statements; the Python file is its specification.
+    Pass(Pass),
+}
+
+impl Kind {
+    /// The word users read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Pass(_) => "pass",
+        }
+    }
+}
+
+macro_rules! transform {
+    ($id:literal, $file:literal, $kind:expr) => {
+        Entry { id: $id, kind: $kind, text: include_str!(concat!("../transforms/", $file, ".py")) }
+    };
+}
+
 /// Every transform, in the order in which they run.
-pub const CATALOG: &[Entry] = &[];
+pub const CATALOG: &[Entry] = &[
+    // Fast operations first: they take in whole computations, parts of which later transforms would rewrite by themselves. A layer norm is an rms norm of
+    // something centred, so it comes before rms-norm. Attention takes in its softmax with the casts around it.
+    transform!("layer-norm", "layer_norm", Kind::Rule),
+    transform!("rms-norm", "rms_norm", Kind::Rule),
+    transform!("attention", "attention", Kind::Rule),
+    // Before anything that would read weights: casts move ahead of the evaluation.
+    transform!("astype-before-eval", "astype_before_eval", Kind::Pass(passes::astype_before_eval::find)),
+    // What attention left.
+    transform!("precise-softmax", "precise_softmax", Kind::Rule),
+    // After the fast operations, whose products are no sums of products any more.
+    transform!("addmm", "addmm", Kind::Rule),
+    // Last: it changes what Python sees, and nothing above creates or removes a loop.
+    transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
+];
+
+/// The entry with this id.
+pub fn entry(id: &TransformId) -> Option<&'static Entry> {
+    CATALOG.iter().find(|e| e.id == id.as_str())
+}
+
+/// The rules of the catalog, read once; a rule that cannot be read is an error of this program, which a test excludes.
+pub fn rules() -> &'static [(&'static str, Result<Rule, RuleError>)] {
+    static RULES: LazyLock<Vec<(&'static str, Result<Rule, RuleError>)>> = LazyLock::new(|| {
+        let rules = CATALOG.iter().filter(|e| matches!(e.kind, Kind::Rule));
+        rules.map(|e| (e.id, load::load(&TransformId::from(e.id), e.text))).collect()
+    });
+    &RULES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_of_the_catalog_can_be_read() {
+        for (id, rule) in rules() {
+            assert!(rule.is_ok(), "{id}: {}", rule.as_ref().err().map_or_else(String::new, ToString::to_string));
+        }
+    }
+}

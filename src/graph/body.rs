@@ -184,6 +184,11 @@ impl Body {
         names.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// Every name and what it holds just before `offset`.
+    pub fn held(&self, offset: TextSize) -> impl Iterator<Item = (Symbol, ValueId)> + '_ {
+        self.timeline.keys().filter_map(move |&name| Some((name, self.value_of(name, offset)?)))
+    }
+
     /// Whether `inner` is `outer` or lies inside it.
     pub fn is_within(&self, inner: BlockId, outer: BlockId) -> bool {
         let mut at = Some(inner);

@@ -3,7 +3,6 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Analysis;
 use super::api::{self, Accepts, DtypeRule};
 use super::facts::{ACTIVATIONS, Facts};
 use super::value::{Comparison, Graph, Op, ValueId};
@@ -92,8 +91,10 @@ enum Type {
 pub enum Agreement {
     /// Equal for every combination for which the first does not raise.
     Same,
-    /// They differ, or only the second raises; with the dtypes in one such case.
+    /// They differ for some combinations, or only the second raises; with the dtypes in one such case.
     Differs(String),
+    /// They differ for every combination; with the dtypes in one of them.
+    Never(String),
     /// Could not be worked out.
     Unknown,
 }
@@ -105,21 +106,63 @@ const INPUTS: [Dtype; 3] = [Dtype::Float16, Dtype::Bfloat16, Dtype::Float32];
 
 /// Compare the dtypes of `before` and `after` over all combinations of inputs.
 pub fn compare(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId) -> Agreement {
+    over_all(graph, facts, |search| match (search.type_of(before, 0), search.type_of(after, 0)) {
+        (Type::Raises, _) => Case::Skip,
+        (Type::Unknown, _) | (_, Type::Unknown) => Case::Unknown,
+        (a, b) if a == b => Case::Holds,
+        (a, b) => Case::Fails(describe(a, b)),
+    })
+}
+
+/// Whether the dtype of `narrow` (an array, or a dtype itself) is that of the array `wide`, or promotes to it; a bool never does.
+pub fn promotes_into(graph: &Graph, facts: &Facts<'_>, narrow: ValueId, wide: ValueId) -> Agreement {
+    over_all(graph, facts, |search| match (search.type_of(narrow, 0), search.type_of(wide, 0)) {
+        (Type::Raises | Type::None, _) | (_, Type::Raises) => Case::Skip,
+        (Type::Array(a) | Type::Dtype(a), Type::Array(b)) if a != Dtype::Bool && Dtype::promote(a, b) == b => Case::Holds,
+        (Type::Array(a) | Type::Dtype(a), Type::Array(b)) => Case::Fails(format!("{} with {}", a.name(), b.name())),
+        _ => Case::Unknown,
+    })
+}
+
+/// Whether the array `value` is known to hold integers or booleans.
+pub fn is_integer(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
+    let floats = over_all(graph, facts, |search| match search.type_of(value, 0) {
+        Type::Array(dtype) if !dtype.is_floating() => Case::Fails(String::new()),
+        _ => Case::Holds,
+    });
+    matches!(floats, Agreement::Never(_))
+}
+
+/// What one combination of inputs says.
+enum Case {
+    Holds,
+    Fails(String),
+    /// The combination cannot occur.
+    Skip,
+    Unknown,
+}
+
+fn over_all(graph: &Graph, facts: &Facts<'_>, mut test: impl FnMut(&mut Search<'_>) -> Case) -> Agreement {
     let mut search = Search { graph, facts, choices: Vec::new(), at: 0, chosen: FxHashMap::default(), memo: FxHashMap::default() };
+    let (mut holds, mut example) = (false, None);
     for _ in 0..MAX_COMBINATIONS {
         search.at = 0;
         search.chosen.clear();
         search.memo.clear();
-        let first = search.type_of(before, 0);
-        let second = search.type_of(after, 0);
-        match (first, second) {
-            (Type::Raises, _) => {}
-            (Type::Unknown, _) | (_, Type::Unknown) => return Agreement::Unknown,
-            (a, b) if a != b => return Agreement::Differs(describe(a, b)),
-            _ => {}
+        match test(&mut search) {
+            Case::Skip => {}
+            Case::Unknown => return Agreement::Unknown,
+            Case::Holds => holds = true,
+            Case::Fails(case) => {
+                example.get_or_insert(case);
+            }
         }
         if !search.next() {
-            return Agreement::Same;
+            return match example {
+                None => Agreement::Same,
+                Some(example) if holds => Agreement::Differs(example),
+                Some(example) => Agreement::Never(example),
+            };
         }
     }
     Agreement::Unknown
@@ -133,27 +176,6 @@ fn describe(before: Type, after: Type) -> String {
         _ => "something else".to_owned(),
     };
     format!("{} becomes {}", word(before), word(after))
-}
-
-/// One dtype of `value` that holds whatever the inputs, if there is one.
-pub fn always(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId) -> Option<Dtype> {
-    let graph = &analysis.graph;
-    let mut search = Search { graph, facts, choices: Vec::new(), at: 0, chosen: FxHashMap::default(), memo: FxHashMap::default() };
-    let mut found = None;
-    for _ in 0..MAX_COMBINATIONS {
-        search.at = 0;
-        search.chosen.clear();
-        search.memo.clear();
-        match search.type_of(value, 0) {
-            Type::Array(dtype) if found.is_none_or(|f| f == dtype) => found = Some(dtype),
-            Type::Raises => {}
-            _ => return None,
-        }
-        if !search.next() {
-            return found;
-        }
-    }
-    None
 }
 
 struct Search<'x> {

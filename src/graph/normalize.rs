@@ -288,7 +288,7 @@ fn deviation_as_root(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<V
 }
 
 /// The axes that a permutation node moves, as negative numbers: `[-1, -2]` swaps the last two.
-pub(super) fn permutation(graph: &Graph, value: ValueId) -> Option<(ValueId, Vec<i64>)> {
+pub fn permutation(graph: &Graph, value: ValueId) -> Option<(ValueId, Vec<i64>)> {
     let (Op::Permute, &[x, axes]) = graph.get(value) else { return None };
     let (Op::Tuple, axes) = graph.get(axes) else { return None };
     Some((x, axes.iter().filter_map(|&a| graph.as_int(a)).collect()))

@@ -211,6 +211,11 @@ impl Graph {
         self.intern(op, &[])
     }
 
+    /// The node for a constant or name, if there is one.
+    pub fn find_leaf(&self, op: Op) -> Option<ValueId> {
+        self.ids.get(&Value { op, operands: Operands::new() }).copied()
+    }
+
     /// A function or lambda of the file.
     pub fn leaf_function(&mut self, name: Symbol) -> ValueId {
         self.leaf(Op::Function(name))

@@ -1,1 +1,319 @@
-//! Under construction.
+//! Rewrite rules: patterns written in Python, found in the value graph of a program, judged by facts, and written back as edits.
+
+pub mod elaborate;
+pub mod guard;
+pub mod load;
+pub mod matcher;
+mod spell;
+mod template;
+
+use rustc_hash::FxHashMap;
+
+use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal};
+use crate::graph::Analysis;
+use crate::graph::body::{BlockId, Occurrence};
+use crate::graph::dtypes::{self, Agreement};
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::normalize;
+use crate::graph::value::{Graph, Op, ValueId};
+use crate::syntax::TextRange;
+use elaborate::Plan;
+use guard::{Site, Truth};
+use load::Rule;
+use matcher::{Bound, Match};
+
+/// A place where a pattern matches but the rule does not apply, and why.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The expression at the root.
+    pub range: TextRange,
+    /// Why not, as a sentence.
+    pub reason: String,
+}
+
+/// What a rule has to say of a file.
+#[derive(Default)]
+pub struct Outcome {
+    /// The edits it proposes, at most one for each place.
+    pub proposals: Vec<Proposal>,
+    /// Where it nearly applies.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A match at a place, with the values that its replacement is made of.
+struct Candidate {
+    body: usize,
+    root: Occurrence,
+    variant: usize,
+    found: Match,
+    arguments: Vec<(String, ValueId)>,
+    after: ValueId,
+}
+
+/// Everything that `rule` finds in `analysis`.
+pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
+    let mut candidates = candidates(rule, analysis);
+    let mut outcome = Outcome::default();
+    if candidates.is_empty() {
+        return outcome;
+    }
+    for candidate in &mut candidates {
+        complete(rule, candidate, &mut analysis.graph);
+    }
+    let mut judged: Vec<(Candidate, Judgement)> = Vec::new();
+    for candidate in candidates {
+        match judge(rule, analysis, &candidate) {
+            Ok(judgement) => judged.push((candidate, judgement)),
+            Err(reason) => outcome.refusals.push(Refusal { range: candidate.root.range, reason }),
+        }
+    }
+    // The most trusted edit of a place wins; among equals the one that assumes least, then the one that takes most away.
+    judged.sort_by_key(|(c, j)| (j.applicability, j.assumptions.len(), std::cmp::Reverse(c.found.inner.len()), c.root.range.start(), j.numerics));
+    let mut taken: Vec<(usize, TextRange)> = Vec::new();
+    for (candidate, judgement) in judged {
+        let plan = Plan {
+            analysis,
+            body: &analysis.bodies[candidate.body],
+            root: candidate.root,
+            variant: &rule.variants[candidate.variant],
+            arguments: &candidate.arguments,
+            inner: &candidate.found.inner,
+        };
+        if taken.iter().any(|&(_, t)| t.intersect(candidate.root.range).is_some_and(|i| !i.is_empty())) {
+            continue;
+        }
+        match plan.elaborate() {
+            Ok(written) => {
+                taken.push((candidate.body, candidate.root.range));
+                outcome.proposals.push(proposal(rule, analysis, &candidate, judgement, written));
+            }
+            Err(reason) => outcome.refusals.push(Refusal { range: candidate.root.range, reason }),
+        }
+    }
+    outcome.refusals.retain(|r| !taken.iter().any(|&(_, t)| t.contains_range(r.range)));
+    outcome.proposals.sort_by_key(|p| p.finding.range.start());
+    outcome
+}
+
+/// The places where a pattern matches, facts about kinds taken into account, guards not.
+fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for (index, body) in analysis.bodies.iter().enumerate() {
+        let mut facts: Option<(BlockId, usize, Facts<'_>)> = None;
+        for root in body.occurrences.iter().filter(|o| o.own) {
+            for (variant_index, variant) in rule.variants.iter().enumerate() {
+                if !looks_like(&rule.graph, variant.pattern, &analysis.graph, root.value, 3) {
+                    continue;
+                }
+                let block = body.statements.get(root.statement as usize).map_or(0, |s| s.block);
+                let place = root.range.end().to_usize();
+                if !matches!(&facts, Some((b, p, _)) if *b == block && *p == place) {
+                    facts = Some((block, place, Facts::at(analysis, body, block, root.range.end())));
+                }
+                let Some((.., facts)) = &facts else { continue };
+                for found in matcher::matches(rule, variant, analysis, facts, root.value) {
+                    candidates.push(Candidate { body: index, root: *root, variant: variant_index, found, arguments: Vec::new(), after: root.value });
+                }
+            }
+        }
+    }
+    candidates
+}
+
+/// Whether the top of `pattern` fits the top of `value`: the test that nearly all values fail, without facts or memory.
+fn looks_like(rule: &Graph, pattern: ValueId, graph: &Graph, value: ValueId, depth: u32) -> bool {
+    let (op, operands) = rule.get(pattern);
+    if op == Op::AnyOf {
+        return operands.iter().any(|&p| looks_like(rule, p, graph, value, depth));
+    }
+    if matches!(op, Op::Param(..)) || depth == 0 {
+        return true;
+    }
+    let (value_op, values) = graph.get(value);
+    let same = match (op, value_op) {
+        (Op::Mul, Op::Div) | (Op::Permute, Op::Permute) => return true,
+        (Op::Global(_) | Op::Attr(..) | Op::Index(_) | Op::Int(_) | Op::Float(_) | Op::Str(_) | Op::Literal(_), _) => return true,
+        (a, b) => a == b,
+    };
+    if !same || operands.len() != values.len() {
+        return false;
+    }
+    let fit = |p: ValueId, v: ValueId| looks_like(rule, p, graph, v, depth - 1);
+    match (op, operands, values) {
+        (Op::Add | Op::Mul, &[p, q], &[v, w]) => fit(p, v) && fit(q, w) || fit(p, w) && fit(q, v),
+        _ => operands.iter().zip(values).all(|(&p, &v)| fit(p, v)),
+    }
+}
+
+/// Make the values of the replacement: what wildcards stand for, defaults, and the replacement itself.
+fn complete(rule: &Rule, candidate: &mut Candidate, graph: &mut Graph) {
+    let variant = &rule.variants[candidate.variant];
+    let mut memo: FxHashMap<ValueId, ValueId> = FxHashMap::default();
+    for (name, node, default) in &variant.parameters {
+        let bound = variant.wildcards.iter().position(|w| w.name == *name).and_then(|w| candidate.found.bindings[w]);
+        let value = match (bound, default) {
+            (Some(bound), _) => derived(bound, graph),
+            (None, Some(default)) => import(&rule.graph, *default, graph, &mut FxHashMap::default()),
+            (None, None) => continue,
+        };
+        memo.insert(*node, value);
+        candidate.arguments.push((name.clone(), value));
+    }
+    candidate.after = import(&rule.graph, variant.after, graph, &mut memo);
+}
+
+fn derived(bound: Bound, graph: &mut Graph) -> ValueId {
+    match bound {
+        Bound::Value(value) => value,
+        Bound::Reciprocal(value) => {
+            let one = graph.int(1);
+            graph.value(Op::Div, &[one, value])
+        }
+        Bound::Swapped(value) => normalize::swap_last_two(graph, value),
+    }
+}
+
+/// The node of `graph` for a node of a rule, parameters exchanged as `memo` says. Rules are small, so recursion is.
+fn import(rule: &Graph, value: ValueId, graph: &mut Graph, memo: &mut FxHashMap<ValueId, ValueId>) -> ValueId {
+    if let Some(&known) = memo.get(&value) {
+        return known;
+    }
+    let (op, operands) = rule.get(value);
+    let operands: Vec<ValueId> = operands.iter().map(|&v| import(rule, v, graph, memo)).collect();
+    let op = match op {
+        Op::Global(path) => Op::Global(graph.symbol(rule.name(path))),
+        Op::Str(text) => Op::Str(graph.symbol(rule.name(text))),
+        Op::Literal(text) => Op::Literal(graph.symbol(rule.name(text))),
+        Op::Attr(name, version) => Op::Attr(graph.symbol(rule.name(name)), version),
+        Op::Keyword(name) => Op::Keyword(graph.symbol(rule.name(name))),
+        op => op,
+    };
+    let made = graph.value(op, &operands);
+    memo.insert(value, made);
+    made
+}
+
+/// How far an edit may be trusted, and what it relies on.
+struct Judgement {
+    applicability: Applicability,
+    numerics: Numerics,
+    assumptions: Vec<String>,
+}
+
+/// Hold a candidate against its annotations, its guard, and the law that dtypes stay. `Err` says why it must not be applied.
+fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<Judgement, String> {
+    let variant = &rule.variants[candidate.variant];
+    let body = &analysis.bodies[candidate.body];
+    let statement = body.statements[candidate.root.statement as usize];
+    let facts = Facts::at(analysis, body, statement.block, candidate.root.range.end());
+    let speller = spell::Speller::new(analysis, body, candidate.root.range, statement.range.start());
+    let wildcard = |name: &str| -> Option<ValueId> {
+        let index = variant.wildcards.iter().position(|w| w.name == name)?;
+        candidate.found.bindings[index]?;
+        candidate.arguments.iter().find(|(n, _)| n == name).map(|&(_, v)| v).or(match candidate.found.bindings[index]? {
+            Bound::Value(v) => Some(v),
+            _ => None,
+        })
+    };
+    let spelling = |name: &str| wildcard(name).and_then(|v| speller.argument(v)).unwrap_or_else(|| name.to_owned());
+    let mut assumptions = Vec::new();
+    for w in &variant.wildcards {
+        let Some(value) = wildcard(&w.name) else { continue };
+        match (w.kind, facts.kind(value)) {
+            (Kind::Array, Kind::Array) => {}
+            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("assumes that `{}` is an `mx.array`", spelling(&w.name))),
+            (wanted, kind) if wanted.is_number() && !kind.is_number() => {
+                assumptions.push(format!("assumes that `{}` is a Python number", spelling(&w.name)));
+            }
+            _ => {}
+        }
+    }
+    if let Some(guard) = &variant.guard {
+        let site = Site { facts: &facts, graph: &analysis.graph, value: &wildcard, spelling: &spelling };
+        match guard.evaluate(&site) {
+            Truth::True => {}
+            Truth::Unknown(what) => assumptions.extend(what),
+            Truth::False(why) => return Err(why),
+        }
+    }
+    match dtypes::compare(&analysis.graph, &facts, candidate.root.value, candidate.after) {
+        Agreement::Same => {}
+        Agreement::Never(example) => return Err(format!("the dtype of the result would change: {example}")),
+        Agreement::Differs(example) if assumptions.is_empty() => {
+            assumptions.push(format!("assumes inputs for which the dtype of the result stays; for others {example}"));
+        }
+        // What is assumed already is what the dtype hangs on.
+        Agreement::Differs(_) => {}
+        Agreement::Unknown => assumptions.push("assumes that the dtype of the result stays".to_owned()),
+    }
+    let mut numerics = variant.numerics;
+    if candidate.found.reciprocal && numerics == Numerics::Exact {
+        numerics = Numerics::Rounding;
+    }
+    if numerics == Numerics::LessPrecise {
+        assumptions.push("assumes that an intermediate in half instead of single precision is acceptable".to_owned());
+    }
+    assumptions.dedup();
+    let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
+    Ok(Judgement { applicability, numerics, assumptions })
+}
+
+fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgement: Judgement, written: elaborate::Elaboration) -> Proposal {
+    let graph = &analysis.graph;
+    let before = kernels(graph, &candidate.found.inner);
+    let after = kernels(graph, &after_values(graph, candidate));
+    let mut rationale = vec![counts(before, after)];
+    rationale.extend((!rule.about.mechanism.is_empty()).then(|| rule.about.mechanism.clone()));
+    rationale.extend((!rule.about.gain.is_empty()).then(|| format!("Measured: {}.", rule.about.gain)));
+    Proposal {
+        finding: Finding {
+            transform: rule.id.clone(),
+            range: written.range,
+            applicability: judgement.applicability,
+            numerics: Some(judgement.numerics),
+            message: format!("{} Here: `{}`", rule.about.title, written.text),
+            rationale,
+            assumptions: judgement.assumptions,
+            guide: rule.about.guide.clone(),
+            edits: written.edits,
+        },
+        contract: Contract::Values(vec![(candidate.root.value, candidate.after)]),
+    }
+}
+
+/// The values that the replacement computes beyond what it is given.
+fn after_values(graph: &Graph, candidate: &Candidate) -> Vec<ValueId> {
+    let given: Vec<ValueId> = candidate.arguments.iter().map(|&(_, v)| v).collect();
+    let mut values = Vec::new();
+    let mut stack = vec![candidate.after];
+    while let Some(value) = stack.pop() {
+        if !given.contains(&value) && !values.contains(&value) {
+            values.push(value);
+            stack.extend(graph.operands(value));
+        }
+    }
+    values
+}
+
+/// How many kernels computing `values` launches: what moves or describes elements is no kernel.
+fn kernels(graph: &Graph, values: &[ValueId]) -> usize {
+    let mut distinct: Vec<ValueId> = values.iter().copied().filter(|&v| is_kernel(graph, v)).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct.len()
+}
+
+fn is_kernel(graph: &Graph, value: ValueId) -> bool {
+    match graph.get(value) {
+        (Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient"), _) => false,
+        (Op::Mlx(_) | Op::MatMul, _) => true,
+        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => operands.iter().any(|&v| graph.number(v).is_none()),
+        _ => false,
+    }
+}
+
+fn counts(before: usize, after: usize) -> String {
+    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let (old, new) = (before.saturating_sub(1), after.saturating_sub(1));
+    format!("{} and {} become {} and {}.", plural(before, "kernel"), plural(old, "temporary array"), plural(after, "kernel"), plural(new, "temporary array"))
+}

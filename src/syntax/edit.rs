@@ -64,6 +64,16 @@ impl EditSet {
         true
     }
 
+    /// The same edits with other numbers for their findings.
+    pub fn renumbered(&self, number: impl Fn(usize) -> usize) -> EditSet {
+        let edits = self.edits.iter().map(|(e, findings)| {
+            let mut findings: Vec<usize> = findings.iter().map(|&n| number(n)).collect();
+            findings.sort_unstable();
+            (e.clone(), findings)
+        });
+        EditSet { edits: edits.collect() }
+    }
+
     /// `text` with the edits applied.
     pub fn apply(&self, text: &str) -> String {
         let mut result = String::with_capacity(text.len());

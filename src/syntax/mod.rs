@@ -4,6 +4,7 @@ mod edit;
 mod encoding;
 mod lines;
 mod source;
+mod spelling;
 
 pub use edit::{Edit, EditSet};
 pub use encoding::{Encoding, EncodingError, decode};
@@ -12,3 +13,4 @@ pub use ruff_python_ast as ast;
 pub use ruff_python_ast::token::{TokenKind, Tokens};
 pub use ruff_text_size::{Ranged, TextLen, TextRange, TextSize};
 pub use source::{Location, Source, SyntaxError};
+pub use spelling::{is_argument, is_tight, on_one_line};

@@ -1,0 +1,265 @@
+//! The precondition of a rule: a condition over facts with three outcomes. What is unknown is not true: it becomes an assumption that the finding states.
+
+use crate::graph::dtypes::{self, Agreement};
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Graph, Op, ValueId};
+use crate::syntax::ast::{self, CmpOp, Expr, Number};
+use crate::syntax::{Ranged, Source, TextSize};
+
+/// A condition over the wildcards of a rule.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// All of them.
+    All(Vec<Condition>),
+    /// Any of them.
+    Any(Vec<Condition>),
+    /// `w is None`.
+    IsNone(String),
+    /// `w.ndim == 1` and the like.
+    Rank(String, Order, u8),
+    /// `a.dtype == b.dtype`.
+    SameDtype(String, String),
+    /// `is_number(scale)`.
+    Number(String),
+    /// `promotes_into(m.dtype, q.dtype)` or `promotes_into(t, q.dtype)`.
+    PromotesInto(String, String),
+    /// `is_floating(x.dtype)`: refuted where the dtype is known to be otherwise.
+    Floating(String),
+    /// `broadcasts_into(c, a, b)`.
+    BroadcastsInto(String, String, String),
+    /// Anything else: never proved, stated as it is written.
+    Stated(String),
+}
+
+/// How a number of axes is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// `==`
+    Equal,
+    /// `>=`
+    AtLeast,
+    /// `<=`
+    AtMost,
+}
+
+/// What is known of a condition at a site.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// Nothing proves or refutes it; what would have to be assumed.
+    Unknown(Vec<String>),
+    /// It does not hold; why not.
+    False(String),
+}
+
+/// What a condition is asked about at a site.
+pub struct Site<'x> {
+    /// The facts there.
+    pub facts: &'x Facts<'x>,
+    /// The values.
+    pub graph: &'x Graph,
+    /// The value of a wildcard, unless the matched alternative leaves it out.
+    pub value: &'x dyn Fn(&str) -> Option<ValueId>,
+    /// How the file writes a wildcard's value.
+    pub spelling: &'x dyn Fn(&str) -> String,
+}
+
+impl Condition {
+    /// Read a guard's expression; an error names the place.
+    pub(super) fn read(expr: &Expr, source: &Source<'_>) -> Result<Self, (TextSize, String)> {
+        match expr {
+            Expr::BoolOp(e) => {
+                let parts = e.values.iter().map(|v| Self::read(v, source)).collect::<Result<Vec<_>, _>>()?;
+                Ok(if e.op == ast::BoolOp::And { Self::All(parts) } else { Self::Any(parts) })
+            }
+            Expr::Compare(e) if e.ops.len() == 1 => Ok(Self::read_comparison(e, source)),
+            Expr::Call(e) => Ok(Self::read_call(e, source)),
+            Expr::BooleanLiteral(b) if b.value => Ok(Self::All(Vec::new())),
+            _ => Err((expr.start(), "a guard is made of `and`, `or`, comparisons and the functions of the prelude".to_owned())),
+        }
+    }
+
+    fn read_comparison(e: &ast::ExprCompare, source: &Source<'_>) -> Self {
+        let stated = || Self::Stated(source.slice(e.range).to_owned());
+        let right = &e.comparators[0];
+        let attribute = |expr: &Expr, attr: &str| -> Option<String> {
+            let attribute = expr.as_attribute_expr().filter(|a| a.attr.as_str() == attr)?;
+            Some(attribute.value.as_name_expr()?.id.to_string())
+        };
+        if let (Expr::Name(name), CmpOp::Is, Expr::NoneLiteral(_)) = (&*e.left, e.ops[0], right) {
+            return Self::IsNone(name.id.to_string());
+        }
+        if let (Some(a), Some(b), CmpOp::Eq) = (attribute(&e.left, "dtype"), attribute(right, "dtype"), e.ops[0]) {
+            return Self::SameDtype(a, b);
+        }
+        let order = match e.ops[0] {
+            CmpOp::Eq => Order::Equal,
+            CmpOp::GtE => Order::AtLeast,
+            CmpOp::LtE => Order::AtMost,
+            _ => return stated(),
+        };
+        match (attribute(&e.left, "ndim"), right) {
+            (Some(name), Expr::NumberLiteral(ast::ExprNumberLiteral { value: Number::Int(n), .. })) => match n.as_u8() {
+                Some(n) => Self::Rank(name, order, n),
+                None => stated(),
+            },
+            _ => stated(),
+        }
+    }
+
+    fn read_call(e: &ast::ExprCall, source: &Source<'_>) -> Self {
+        let name = |expr: &'_ Expr| -> Option<String> {
+            let expr = expr.as_attribute_expr().filter(|a| a.attr.as_str() == "dtype").map_or(expr, |a| &a.value);
+            Some(expr.as_name_expr()?.id.to_string())
+        };
+        let names: Vec<String> = e.arguments.args.iter().filter_map(name).collect();
+        match (e.func.as_name_expr().map(|n| n.id.as_str()), &names[..]) {
+            (Some("is_number"), [name]) => Self::Number(name.clone()),
+            (Some("is_floating"), [name]) => Self::Floating(name.clone()),
+            (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
+            (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
+            _ => Self::Stated(source.slice(e.range()).to_owned()),
+        }
+    }
+
+    /// What is known of the condition at `site`.
+    pub fn evaluate(&self, site: &Site<'_>) -> Truth {
+        match self {
+            Self::All(parts) => {
+                let mut unknown = Vec::new();
+                for part in parts {
+                    match part.evaluate(site) {
+                        Truth::True => {}
+                        Truth::Unknown(what) => unknown.extend(what),
+                        Truth::False(why) => return Truth::False(why),
+                    }
+                }
+                if unknown.is_empty() { Truth::True } else { Truth::Unknown(unknown) }
+            }
+            Self::Any(parts) => {
+                let (mut unknown, mut refuted) = (Vec::new(), None);
+                for part in parts {
+                    match part.evaluate(site) {
+                        Truth::True => return Truth::True,
+                        // The last alternative is the one a reader would call the condition.
+                        Truth::Unknown(what) => unknown = what,
+                        Truth::False(why) => refuted = Some(why),
+                    }
+                }
+                match (unknown.is_empty(), refuted) {
+                    (true, Some(why)) => Truth::False(why),
+                    _ => Truth::Unknown(unknown),
+                }
+            }
+            Self::IsNone(name) => is_none(site, name),
+            Self::Rank(name, order, wanted) => rank(site, name, *order, *wanted),
+            Self::SameDtype(a, b) => same_dtype(site, a, b),
+            Self::Number(name) => number(site, name),
+            Self::PromotesInto(narrow, wide) => promotes_into(site, narrow, wide),
+            Self::Floating(name) => match (site.value)(name) {
+                Some(value) if dtypes::is_integer(site.graph, site.facts, value) => {
+                    Truth::False(format!("`{}` does not hold floating point numbers", (site.spelling)(name)))
+                }
+                _ => Truth::True,
+            },
+            Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
+            Self::Stated(text) => Truth::Unknown(vec![format!("assumes `{text}`")]),
+        }
+    }
+}
+
+fn is_none(site: &Site<'_>, name: &str) -> Truth {
+    let Some(value) = (site.value)(name) else { return Truth::True };
+    match site.facts.kind(value) {
+        Kind::None => Truth::True,
+        Kind::OptionalArray | Kind::Unknown => Truth::Unknown(Vec::new()),
+        _ => Truth::False(format!("`{}` is not None", (site.spelling)(name))),
+    }
+}
+
+fn rank(site: &Site<'_>, name: &str, order: Order, wanted: u8) -> Truth {
+    let Some(value) = (site.value)(name) else { return Truth::True };
+    let spelling = (site.spelling)(name);
+    let axes = |n: u8| if n == 1 { "1 axis".to_owned() } else { format!("{n} axes") };
+    let Some(rank) = site.facts.rank(value) else {
+        let words = match order {
+            Order::Equal => axes(wanted),
+            Order::AtLeast => format!("at least {}", axes(wanted)),
+            Order::AtMost => format!("at most {}", axes(wanted)),
+        };
+        return Truth::Unknown(vec![format!("assumes that `{spelling}` has {words}")]);
+    };
+    let holds = match order {
+        Order::Equal => rank == wanted,
+        Order::AtLeast => rank >= wanted,
+        Order::AtMost => rank <= wanted,
+    };
+    if holds { Truth::True } else { Truth::False(format!("`{spelling}` has {}, not {wanted}", axes(rank))) }
+}
+
+fn same_dtype(site: &Site<'_>, a: &str, b: &str) -> Truth {
+    let (Some(first), Some(second)) = ((site.value)(a), (site.value)(b)) else { return Truth::True };
+    match dtypes::compare(site.graph, site.facts, first, second) {
+        Agreement::Same => Truth::True,
+        Agreement::Never(example) => Truth::False(format!("`{}` and `{}` differ in dtype: {example}", (site.spelling)(a), (site.spelling)(b))),
+        Agreement::Differs(_) | Agreement::Unknown => {
+            Truth::Unknown(vec![format!("assumes that `{}` and `{}` have the same dtype", (site.spelling)(a), (site.spelling)(b))])
+        }
+    }
+}
+
+fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth {
+    let (Some(first), Some(second)) = ((site.value)(narrow), (site.value)(wide)) else { return Truth::True };
+    let (narrow, wide) = ((site.spelling)(narrow), (site.spelling)(wide));
+    match dtypes::promotes_into(site.graph, site.facts, first, second) {
+        Agreement::Same => Truth::True,
+        Agreement::Never(example) => Truth::False(format!("the dtype of `{narrow}` does not promote to that of `{wide}` ({example})")),
+        Agreement::Differs(_) | Agreement::Unknown => {
+            Truth::Unknown(vec![format!("assumes that the dtype of `{narrow}` promotes to that of `{wide}`")])
+        }
+    }
+}
+
+fn number(site: &Site<'_>, name: &str) -> Truth {
+    let Some(value) = (site.value)(name) else { return Truth::True };
+    match site.facts.kind(value) {
+        kind if kind.is_number() => Truth::True,
+        Kind::Unknown => Truth::Unknown(vec![format!("assumes that `{}` is a Python number", (site.spelling)(name))]),
+        _ => Truth::False(format!("`{}` is not a Python number", (site.spelling)(name))),
+    }
+}
+
+/// Proved for a scalar `c`, and for a one-dimensional `c` that is added to a product with as many columns as `c` has elements.
+fn broadcasts_into(site: &Site<'_>, c: &str, a: &str, b: &str) -> Truth {
+    let (Some(added), Some(left), Some(right)) = ((site.value)(c), (site.value)(a), (site.value)(b)) else { return Truth::True };
+    let product = match (site.facts.rank(left), site.facts.rank(right)) {
+        (Some(m), Some(n)) if m >= 2 && n >= 2 => Some(m.max(n)),
+        (Some(1), Some(n)) | (Some(n), Some(1)) if n >= 1 => Some(n - 1),
+        _ => None,
+    };
+    match (site.facts.rank(added), product) {
+        (Some(0), _) => Truth::True,
+        (Some(added), Some(product)) if added > product => Truth::False(format!("`{}` has more axes than the product", (site.spelling)(c))),
+        _ if same_columns(site, added, right) => Truth::True,
+        _ => Truth::Unknown(vec![format!(
+            "assumes that `{}` does not broadcast `{} @ {}` to a larger shape",
+            (site.spelling)(c),
+            (site.spelling)(a),
+            (site.spelling)(b)
+        )]),
+    }
+}
+
+/// `c` was made with one axis as long as the last axis of `b` was made.
+fn same_columns(site: &Site<'_>, c: ValueId, b: ValueId) -> bool {
+    let shape = |value: ValueId| match site.graph.get(value) {
+        (Op::Mlx("zeros" | "ones" | "full"), operands) => Some(operands[0]),
+        _ => None,
+    };
+    let (Some(c), Some(b)) = (shape(c), shape(b)) else { return false };
+    match (site.graph.get(c), site.graph.get(b)) {
+        ((Op::Tuple, &[only]), (Op::Tuple, &[.., last])) => only == last,
+        _ => false,
+    }
+}

@@ -1,0 +1,272 @@
+//! A rule file becomes a [`Rule`]: its patterns are lowered by the same code as the programs they are matched against. A file that is no rule gives an
+//! error at its line.
+
+use rustc_hash::FxHashMap;
+
+use super::guard::Condition;
+use super::template::Template;
+use crate::finding::{Numerics, TransformId};
+use crate::graph::Analysis;
+use crate::graph::body::Effect;
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Graph, Op, Symbol, ValueId};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Location, Ranged, Source, TextSize};
+
+/// What a transform file says of itself, whatever its kind.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The first line of the docstring: what the transform does.
+    pub title: String,
+    /// The first paragraph after it: why it pays.
+    pub mechanism: String,
+    /// The group of transforms it belongs to.
+    pub group: String,
+    /// The section of MLX's guide or documentation it comes from.
+    pub guide: String,
+    /// What was measured, and on which device.
+    pub gain: String,
+}
+
+/// A rewrite rule.
+pub struct Rule {
+    /// Its name.
+    pub id: TransformId,
+    /// What it says of itself.
+    pub about: About,
+    /// The patterns, and what each becomes.
+    pub variants: Vec<Variant>,
+    /// The values of all patterns and replacements.
+    pub graph: Graph,
+}
+
+/// One pattern of a rule.
+pub struct Variant {
+    /// The name of its function: `before`, `before_upcast`.
+    pub name: String,
+    /// What is looked for.
+    pub pattern: ValueId,
+    /// The wildcards: what stands for each in the pattern, its name and what it must be.
+    pub wildcards: Vec<Wildcard>,
+    /// What it becomes, as a value.
+    pub after: ValueId,
+    /// For each parameter of the replacement: the node that stands for it, and its default.
+    pub parameters: Vec<(String, ValueId, Option<ValueId>)>,
+    /// What it becomes, as text.
+    pub template: Template,
+    /// The function of `mlx.core` that the replacement calls first, by its name below `mlx.core`.
+    pub callee: Option<String>,
+    /// When it may be applied.
+    pub guard: Option<Condition>,
+    /// What it does to the numbers.
+    pub numerics: Numerics,
+}
+
+/// A parameter of a pattern.
+#[derive(Clone, Debug)]
+pub struct Wildcard {
+    /// Its name.
+    pub name: String,
+    /// The node that stands for it.
+    pub value: ValueId,
+    /// What its annotation demands.
+    pub kind: Kind,
+}
+
+/// Why a file is not a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleError {
+    /// Where.
+    pub location: Location,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl std::fmt::Display for RuleError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.location.row, self.location.column, self.message)
+    }
+}
+
+impl std::error::Error for RuleError {}
+
+/// Read the rule in `text`.
+pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
+    let source = Source::parse(text).map_err(|e| RuleError { location: e.location, message: e.message })?;
+    let analysis = Analysis::new(&source, Graph::default());
+    let loader = Loader { source: &source, analysis: &analysis };
+    let about = about(&source);
+    let numerics = loader.numerics()?;
+    let guard = match loader.function("guard") {
+        Some(function) => Some(Condition::read(loader.returned_expression(function)?, &source).map_err(|(at, message)| loader.error(at, message))?),
+        None => None,
+    };
+    let mut variants = Vec::new();
+    for function in loader.functions().filter(|f| f.name.as_str() == "before" || f.name.starts_with("before_")) {
+        variants.push(loader.variant(function, &numerics, guard.as_ref())?);
+    }
+    if variants.is_empty() {
+        return Err(loader.error(TextSize::new(0), "a rule needs a function `before`".to_owned()));
+    }
+    Ok(Rule { id: id.clone(), about, variants, graph: analysis.graph })
+}
+
+/// What a transform file says of itself.
+pub fn about(source: &Source<'_>) -> About {
+    let mut about = About::default();
+    let body = &source.module().body;
+    if let Some(Stmt::Expr(first)) = body.first()
+        && let Expr::StringLiteral(doc) = &*first.value
+    {
+        let doc = doc.value.to_str();
+        let mut paragraphs = doc.trim().split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
+        about.title = paragraphs.next().unwrap_or_default();
+        about.mechanism = paragraphs.next().unwrap_or_default();
+    }
+    for statement in body {
+        let Stmt::Assign(assign) = statement else { continue };
+        let ([Expr::Name(name)], Expr::StringLiteral(value)) = (&assign.targets[..], &*assign.value) else { continue };
+        let value = value.value.to_str().to_owned();
+        match name.id.as_str() {
+            "group" => about.group = value,
+            "guide" => about.guide = value,
+            "gain" => about.gain = value,
+            _ => {}
+        }
+    }
+    about
+}
+
+struct Loader<'a> {
+    source: &'a Source<'a>,
+    analysis: &'a Analysis<'a>,
+}
+
+impl<'a> Loader<'a> {
+    fn error(&self, at: TextSize, message: String) -> RuleError {
+        RuleError { location: self.source.location(at), message }
+    }
+
+    fn functions(&self) -> impl Iterator<Item = &'a ast::StmtFunctionDef> {
+        self.source.module().body.iter().filter_map(Stmt::as_function_def_stmt)
+    }
+
+    fn function(&self, name: &str) -> Option<&'a ast::StmtFunctionDef> {
+        self.functions().find(|f| f.name.as_str() == name)
+    }
+
+    /// The class of each pattern, from the module's `numerics = {..}`.
+    fn numerics(&self) -> Result<FxHashMap<&'a str, Numerics>, RuleError> {
+        let mut classes = FxHashMap::default();
+        let assigned = self.source.module().body.iter().filter_map(Stmt::as_assign_stmt);
+        for assign in assigned.filter(|a| matches!(&a.targets[..], [Expr::Name(n)] if n.id.as_str() == "numerics")) {
+            let Expr::Dict(dict) = &*assign.value else { return Err(self.error(assign.start(), "`numerics` must be a dict of strings".to_owned())) };
+            for item in &dict.items {
+                let (Some(Expr::StringLiteral(key)), Expr::StringLiteral(value)) = (&item.key, &item.value) else {
+                    return Err(self.error(item.value.start(), "`numerics` must be a dict of strings".to_owned()));
+                };
+                let Some(class) = Numerics::parse(value.value.to_str()) else {
+                    return Err(self.error(item.value.start(), "a numerics class is one of: exact, rounding, more precise, less precise".to_owned()));
+                };
+                classes.insert(key.value.to_str(), class);
+            }
+        }
+        Ok(classes)
+    }
+
+    fn returned_expression(&self, function: &'a ast::StmtFunctionDef) -> Result<&'a Expr, RuleError> {
+        let mut body = function.body.iter().filter(|s| !matches!(s, Stmt::Expr(e) if e.value.is_string_literal_expr()));
+        match (body.next(), body.next()) {
+            (Some(Stmt::Return(ast::StmtReturn { value: Some(value), .. })), None) => Ok(value),
+            _ => Err(self.error(function.start(), format!("`{}` must be one `return` of an expression", function.name))),
+        }
+    }
+
+    /// The value that a function returns.
+    fn returned_value(&self, function: &ast::StmtFunctionDef) -> Result<ValueId, RuleError> {
+        let body = self.analysis.bodies.iter().find(|b| b.range == function.range);
+        let mut returned = body.into_iter().flat_map(|b| &b.effects).filter_map(|e| match *e {
+            Effect::Return(value) => Some(value),
+            _ => None,
+        });
+        match (returned.next(), returned.next()) {
+            (Some(value), None) => Ok(value),
+            _ => Err(self.error(function.start(), format!("`{}` must return once", function.name))),
+        }
+    }
+
+    /// The node for each parameter of a function.
+    fn parameters(&self, function: &'a ast::StmtFunctionDef) -> Vec<(&'a ast::ParameterWithDefault, Option<ValueId>)> {
+        let graph = &self.analysis.graph;
+        let scope = graph.known_symbol(&function.name);
+        let node = |name: &str| -> Option<ValueId> {
+            let leaf: (Symbol, Symbol) = (scope?, graph.known_symbol(name)?);
+            graph.find_leaf(Op::Param(leaf.0, leaf.1))
+        };
+        function.parameters.iter_non_variadic_params().map(|p| (p, node(&p.parameter.name))).collect()
+    }
+
+    fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, Numerics>, guard: Option<&Condition>) -> Result<Variant, RuleError> {
+        let suffix = before.name.trim_start_matches("before");
+        let after = self.function(&format!("after{suffix}")).or_else(|| self.function("after"));
+        let after = after.ok_or_else(|| self.error(before.start(), "a rule needs a function `after`".to_owned()))?;
+        let facts = Facts::anywhere(self.analysis);
+        let wildcards: Vec<Wildcard> = self
+            .parameters(before)
+            .into_iter()
+            .filter_map(|(p, value)| {
+                let kind = p.parameter.annotation.as_deref().map_or(Kind::Unknown, |a| facts.annotation(a));
+                Some(Wildcard { name: p.parameter.name.to_string(), value: value?, kind })
+            })
+            .collect();
+        let mut parameters = Vec::new();
+        for (parameter, value) in self.parameters(after) {
+            let name = parameter.parameter.name.to_string();
+            let default = parameter.default.as_deref().and_then(|d| self.constant(d));
+            if default.is_none() && !wildcards.iter().any(|w| w.name == name) {
+                return Err(self.error(parameter.start(), format!("`{name}` is bound by no parameter of `{}`", before.name)));
+            }
+            if let Some(value) = value {
+                parameters.push((name, value, default));
+            }
+        }
+        let names: Vec<&str> = parameters.iter().map(|(n, ..)| n.as_str()).collect();
+        let template = Template::read(self.returned_expression(after)?, &names, self.source);
+        let after_value = self.returned_value(after)?;
+        Ok(Variant {
+            name: before.name.to_string(),
+            pattern: self.returned_value(before)?,
+            wildcards,
+            after: after_value,
+            parameters,
+            template,
+            callee: callee(&self.analysis.graph, after_value),
+            guard: guard.cloned(),
+            numerics: numerics.get(before.name.as_str()).copied().unwrap_or(Numerics::Rounding),
+        })
+    }
+
+    /// The node for a constant default; every constant of a default was lowered with the module.
+    fn constant(&self, default: &Expr) -> Option<ValueId> {
+        let graph = &self.analysis.graph;
+        match default {
+            Expr::NoneLiteral(_) => graph.find_leaf(Op::None),
+            Expr::NumberLiteral(n) => match &n.value {
+                ast::Number::Int(i) => graph.find_leaf(Op::Int(i.as_i64()?)),
+                ast::Number::Float(x) => graph.find_leaf(Op::Float(x.to_bits())),
+                ast::Number::Complex { .. } => None,
+            },
+            Expr::BooleanLiteral(b) => graph.find_leaf(Op::Bool(b.value)),
+            _ => None,
+        }
+    }
+}
+
+/// The function of `mlx.core` at the root of `value`, casts of its result left out.
+fn callee(graph: &Graph, value: ValueId) -> Option<String> {
+    match graph.get(value) {
+        (Op::Mlx("astype"), operands) => callee(graph, operands[0]),
+        (Op::Mlx(name), _) => Some(name.to_owned()),
+        _ => None,
+    }
+}

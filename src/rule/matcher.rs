@@ -1,0 +1,200 @@
+//! Finds a pattern in a program's value graph, modulo commutativity, alternatives, and two equations that need a wildcard: `x / n = x * (1 / n)` and a key
+//! that was transposed before. Gives every way to match, since facts decide which is meant.
+
+use smallvec::SmallVec;
+
+use crate::graph::Analysis;
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::normalize;
+use crate::graph::value::{Graph, Op, ValueId};
+
+use super::load::{Rule, Variant};
+
+/// What a wildcard stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// A value of the program.
+    Value(ValueId),
+    /// One divided by a value of the program.
+    Reciprocal(ValueId),
+    /// A value of the program with its last two axes swapped.
+    Swapped(ValueId),
+}
+
+/// One way in which a pattern matches.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// What each wildcard stands for; `None` where the alternative taken does not mention it.
+    pub bindings: SmallVec<[Option<Bound>; 6]>,
+    /// The values that the pattern itself accounts for, the root first.
+    pub inner: Vec<ValueId>,
+    /// A division was read as a multiplication by the reciprocal.
+    pub reciprocal: bool,
+}
+
+/// Steps after which a root is given up; patterns have some twenty nodes.
+const MAX_STEPS: u32 = 20_000;
+/// So many ways to match one root are considered.
+const MAX_MATCHES: usize = 24;
+
+/// All ways in which `variant` matches at `root`.
+pub fn matches(rule: &Rule, variant: &Variant, analysis: &Analysis<'_>, facts: &Facts<'_>, root: ValueId) -> Vec<Match> {
+    let mut matcher = Matcher { pattern: &rule.graph, variant, graph: &analysis.graph, facts, steps: 0, found: Vec::new() };
+    let state = State {
+        goals: vec![(variant.pattern, root)],
+        bindings: smallvec::smallvec![None; variant.wildcards.len()],
+        seen: Vec::new(),
+        inner: Vec::new(),
+        reciprocal: false,
+    };
+    matcher.solve(state);
+    matcher.found
+}
+
+#[derive(Clone)]
+struct State {
+    goals: Vec<(ValueId, ValueId)>,
+    bindings: SmallVec<[Option<Bound>; 6]>,
+    /// Pattern nodes already matched: a pattern that mentions a node twice means one value.
+    seen: Vec<(ValueId, ValueId)>,
+    inner: Vec<ValueId>,
+    reciprocal: bool,
+}
+
+struct Matcher<'x> {
+    pattern: &'x Graph,
+    variant: &'x Variant,
+    graph: &'x Graph,
+    facts: &'x Facts<'x>,
+    steps: u32,
+    found: Vec<Match>,
+}
+
+impl Matcher<'_> {
+    /// Work off the goals of `state`; every complete solution is kept.
+    fn solve(&mut self, mut state: State) {
+        while let Some((pattern, value)) = state.goals.pop() {
+            self.steps += 1;
+            if self.steps > MAX_STEPS || self.found.len() >= MAX_MATCHES {
+                return;
+            }
+            let op = self.pattern.op(pattern);
+            if op == Op::AnyOf {
+                return self.alternatives(&state, pattern, value);
+            }
+            if let Some(index) = self.variant.wildcards.iter().position(|w| w.value == pattern) {
+                if !self.bind(&mut state, index, Bound::Value(value)) {
+                    return;
+                }
+                continue;
+            }
+            if let Some(&(_, before)) = state.seen.iter().find(|(p, _)| *p == pattern) {
+                if before != value {
+                    return;
+                }
+                continue;
+            }
+            let operands = self.pattern.operands(pattern);
+            if !operands.is_empty() {
+                state.seen.push((pattern, value));
+            }
+            let (value_op, value_operands) = self.graph.get(value);
+            if !same_op(self.pattern, op, self.graph, value_op) || operands.len() != value_operands.len() {
+                return self.equal_forms(state, pattern, value);
+            }
+            if !operands.is_empty() {
+                state.inner.push(value);
+            }
+            if matches!(op, Op::Add | Op::Mul) {
+                let mut swapped = state.clone();
+                swapped.goals.extend([(operands[1], value_operands[0]), (operands[0], value_operands[1])]);
+                state.goals.extend([(operands[1], value_operands[1]), (operands[0], value_operands[0])]);
+                self.solve(state);
+                return self.solve(swapped);
+            }
+            state.goals.extend(operands.iter().copied().zip(value_operands.iter().copied()).rev());
+        }
+        self.found.push(Match { bindings: state.bindings, inner: state.inner, reciprocal: state.reciprocal });
+    }
+
+    fn alternatives(&mut self, state: &State, pattern: ValueId, value: ValueId) {
+        if let Some(&(_, before)) = state.seen.iter().find(|(p, _)| *p == pattern) {
+            if before == value {
+                self.solve(state.clone());
+            }
+            return;
+        }
+        for &alternative in self.pattern.operands(pattern) {
+            let mut state = state.clone();
+            state.seen.push((pattern, value));
+            state.goals.push((alternative, value));
+            self.solve(state);
+        }
+    }
+
+    /// Forms that equal the pattern only for a suitable wildcard.
+    fn equal_forms(&mut self, mut state: State, pattern: ValueId, value: ValueId) {
+        let wildcard = |p: ValueId| self.variant.wildcards.iter().position(|w| w.value == p);
+        let operands = self.pattern.operands(pattern);
+        match (self.pattern.op(pattern), self.graph.get(value)) {
+            // x * s, where the program says x / n.
+            (Op::Mul, (Op::Div, &[numerator, denominator])) => {
+                let Some(scale) = wildcard(operands[1]).filter(|&w| self.variant.wildcards[w].kind.is_number()) else { return };
+                if matches!(self.facts.kind(denominator), Kind::Array | Kind::OptionalArray) || !self.bind(&mut state, scale, Bound::Reciprocal(denominator)) {
+                    return;
+                }
+                state.reciprocal = true;
+                state.inner.push(value);
+                state.goals.push((operands[0], numerator));
+                self.solve(state);
+            }
+            // The pattern swaps the last two axes of k, and the program has them permuted in another way already.
+            (Op::Permute, (Op::Permute, _)) => {
+                let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
+                let Some(array) = wildcard(operands[0]).filter(|_| swaps) else { return };
+                if self.bind(&mut state, array, Bound::Swapped(value)) {
+                    self.solve(state);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Let a wildcard stand for `bound`, if its annotation may hold and it does not stand for something else.
+    fn bind(&self, state: &mut State, index: usize, bound: Bound) -> bool {
+        if let Some(before) = state.bindings[index] {
+            return before == bound;
+        }
+        let wanted = self.variant.wildcards[index].kind;
+        let possible = match bound {
+            Bound::Value(value) => {
+                let kind = self.facts.kind(value);
+                match wanted {
+                    Kind::Array => matches!(kind, Kind::Array | Kind::OptionalArray | Kind::Unknown),
+                    wanted if wanted.is_number() => kind.is_number() || kind == Kind::Unknown,
+                    _ => true,
+                }
+            }
+            Bound::Reciprocal(_) => wanted.is_number(),
+            Bound::Swapped(_) => wanted == Kind::Array,
+        };
+        if possible {
+            state.bindings[index] = Some(bound);
+        }
+        possible
+    }
+}
+
+/// Whether two operations of two graphs are one; names and numbers are compared by what they are.
+fn same_op(pattern: &Graph, p: Op, graph: &Graph, v: Op) -> bool {
+    match (p, v) {
+        (Op::Global(a), Op::Global(b)) | (Op::Str(a), Op::Str(b)) | (Op::Literal(a), Op::Literal(b)) | (Op::Builtin(a), Op::Builtin(b)) | (Op::Keyword(a), Op::Keyword(b)) => {
+            pattern.name(a) == graph.name(b)
+        }
+        (Op::Attr(a, _), Op::Attr(b, _)) => pattern.name(a) == graph.name(b),
+        (Op::Index(_), Op::Index(_)) => true,
+        (Op::Int(a), Op::Float(b)) => a as f64 == f64::from_bits(b),
+        (Op::Float(a), Op::Int(b)) => f64::from_bits(a) == b as f64,
+        _ => p == v,
+    }
+}

@@ -1,0 +1,151 @@
+//! How a value is written at a place: by a name that holds it there, by an expression that computes it, or by its structure. What is written is checked
+//! by lowering it again, so this module may be heuristic.
+
+use crate::graph::Analysis;
+use crate::graph::body::Body;
+use crate::graph::definitions::ModuleBinding;
+use crate::graph::normalize;
+use crate::graph::value::{Op, ValueId};
+use crate::syntax::{Source, TextRange, TextSize, is_argument, is_tight, on_one_line};
+
+/// Deeper structures are not spelled out.
+const MAX_DEPTH: u32 = 8;
+
+/// Writes values at one place of one scope.
+pub struct Speller<'x> {
+    analysis: &'x Analysis<'x>,
+    source: &'x Source<'x>,
+    body: &'x Body,
+    /// The expression that is replaced.
+    root: TextRange,
+    /// Where its statement starts: names hold there what they hold.
+    at: TextSize,
+}
+
+impl<'x> Speller<'x> {
+    /// A speller for the place of `root`, whose statement starts at `at`.
+    pub fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
+        Self { analysis, source: analysis.source, body, root, at }
+    }
+
+    /// `value` as an argument of a call.
+    pub fn argument(&self, value: ValueId) -> Option<String> {
+        let text = self.spell(value, 0)?;
+        Some(if is_argument(&text) { text } else { format!("({text})") })
+    }
+
+    /// `value`, binding as tightly as a name.
+    pub fn tight(&self, value: ValueId) -> Option<String> {
+        self.tight_at(value, 0)
+    }
+
+    fn tight_at(&self, value: ValueId, depth: u32) -> Option<String> {
+        let text = self.spell(value, depth)?;
+        Some(if is_tight(&text) { text } else { format!("({text})") })
+    }
+
+    /// The name by which the file knows `mlx.core`, or something inside it.
+    pub fn import(&self, path: &str) -> Option<String> {
+        let graph = &self.analysis.graph;
+        let mut best: Option<String> = None;
+        let mut consider = |name: &str, target: &str| {
+            let rest = path.strip_prefix(target).filter(|r| r.is_empty() || r.starts_with('.'));
+            if let Some(rest) = rest {
+                let text = format!("{name}{rest}");
+                if best.as_ref().is_none_or(|b| (text.len(), &text) < (b.len(), b)) {
+                    best = Some(text);
+                }
+            }
+        };
+        for (&name, binding) in &self.analysis.definitions.module {
+            // A local of the same name hides the import.
+            if let (ModuleBinding::Import(target), None) = (binding, self.body.value_of(name, self.at)) {
+                consider(graph.name(name), graph.name(*target));
+            }
+        }
+        for (name, value) in self.body.held(self.at) {
+            if let Some(target) = graph.path(value) {
+                consider(graph.name(name), target);
+            }
+        }
+        best
+    }
+
+    fn spell(&self, value: ValueId, depth: u32) -> Option<String> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
+        let depth = depth + 1;
+        // A named constant keeps its name; `None`, truth values and counts are clearer as they are.
+        if !matches!(op, Op::None | Op::Bool(_) | Op::Int(_))
+            && let Some(&name) = self.body.names_of(value, self.at).first()
+        {
+            return Some(graph.name(name).to_owned());
+        }
+        if let Some(constant) = self.constant(op) {
+            return Some(constant);
+        }
+        match op {
+            Op::Captured(_, name) | Op::Param(_, name) | Op::ModuleName(name) | Op::Builtin(name) if self.body.value_of(name, self.at).is_none() => {
+                return Some(graph.name(name).to_owned());
+            }
+            Op::Global(path) => return self.import(graph.name(path)),
+            _ => {}
+        }
+        if let Some(text) = self.written(value) {
+            return Some(text);
+        }
+        let binary = |sign: &str| Some(format!("{} {sign} {}", self.tight_at(operands[0], depth)?, self.tight_at(operands[1], depth)?));
+        match op {
+            Op::Attr(name, _) => Some(format!("{}.{}", self.tight_at(operands[0], depth)?, graph.name(name))),
+            Op::Dim(n) => Some(format!("{}.shape[{n}]", self.tight_at(operands[0], depth)?)),
+            Op::DtypeOf => Some(format!("{}.dtype", self.tight_at(operands[0], depth)?)),
+            Op::Mlx("astype") => Some(format!("{}.astype({})", self.tight_at(operands[0], depth)?, self.spell(operands[1], depth)?)),
+            Op::Add => binary("+"),
+            Op::Sub => binary("-"),
+            Op::Mul => binary("*"),
+            Op::Div => binary("/"),
+            Op::Pow => binary("**"),
+            Op::Neg => Some(format!("-{}", self.tight_at(operands[0], depth)?)),
+            Op::Permute => {
+                let (of, axes) = normalize::permutation(graph, value)?;
+                (axes == [-1, -2]).then_some(())?;
+                Some(format!("{}.swapaxes(-1, -2)", self.tight_at(of, depth)?))
+            }
+            _ => None,
+        }
+    }
+
+    fn constant(&self, op: Op) -> Option<String> {
+        match op {
+            Op::Int(n) => Some(n.to_string()),
+            Op::Float(bits) => Some(float(f64::from_bits(bits))),
+            Op::Bool(true) => Some("True".to_owned()),
+            Op::Bool(false) => Some("False".to_owned()),
+            Op::None => Some("None".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The text of an expression that computes `value`: inside the root, or the last one before it.
+    fn written(&self, value: ValueId) -> Option<String> {
+        let inside = |r: TextRange| self.root.contains_range(r);
+        let own = self.body.occurrences.iter().filter(|o| o.value == value && (inside(o.range) || o.range.end() <= self.root.start()));
+        let best = own.max_by_key(|o| (inside(o.range), o.range.start()))?;
+        (best.range != self.root).then(|| on_one_line(self.source, best.range))?
+    }
+}
+
+/// A float as Python writes it.
+fn float(x: f64) -> String {
+    let text = format!("{x:?}");
+    // Rust writes 1e-5 where Python writes 1e-05; both read the same.
+    match text.as_str() {
+        "inf" => "float(\"inf\")".to_owned(),
+        "-inf" => "-float(\"inf\")".to_owned(),
+        "NaN" => "float(\"nan\")".to_owned(),
+        _ => text,
+    }
+}

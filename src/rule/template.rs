@@ -1,0 +1,138 @@
+//! The replacement as text: the expression that `after` returns, with gaps for its parameters and for the name by which a file knows `mlx.core`.
+
+use crate::syntax::ast::Expr;
+use crate::syntax::{Ranged, Source};
+
+/// A piece of the replacement.
+#[derive(Clone, Debug)]
+enum Piece {
+    /// As it stands.
+    Text(String),
+    /// A parameter; the flag says that it must bind as tightly as a name.
+    Parameter(String, bool),
+    /// The file's name for `mlx.core`.
+    Module,
+    /// An argument of a call, with its keyword.
+    Argument(Option<String>, Vec<Piece>),
+}
+
+/// The replacement of a variant.
+#[derive(Clone, Debug)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+/// What fills the gaps of a template at one site.
+pub trait Filling {
+    /// The text for a parameter; `tight` if it must bind as tightly as a name.
+    fn parameter(&self, name: &str, tight: bool) -> String;
+    /// Whether a keyword argument that is this one parameter may be left out.
+    fn omits(&self, keyword: &str, parameter: &str) -> bool;
+    /// The file's name for `mlx.core`.
+    fn module(&self) -> String;
+}
+
+/// The text of a filled template, and where its outermost arguments are, so that they can be laid out over lines.
+#[derive(Clone, Debug, Default)]
+pub struct Filled {
+    /// The expression on one line.
+    pub text: String,
+    /// The ranges of the arguments of the first call, in order.
+    pub arguments: Vec<std::ops::Range<usize>>,
+}
+
+impl Template {
+    /// Read the expression that `after` returns.
+    pub(super) fn read(expr: &Expr, parameters: &[&str], source: &Source<'_>) -> Self {
+        let mut pieces = Vec::new();
+        read(expr, parameters, source, false, &mut pieces);
+        Self { pieces }
+    }
+
+    /// The text at a site.
+    pub fn fill(&self, filling: &impl Filling) -> Filled {
+        let mut filled = Filled::default();
+        write(&self.pieces, filling, 0, &mut filled);
+        filled
+    }
+}
+
+fn read(expr: &Expr, parameters: &[&str], source: &Source<'_>, tight: bool, pieces: &mut Vec<Piece>) {
+    match expr {
+        Expr::Name(name) if parameters.contains(&name.id.as_str()) => pieces.push(Piece::Parameter(name.id.to_string(), tight)),
+        Expr::Name(name) if name.id.as_str() == "mx" => pieces.push(Piece::Module),
+        Expr::Attribute(attribute) => {
+            read(&attribute.value, parameters, source, true, pieces);
+            pieces.push(Piece::Text(format!(".{}", attribute.attr)));
+        }
+        Expr::Call(call) => {
+            read(&call.func, parameters, source, true, pieces);
+            pieces.push(Piece::Text("(".to_owned()));
+            for argument in &call.arguments.args {
+                let mut inner = Vec::new();
+                read(argument, parameters, source, false, &mut inner);
+                pieces.push(Piece::Argument(None, inner));
+            }
+            for keyword in &call.arguments.keywords {
+                let mut inner = Vec::new();
+                read(&keyword.value, parameters, source, false, &mut inner);
+                pieces.push(Piece::Argument(keyword.arg.as_ref().map(ToString::to_string), inner));
+            }
+            pieces.push(Piece::Text(")".to_owned()));
+        }
+        Expr::BinOp(binary) => {
+            // Parentheses where the reader of the rule wrote them are kept by being part of neither operand: operators in rules are few and tight.
+            let loose = |inner: &Expr| inner.is_bin_op_expr();
+            for (n, side) in [&*binary.left, &*binary.right].into_iter().enumerate() {
+                if n == 1 {
+                    pieces.push(Piece::Text(format!(" {} ", binary.op.as_str())));
+                }
+                let parenthesised = loose(side);
+                if parenthesised {
+                    pieces.push(Piece::Text("(".to_owned()));
+                }
+                read(side, parameters, source, true, pieces);
+                if parenthesised {
+                    pieces.push(Piece::Text(")".to_owned()));
+                }
+            }
+        }
+        _ => pieces.push(Piece::Text(source.slice(expr.range()).to_owned())),
+    }
+}
+
+fn write(pieces: &[Piece], filling: &impl Filling, depth: u32, filled: &mut Filled) {
+    let mut first = true;
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => {
+                if text == "(" {
+                    first = true;
+                }
+                filled.text.push_str(text);
+            }
+            Piece::Parameter(name, tight) => filled.text.push_str(&filling.parameter(name, *tight)),
+            Piece::Module => filled.text.push_str(&filling.module()),
+            Piece::Argument(keyword, inner) => {
+                if let (Some(keyword), [Piece::Parameter(name, _)]) = (keyword, &inner[..])
+                    && filling.omits(keyword, name)
+                {
+                    continue;
+                }
+                if !first {
+                    filled.text.push_str(", ");
+                }
+                first = false;
+                let start = filled.text.len();
+                if let Some(keyword) = keyword {
+                    filled.text.push_str(keyword);
+                    filled.text.push('=');
+                }
+                write(inner, filling, depth + 1, filled);
+                if depth == 0 {
+                    filled.arguments.push(start..filled.text.len());
+                }
+            }
+        }
+    }
+}
