@@ -90,7 +90,7 @@ impl Reader {
 }
 
 /// The whole file, for the comparison before it is replaced.
-pub(super) fn whole(path: &Path) -> io::Result<Vec<u8>> {
+pub fn whole(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 

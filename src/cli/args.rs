@@ -36,6 +36,14 @@ pub(super) enum Command {
     },
     /// List the transforms, in the order in which they run
     List,
+    /// Say where a rule nearly applies, and what stands in its way
+    Why {
+        /// A file, or FILE:LINE
+        place: String,
+        /// Only these transforms (comma-separated, repeatable)
+        #[arg(long, value_name = "ID", value_delimiter = ',')]
+        select: Vec<String>,
+    },
 }
 
 #[derive(Args, Debug)]

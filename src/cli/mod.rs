@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod select;
 mod stdin;
+mod why;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(&check),
         Some(Command::Explain { id }) => explain::explain(&id),
         Some(Command::List) => explain::list(),
+        Some(Command::Why { place, select }) => why::why(&place, &select),
     };
     let code = result.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}\n"));

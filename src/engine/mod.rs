@@ -2,11 +2,13 @@
 
 mod validate;
 
+use validate::Rejected;
+
 use crate::catalog::{self, CATALOG, Entry, Kind};
 use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
-use crate::rule;
+use crate::rule::{self, Refusal};
 use crate::syntax::{EditSet, Source, SyntaxError};
 
 /// What to look for, and how far edits may go.
@@ -148,6 +150,27 @@ impl Run<'_> {
         let edits = edits.renumbered(|n| reported.iter().position(|(old, _)| *old == n).unwrap_or(n));
         Fixed { text, edits, findings: reported.into_iter().map(|(_, r)| r).collect(), broken: None }
     }
+}
+
+/// Where rules nearly apply to `text`, and why they do not: what each of the selected rules refuses.
+pub fn refusals(text: &str, options: &Options) -> Result<Vec<(TransformId, Refusal)>, SyntaxError> {
+    let source = Source::parse(text)?;
+    let mut analysis = Analysis::new(&source, Graph::default());
+    let mut all = Vec::new();
+    for (id, rule) in catalog::rules() {
+        let (true, Ok(rule)) = (options.selects(id), rule) else { continue };
+        let outcome = rule::find(rule, &mut analysis);
+        all.extend(outcome.refusals.into_iter().map(|r| (TransformId::from(*id), r)));
+        for Proposal { finding, contract } in outcome.proposals {
+            let mut edits = EditSet::new();
+            edits.try_add(&finding.edits, 0);
+            if let Err(Rejected(reason)) = validate::validate(&mut analysis, &edits.apply(text), &edits, &[&contract]) {
+                all.push((finding.transform, Refusal { range: finding.range, reason: format!("the edit was withdrawn: {reason}") }));
+            }
+        }
+    }
+    all.sort_by(|(a, r), (b, s)| (r.range.start(), r.range.end(), a).cmp(&(s.range.start(), s.range.end(), b)));
+    Ok(all)
 }
 
 /// What one transform proposes.

@@ -11,10 +11,10 @@ use crate::syntax::{EditSet, Source, TextRange};
 
 /// Why an edit was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected(pub String);
+pub(super) struct Rejected(pub String);
 
 /// Check that `edits`, which turn the text of `old` into `text`, keep `contracts`. The graph of `old` grows; its values keep their numbers.
-pub fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, contracts: &[&Contract]) -> Result<(), Rejected> {
+pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, contracts: &[&Contract]) -> Result<(), Rejected> {
     let source = Source::parse(text).map_err(|e| Rejected(format!("the result is no Python: {e}")))?;
     keeps_comments(old.source, &source)?;
     let new = Analysis::new(&source, std::mem::take(&mut old.graph));

@@ -19,7 +19,7 @@ pub fn remarks(file: &FileReport<'_>) -> String {
             line(&mut out, "  ", reason);
         }
         for assumption in &finding.assumptions {
-            line(&mut out, "  assumes ", assumption);
+            line(&mut out, "  assumes that ", assumption);
         }
         if let Some(numerics) = finding.numerics {
             line(&mut out, "  numerics: ", numerics.as_str());

@@ -10,7 +10,7 @@ use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::body::{Body, DefinitionId, Occurrence, StatementId, StatementKind};
 use crate::graph::value::{Op, Symbol, ValueId};
-use crate::syntax::{Edit, Ranged, TextRange, TextSize, TokenKind};
+use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
 
 /// Calls are broken over lines past this column, or past the longest line that they replace.
 const LINE_WIDTH: usize = 88;
@@ -95,7 +95,7 @@ impl Plan<'_> {
     /// The edit of the root, and the comments inside it, which must move.
     fn root_edit(&self, filled: &Filled) -> (Edit, Vec<TextRange>) {
         let source = self.analysis.source;
-        let range = self.root.range;
+        let range = without_parentheses(source, self.root.range);
         let line = source.line_start(range.start());
         let prefix = source.slice(TextRange::new(line, range.start())).chars().count();
         let rest = source.slice(TextRange::new(range.end(), source.full_line_end(range.end()))).trim_end().chars().count();
@@ -108,6 +108,27 @@ impl Plan<'_> {
         };
         (Edit::replace(range, text), source.comments_in(range).to_vec())
     }
+}
+
+/// `range` with the parentheses around it, if they only group: a call needs none.
+fn without_parentheses(source: &Source<'_>, range: TextRange) -> TextRange {
+    let tokens = source.tokens();
+    let solid = |t: &&Token| !matches!(t.kind(), TokenKind::NonLogicalNewline | TokenKind::Comment);
+    let mut before = tokens.before(range.start()).iter().rev().filter(solid);
+    let (Some(open), Some(close)) = (before.next(), tokens.after(range.end()).iter().find(solid)) else { return range };
+    if open.kind() != TokenKind::Lpar || close.kind() != TokenKind::Rpar {
+        return range;
+    }
+    // After one of these a parenthesis opens a call, or a list of parameters.
+    let calls = before.next().is_some_and(|t| {
+        matches!(t.kind(), TokenKind::Name | TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace | TokenKind::String) || is_soft(t.kind())
+    });
+    if calls { range } else { TextRange::new(open.start(), close.end()) }
+}
+
+/// Keywords that may also be names, and then be called.
+fn is_soft(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Match | TokenKind::Case | TokenKind::Type)
 }
 
 /// The text with its arguments on lines of their own.
@@ -203,28 +224,28 @@ impl Removal {
         let mut mentioned = false;
         for &d in &made {
             let definition = &body.definitions[d as usize];
-            let value = body.value_of(definition.name, statement.range.end());
-            if definition.escapes || value.is_some_and(|v| kept.contains(&(definition.name, v))) || !self.only_dead_uses(plan, d, &mut mentioned, 0) {
+            if definition.escapes || !self.only_dead_uses(plan, d, kept, &mut mentioned, 0) {
                 return false;
             }
         }
         !made.is_empty() && mentioned && is_pure(plan, statement.range)
     }
 
-    /// Whether every use of definition `d`, also through joins, is in removed text. Notes whether there is any.
-    fn only_dead_uses(&self, plan: &Plan<'_>, d: DefinitionId, mentioned: &mut bool, depth: u32) -> bool {
+    /// Whether every use of definition `d`, also through joins, is in removed text, and the new text does not read the same. Notes whether there is any.
+    fn only_dead_uses(&self, plan: &Plan<'_>, d: DefinitionId, kept: &FxHashSet<(Symbol, ValueId)>, mentioned: &mut bool, depth: u32) -> bool {
         if depth > 4 {
             return false;
         }
         let definition = &plan.body.definitions[d as usize];
         for &used in &definition.uses {
-            if !plan.root.range.contains_range(used) && !self.covers(plan.body, used) {
+            let read_again = plan.body.value_of(definition.name, used.start()).is_some_and(|v| kept.contains(&(definition.name, v)));
+            if read_again || !plan.root.range.contains_range(used) && !self.covers(plan.body, used) {
                 return false;
             }
             *mentioned = true;
         }
         let fed = plan.body.definitions.iter().enumerate().filter(|(_, j)| j.feeds.contains(&d));
-        fed.into_iter().all(|(j, _)| j as DefinitionId == d || self.only_dead_uses(plan, j as DefinitionId, mentioned, depth + 1))
+        fed.into_iter().all(|(j, _)| j as DefinitionId == d || self.only_dead_uses(plan, j as DefinitionId, kept, mentioned, depth + 1))
     }
 
     /// Whether all statements inside the `if` are removed and its tests do nothing.

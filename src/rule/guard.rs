@@ -164,7 +164,7 @@ impl Condition {
                 _ => Truth::True,
             },
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
-            Self::Stated(text) => Truth::Unknown(vec![format!("assumes `{text}`")]),
+            Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
         }
     }
 }
@@ -188,7 +188,7 @@ fn rank(site: &Site<'_>, name: &str, order: Order, wanted: u8) -> Truth {
             Order::AtLeast => format!("at least {}", axes(wanted)),
             Order::AtMost => format!("at most {}", axes(wanted)),
         };
-        return Truth::Unknown(vec![format!("assumes that `{spelling}` has {words}")]);
+        return Truth::Unknown(vec![format!("`{spelling}` has {words}")]);
     };
     let holds = match order {
         Order::Equal => rank == wanted,
@@ -204,7 +204,7 @@ fn same_dtype(site: &Site<'_>, a: &str, b: &str) -> Truth {
         Agreement::Same => Truth::True,
         Agreement::Never(example) => Truth::False(format!("`{}` and `{}` differ in dtype: {example}", (site.spelling)(a), (site.spelling)(b))),
         Agreement::Differs(_) | Agreement::Unknown => {
-            Truth::Unknown(vec![format!("assumes that `{}` and `{}` have the same dtype", (site.spelling)(a), (site.spelling)(b))])
+            Truth::Unknown(vec![format!("`{}` and `{}` have the same dtype", (site.spelling)(a), (site.spelling)(b))])
         }
     }
 }
@@ -216,7 +216,7 @@ fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth {
         Agreement::Same => Truth::True,
         Agreement::Never(example) => Truth::False(format!("the dtype of `{narrow}` does not promote to that of `{wide}` ({example})")),
         Agreement::Differs(_) | Agreement::Unknown => {
-            Truth::Unknown(vec![format!("assumes that the dtype of `{narrow}` promotes to that of `{wide}`")])
+            Truth::Unknown(vec![format!("the dtype of `{narrow}` promotes to that of `{wide}`")])
         }
     }
 }
@@ -225,7 +225,7 @@ fn number(site: &Site<'_>, name: &str) -> Truth {
     let Some(value) = (site.value)(name) else { return Truth::True };
     match site.facts.kind(value) {
         kind if kind.is_number() => Truth::True,
-        Kind::Unknown => Truth::Unknown(vec![format!("assumes that `{}` is a Python number", (site.spelling)(name))]),
+        Kind::Unknown => Truth::Unknown(vec![format!("`{}` is a Python number", (site.spelling)(name))]),
         _ => Truth::False(format!("`{}` is not a Python number", (site.spelling)(name))),
     }
 }
@@ -243,7 +243,7 @@ fn broadcasts_into(site: &Site<'_>, c: &str, a: &str, b: &str) -> Truth {
         (Some(added), Some(product)) if added > product => Truth::False(format!("`{}` has more axes than the product", (site.spelling)(c))),
         _ if same_columns(site, added, right) => Truth::True,
         _ => Truth::Unknown(vec![format!(
-            "assumes that `{}` does not broadcast `{} @ {}` to a larger shape",
+            "`{}` does not broadcast `{} @ {}` to a larger shape",
             (site.spelling)(c),
             (site.spelling)(a),
             (site.spelling)(b)

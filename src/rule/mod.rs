@@ -34,7 +34,7 @@ pub struct Refusal {
 /// What a rule has to say of a file.
 #[derive(Default)]
 pub struct Outcome {
-    /// The edits it proposes, at most one for each place.
+    /// The edits it proposes, at most one for each place, the ones to be preferred first.
     pub proposals: Vec<Proposal>,
     /// Where it nearly applies.
     pub refusals: Vec<Refusal>,
@@ -91,7 +91,6 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
         }
     }
     outcome.refusals.retain(|r| !taken.iter().any(|&(_, t)| t.contains_range(r.range)));
-    outcome.proposals.sort_by_key(|p| p.finding.range.start());
     outcome
 }
 
@@ -221,9 +220,9 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
         let Some(value) = wildcard(&w.name) else { continue };
         match (w.kind, facts.kind(value)) {
             (Kind::Array, Kind::Array) => {}
-            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("assumes that `{}` is an `mx.array`", spelling(&w.name))),
+            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name))),
             (wanted, kind) if wanted.is_number() && !kind.is_number() => {
-                assumptions.push(format!("assumes that `{}` is a Python number", spelling(&w.name)));
+                assumptions.push(format!("`{}` is a Python number", spelling(&w.name)));
             }
             _ => {}
         }
@@ -240,18 +239,18 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
         Agreement::Same => {}
         Agreement::Never(example) => return Err(format!("the dtype of the result would change: {example}")),
         Agreement::Differs(example) if assumptions.is_empty() => {
-            assumptions.push(format!("assumes inputs for which the dtype of the result stays; for others {example}"));
+            assumptions.push(format!("the dtype of the result stays, which it does not where {example}"));
         }
         // What is assumed already is what the dtype hangs on.
         Agreement::Differs(_) => {}
-        Agreement::Unknown => assumptions.push("assumes that the dtype of the result stays".to_owned()),
+        Agreement::Unknown => assumptions.push("the dtype of the result stays".to_owned()),
     }
     let mut numerics = variant.numerics;
     if candidate.found.reciprocal && numerics == Numerics::Exact {
         numerics = Numerics::Rounding;
     }
     if numerics == Numerics::LessPrecise {
-        assumptions.push("assumes that an intermediate in half instead of single precision is acceptable".to_owned());
+        assumptions.push("an intermediate in half instead of single precision is acceptable".to_owned());
     }
     assumptions.dedup();
     let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
@@ -263,7 +262,7 @@ fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgeme
     let before = kernels(graph, &candidate.found.inner);
     let after = kernels(graph, &after_values(graph, candidate));
     let mut rationale = vec![counts(before, after)];
-    rationale.extend((!rule.about.mechanism.is_empty()).then(|| rule.about.mechanism.clone()));
+    rationale.extend(first_sentence(&rule.about.mechanism));
     rationale.extend((!rule.about.gain.is_empty()).then(|| format!("Measured: {}.", rule.about.gain)));
     Proposal {
         finding: Finding {
@@ -316,4 +315,10 @@ fn counts(before: usize, after: usize) -> String {
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let (old, new) = (before.saturating_sub(1), after.saturating_sub(1));
     format!("{} and {} become {} and {}.", plural(before, "kernel"), plural(old, "temporary array"), plural(after, "kernel"), plural(new, "temporary array"))
+}
+
+/// The first sentence of a paragraph: the whole of it is shown by `explain`.
+fn first_sentence(paragraph: &str) -> Option<String> {
+    let end = paragraph.find(". ").map_or(paragraph.len(), |at| at + 1);
+    (!paragraph.is_empty()).then(|| paragraph[..end].to_owned())
 }

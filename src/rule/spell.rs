@@ -12,7 +12,7 @@ use crate::syntax::{Source, TextRange, TextSize, is_argument, is_tight, on_one_l
 const MAX_DEPTH: u32 = 8;
 
 /// Writes values at one place of one scope.
-pub struct Speller<'x> {
+pub(super) struct Speller<'x> {
     analysis: &'x Analysis<'x>,
     source: &'x Source<'x>,
     body: &'x Body,
@@ -24,18 +24,18 @@ pub struct Speller<'x> {
 
 impl<'x> Speller<'x> {
     /// A speller for the place of `root`, whose statement starts at `at`.
-    pub fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
+    pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
         Self { analysis, source: analysis.source, body, root, at }
     }
 
     /// `value` as an argument of a call.
-    pub fn argument(&self, value: ValueId) -> Option<String> {
+    pub(super) fn argument(&self, value: ValueId) -> Option<String> {
         let text = self.spell(value, 0)?;
         Some(if is_argument(&text) { text } else { format!("({text})") })
     }
 
     /// `value`, binding as tightly as a name.
-    pub fn tight(&self, value: ValueId) -> Option<String> {
+    pub(super) fn tight(&self, value: ValueId) -> Option<String> {
         self.tight_at(value, 0)
     }
 
@@ -45,7 +45,7 @@ impl<'x> Speller<'x> {
     }
 
     /// The name by which the file knows `mlx.core`, or something inside it.
-    pub fn import(&self, path: &str) -> Option<String> {
+    pub(super) fn import(&self, path: &str) -> Option<String> {
         let graph = &self.analysis.graph;
         let mut best: Option<String> = None;
         let mut consider = |name: &str, target: &str| {

@@ -39,6 +39,8 @@ pub struct Filled {
     pub text: String,
     /// The ranges of the arguments of the first call, in order.
     pub arguments: Vec<std::ops::Range<usize>>,
+    /// The first call is complete.
+    closed: bool,
 }
 
 impl Template {
@@ -109,6 +111,7 @@ fn write(pieces: &[Piece], filling: &impl Filling, depth: u32, filled: &mut Fill
                 if text == "(" {
                     first = true;
                 }
+                filled.closed |= depth == 0 && text == ")";
                 filled.text.push_str(text);
             }
             Piece::Parameter(name, tight) => filled.text.push_str(&filling.parameter(name, *tight)),
@@ -129,7 +132,7 @@ fn write(pieces: &[Piece], filling: &impl Filling, depth: u32, filled: &mut Fill
                     filled.text.push('=');
                 }
                 write(inner, filling, depth + 1, filled);
-                if depth == 0 {
+                if depth == 0 && !filled.closed {
                     filled.arguments.push(start..filled.text.len());
                 }
             }

@@ -10,7 +10,7 @@ pub use edit::{Edit, EditSet};
 pub use encoding::{Encoding, EncodingError, decode};
 pub use lines::Lines;
 pub use ruff_python_ast as ast;
-pub use ruff_python_ast::token::{TokenKind, Tokens};
+pub use ruff_python_ast::token::{Token, TokenKind, Tokens};
 pub use ruff_text_size::{Ranged, TextLen, TextRange, TextSize};
 pub use source::{Location, Source, SyntaxError};
 pub use spelling::{is_argument, is_tight, on_one_line};
