@@ -1,0 +1,128 @@
+//! What each transform does to its examples, and why it leaves its near misses alone. The snapshots in `snapshots/diff` and `snapshots/why` are what a user
+//! would read; whether the numbers stay is found out by running MLX, in `mlx`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use mlxfix::Fixed;
+use mlxfix::catalog::CATALOG;
+use mlxfix::engine;
+use mlxfix::report::{FileReport, diff};
+use mlxfix::syntax::Source;
+
+use super::walk::{definitions, everything, example, files, fixed, ids, read, root};
+
+#[test]
+fn every_transform_has_examples() {
+    let of_the_catalog: std::collections::BTreeSet<String> = CATALOG.iter().map(|e| e.id.replace('-', "_")).collect();
+    assert_eq!(ids().into_iter().collect::<std::collections::BTreeSet<_>>(), of_the_catalog);
+}
+
+#[test]
+fn each_function_of_a_match_is_changed_by_its_own_transform() {
+    let mut complaints = String::new();
+    for id in ids() {
+        let text = example(&id, "match.py");
+        let after = fixed(&text, &[&id]).text;
+        for (name, old, new) in pairs(&text, &after) {
+            if new.as_deref() == Some(&old) {
+                let _ = writeln!(complaints, "{id}: {name} did not change");
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+#[test]
+fn no_function_of_a_near_miss_is_changed_by_its_own_transform() {
+    let mut complaints = String::new();
+    for id in ids() {
+        let text = example(&id, "near_miss.py");
+        let after = fixed(&text, &[&id]).text;
+        for (name, old, new) in pairs(&text, &after) {
+            if new.as_deref() != Some(&old) {
+                let _ = writeln!(complaints, "{id}: {name} became {}", new.unwrap_or_default());
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+#[test]
+fn the_diffs_of_the_examples_are_as_reviewed() {
+    for id in ids() {
+        let text = example(&id, "match.py");
+        snapshot("diff", &id, &shown(&format!("examples/{id}/match.py"), &text, &fixed(&text, &[&id])));
+    }
+    for path in files(&root().join("examples/models"), "py") {
+        let name = path.strip_prefix(root()).expect("invariant: the walk stays below the repository").to_string_lossy().into_owned();
+        let text = read(&path);
+        snapshot("diff/models", &stem(&path), &shown(&name, &text, &fixed(&text, &[])));
+    }
+}
+
+#[test]
+fn the_reasons_of_the_near_misses_are_as_reviewed() {
+    for id in ids() {
+        snapshot("why", &id, &reasons(&id));
+    }
+}
+
+#[test]
+fn a_second_run_proposes_nothing() {
+    for path in files(&root().join("examples"), "py") {
+        let once = fixed(&read(&path), &[]).text;
+        let twice = fixed(&once, &[]);
+        assert!(twice.edits.is_empty(), "{}: {}", path.display(), shown("again", &once, &twice));
+    }
+}
+
+#[test]
+fn transforms_one_by_one_end_where_all_together_end() {
+    for path in files(&root().join("examples"), "py") {
+        let text = read(&path);
+        let together = fixed(&text, &[]).text;
+        let one_by_one = CATALOG.iter().fold(text, |text, entry| fixed(&text, &[entry.id]).text);
+        assert_eq!(one_by_one, together, "{}", path.display());
+    }
+}
+
+/// Each definition of `before` with its text there and in `after`, where it is still there.
+fn pairs(before: &str, after: &str) -> Vec<(String, String, Option<String>)> {
+    let parse = |text| Source::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let (before, after) = (parse(before), parse(after));
+    let new = definitions(&after);
+    let of = |name: &str| new.iter().find(|(n, ..)| n == name).map(|&(.., text)| text.to_owned());
+    definitions(&before).into_iter().map(|(name, _, old)| (name.clone(), old.to_owned(), of(&name))).collect()
+}
+
+/// What the user reads of a file: the reasons and the diff.
+fn shown(path: &str, text: &str, fixed: &Fixed) -> String {
+    let path = Path::new(path);
+    let (old, new) = (text.as_bytes(), fixed.text.as_bytes());
+    let shown = diff(&FileReport { path, full_path: path, text, old, new, fixed, written: false });
+    String::from_utf8(shown).expect("invariant: made of text")
+}
+
+/// For each function of a near miss: why the transform leaves it alone, where it came near.
+fn reasons(id: &str) -> String {
+    let text = example(id, "near_miss.py");
+    let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}"));
+    let refusals = engine::refusals(&text, &everything(&[id])).unwrap_or_else(|error| panic!("{error}"));
+    let mut out = String::new();
+    for (name, range, _) in definitions(&source) {
+        let own: Vec<&str> = refusals.iter().filter(|(_, r)| range.contains_range(r.range)).map(|(_, r)| r.reason.as_str()).collect();
+        let _ = writeln!(out, "{name}: {}", if own.is_empty() { "nothing near".to_owned() } else { own.join("\n    ") });
+    }
+    out
+}
+
+fn snapshot(folder: &str, name: &str, text: &str) {
+    insta::with_settings!({ snapshot_path => root().join("snapshots").join(folder), prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
