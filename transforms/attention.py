@@ -11,7 +11,7 @@ CUDA device has no fused kernel, and nothing is gained.
 """
 
 import mlx.core as mx
-from prelude import any_of, promotes_into
+from prelude import adds_to_scores, any_of, promotes_into
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.scaled_dot_product_attention"
@@ -48,7 +48,7 @@ def after_values_dtype(q, k, v, scale=1.0, mask=None):
 
 
 def guard(q, k, v, mask=None):
-    return q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and (mask is None or promotes_into(mask.dtype, q.dtype))
+    return q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and (mask is None or (promotes_into(mask.dtype, q.dtype) and adds_to_scores(mask, q, k)))
 
 
 def inputs(dtype):

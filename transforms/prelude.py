@@ -32,3 +32,10 @@ def broadcasts_into(c, a, b):
 def promotes_into(narrow, wide):
     """Whether arithmetic between the dtypes `narrow` and `wide` stays in `wide`. A bool never does: it means something else."""
     return narrow != mx.bool_ and (mx.zeros((1,), narrow) + mx.zeros((1,), wide)).dtype == wide
+
+
+def adds_to_scores(mask, q, k):
+    """Whether `mask` holds numbers to be added, not truth values, and broadcasts to the scores of `q` and `k` without enlarging them."""
+    scores = (*q.shape[:-1], k.shape[-2])
+    fits = all(m in (1, n) for m, n in zip(reversed(mask.shape), reversed(scores)))
+    return mask.dtype != mx.bool_ and mask.ndim <= 4 and fits

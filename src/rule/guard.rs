@@ -27,6 +27,8 @@ pub enum Condition {
     Floating(String),
     /// `broadcasts_into(c, a, b)`.
     BroadcastsInto(String, String, String),
+    /// `adds_to_scores(mask, q, k)`.
+    AddsToScores(String),
     /// Anything else: never proved, stated as it is written.
     Stated(String),
 }
@@ -119,6 +121,7 @@ impl Condition {
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
+            (Some("adds_to_scores"), [mask, ..]) => Self::AddsToScores(mask.clone()),
             _ => Self::Stated(source.slice(e.range()).to_owned()),
         }
     }
@@ -164,6 +167,7 @@ impl Condition {
                 _ => Truth::True,
             },
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
+            Self::AddsToScores(mask) => adds_to_scores(site, mask),
             Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
         }
     }
@@ -215,6 +219,10 @@ fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth {
     match dtypes::promotes_into(site.graph, site.facts, first, second) {
         Agreement::Same => Truth::True,
         Agreement::Never(example) => Truth::False(format!("the dtype of `{narrow}` does not promote to that of `{wide}` ({example})")),
+        // A dtype that is written out was meant: where it is wider than the array's, the result is to stay wider.
+        Agreement::Differs(example) if matches!(site.graph.op(first), Op::Global(_)) => {
+            Truth::False(format!("`{narrow}` may be wider than the dtype of `{wide}` ({example})"))
+        }
         Agreement::Differs(_) | Agreement::Unknown => {
             Truth::Unknown(vec![format!("the dtype of `{narrow}` promotes to that of `{wide}`")])
         }
@@ -262,4 +270,20 @@ fn same_columns(site: &Site<'_>, c: ValueId, b: ValueId) -> bool {
         ((Op::Tuple, &[only]), (Op::Tuple, &[.., last])) => only == last,
         _ => false,
     }
+}
+
+/// Proved only for a causal mask that is made in sight: what a caller passes may be boolean, or wider than the queries.
+fn adds_to_scores(site: &Site<'_>, name: &str) -> Truth {
+    let Some(mut value) = (site.value)(name) else { return Truth::True };
+    if let (Op::Mlx("astype"), operands) = site.graph.get(value) {
+        value = operands[0];
+    }
+    let made_here = match site.graph.get(value) {
+        (Op::Apply, operands) => site.graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask"),
+        _ => false,
+    };
+    if made_here {
+        return Truth::True;
+    }
+    Truth::Unknown(vec![format!("`{}` is added as it is (not boolean) and broadcasts to the shape of the scores", (site.spelling)(name))])
 }

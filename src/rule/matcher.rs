@@ -28,6 +28,8 @@ pub struct Match {
     pub bindings: SmallVec<[Option<Bound>; 6]>,
     /// The values that the pattern itself accounts for, the root first.
     pub inner: Vec<ValueId>,
+    /// Arrays that must have so many axes for the match to hold.
+    pub ranks: Vec<(ValueId, u8)>,
     /// A division was read as a multiplication by the reciprocal.
     pub reciprocal: bool,
 }
@@ -45,6 +47,7 @@ pub fn matches(rule: &Rule, variant: &Variant, analysis: &Analysis<'_>, facts: &
         bindings: smallvec::smallvec![None; variant.wildcards.len()],
         seen: Vec::new(),
         inner: Vec::new(),
+        ranks: Vec::new(),
         reciprocal: false,
     };
     matcher.solve(state);
@@ -58,6 +61,7 @@ struct State {
     /// Pattern nodes already matched: a pattern that mentions a node twice means one value.
     seen: Vec<(ValueId, ValueId)>,
     inner: Vec<ValueId>,
+    ranks: Vec<(ValueId, u8)>,
     reciprocal: bool,
 }
 
@@ -99,7 +103,8 @@ impl Matcher<'_> {
                 state.seen.push((pattern, value));
             }
             let (value_op, value_operands) = self.graph.get(value);
-            if !same_op(self.pattern, op, self.graph, value_op) || operands.len() != value_operands.len() {
+            let other_permutation = op == Op::Permute && value_op == Op::Permute && !self.same_axes(pattern, value);
+            if !same_op(self.pattern, op, self.graph, value_op) || operands.len() != value_operands.len() || other_permutation {
                 return self.equal_forms(state, pattern, value);
             }
             if !operands.is_empty() {
@@ -114,7 +119,7 @@ impl Matcher<'_> {
             }
             state.goals.extend(operands.iter().copied().zip(value_operands.iter().copied()).rev());
         }
-        self.found.push(Match { bindings: state.bindings, inner: state.inner, reciprocal: state.reciprocal });
+        self.found.push(Match { bindings: state.bindings, inner: state.inner, ranks: state.ranks, reciprocal: state.reciprocal });
     }
 
     fn alternatives(&mut self, state: &State, pattern: ValueId, value: ValueId) {
@@ -130,6 +135,11 @@ impl Matcher<'_> {
             state.goals.push((alternative, value));
             self.solve(state);
         }
+    }
+
+    fn same_axes(&self, pattern: ValueId, value: ValueId) -> bool {
+        let axes = |graph: &Graph, v: ValueId| normalize::permutation(graph, v).map(|(_, axes)| axes);
+        axes(self.pattern, pattern) == axes(self.graph, value)
     }
 
     /// Forms that equal the pattern only for a suitable wildcard.
@@ -155,6 +165,21 @@ impl Matcher<'_> {
                 if self.bind(&mut state, array, Bound::Swapped(value)) {
                     self.solve(state);
                 }
+            }
+            // The axes are counted from the front: the same for one number of axes.
+            (Op::Permute, (Op::Mlx("swapaxes" | "moveaxis"), &[array, from, to])) => {
+                let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
+                let (Some(from), Some(to)) = (self.graph.as_int(from), self.graph.as_int(to)) else { return };
+                let (low, high) = (from.min(to), from.max(to));
+                let rank = u8::try_from(high + 1).ok().filter(|_| swaps && low >= 0 && high == low + 1);
+                let Some(rank) = rank else { return };
+                if self.facts.rank(array).is_some_and(|r| r != rank) {
+                    return;
+                }
+                state.ranks.push((array, rank));
+                state.inner.push(value);
+                state.goals.push((operands[0], array));
+                self.solve(state);
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ pub mod matcher;
 mod spell;
 mod template;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal};
 use crate::graph::Analysis;
@@ -130,7 +130,7 @@ fn looks_like(rule: &Graph, pattern: ValueId, graph: &Graph, value: ValueId, dep
     }
     let (value_op, values) = graph.get(value);
     let same = match (op, value_op) {
-        (Op::Mul, Op::Div) | (Op::Permute, Op::Permute) => return true,
+        (Op::Mul, Op::Div) | (Op::Permute, Op::Permute | Op::Mlx("swapaxes" | "moveaxis")) => return true,
         (Op::Global(_) | Op::Attr(..) | Op::Index(_) | Op::Int(_) | Op::Float(_) | Op::Str(_) | Op::Literal(_), _) => return true,
         (a, b) => a == b,
     };
@@ -235,6 +235,12 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
             Truth::False(why) => return Err(why),
         }
     }
+    for &(array, rank) in &candidate.found.ranks {
+        if facts.rank(array).is_none() {
+            let axes = format!("`{}` has {rank} axes", speller.argument(array).unwrap_or_else(|| "the array".to_owned()));
+            assumptions.push(axes);
+        }
+    }
     match dtypes::compare(&analysis.graph, &facts, candidate.root.value, candidate.after) {
         Agreement::Same => {}
         Agreement::Never(example) => return Err(format!("the dtype of the result would change: {example}")),
@@ -252,7 +258,8 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
     if numerics == Numerics::LessPrecise {
         assumptions.push("an intermediate in half instead of single precision is acceptable".to_owned());
     }
-    assumptions.dedup();
+    let mut seen = FxHashSet::default();
+    assumptions.retain(|a: &String| seen.insert(a.clone()));
     let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
     Ok(Judgement { applicability, numerics, assumptions })
 }

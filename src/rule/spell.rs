@@ -47,13 +47,16 @@ impl<'x> Speller<'x> {
     /// The name by which the file knows `mlx.core`, or something inside it.
     pub(super) fn import(&self, path: &str) -> Option<String> {
         let graph = &self.analysis.graph;
-        let mut best: Option<String> = None;
+        // The name that the replaced text uses, else the shortest.
+        let replaced = self.source.slice(self.root);
+        let mut best: Option<(bool, usize, String)> = None;
         let mut consider = |name: &str, target: &str| {
             let rest = path.strip_prefix(target).filter(|r| r.is_empty() || r.starts_with('.'));
             if let Some(rest) = rest {
                 let text = format!("{name}{rest}");
-                if best.as_ref().is_none_or(|b| (text.len(), &text) < (b.len(), b)) {
-                    best = Some(text);
+                let ranked = (!mentions(replaced, name), text.len(), text);
+                if best.as_ref().is_none_or(|b| ranked < *b) {
+                    best = Some(ranked);
                 }
             }
         };
@@ -68,7 +71,7 @@ impl<'x> Speller<'x> {
                 consider(graph.name(name), target);
             }
         }
-        best
+        best.map(|(.., text)| text)
     }
 
     fn spell(&self, value: ValueId, depth: u32) -> Option<String> {
@@ -97,7 +100,9 @@ impl<'x> Speller<'x> {
         if let Some(text) = self.written(value) {
             return Some(text);
         }
-        let binary = |sign: &str| Some(format!("{} {sign} {}", self.tight_at(operands[0], depth)?, self.tight_at(operands[1], depth)?));
+        // Numbers need no parentheses beside an operator.
+        let side = |v: ValueId| if graph.number(v).is_some_and(|n| n >= 0.0) { self.spell(v, depth) } else { self.tight_at(v, depth) };
+        let binary = |sign: &str| Some(format!("{} {sign} {}", side(operands[0])?, side(operands[1])?));
         match op {
             Op::Attr(name, _) => Some(format!("{}.{}", self.tight_at(operands[0], depth)?, graph.name(name))),
             Op::Dim(n) => Some(format!("{}.shape[{n}]", self.tight_at(operands[0], depth)?)),
@@ -136,6 +141,11 @@ impl<'x> Speller<'x> {
         let best = own.max_by_key(|o| (inside(o.range), o.range.start()))?;
         (best.range != self.root).then(|| on_one_line(self.source, best.range))?
     }
+}
+
+/// Whether `name` stands in `text` as a word.
+fn mentions(text: &str, name: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 
 /// A float as Python writes it.
