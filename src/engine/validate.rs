@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::finding::Contract;
-use crate::graph::Analysis;
+use crate::graph::{Analysis, Lambdas};
 use crate::graph::body::{Body, Effect};
 use crate::graph::value::{Graph, Symbol, ValueId};
 use crate::syntax::{EditSet, Source, TextRange};
@@ -17,9 +17,14 @@ pub(super) struct Rejected(pub String);
 pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, contracts: &[&Contract]) -> Result<(), Rejected> {
     let source = Source::parse(text).map_err(|e| Rejected(format!("the result is no Python: {e}")))?;
     keeps_comments(old.source, &source)?;
-    let new = Analysis::new(&source, std::mem::take(&mut old.graph));
-    let Analysis { mut graph, bodies, .. } = new;
-    let result = behaves(old, &mut graph, &bodies, edits, contracts);
+    let Analysis { mut graph, bodies, .. } = Analysis::new(&source, std::mem::take(&mut old.graph));
+    let mut result = behaves(old, &mut graph, &bodies, edits, contracts);
+    if result.is_err() {
+        let mut before = Analysis::with(old.source, graph, Lambdas::Apart);
+        let Analysis { graph: grown, bodies, .. } = Analysis::with(&source, std::mem::take(&mut before.graph), Lambdas::Apart);
+        graph = grown;
+        result = result.or(behaves(&before, &mut graph, &bodies, edits, contracts));
+    }
     old.graph = graph;
     result
 }

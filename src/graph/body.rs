@@ -24,6 +24,8 @@ pub struct Occurrence {
     pub range: TextRange,
     /// The statement that holds it.
     pub statement: StatementId,
+    /// The block in which it is evaluated; lambdas and comprehensions have blocks inside their statement.
+    pub block: BlockId,
     /// The operation at its root is written here, not in a helper that was inlined.
     pub own: bool,
 }

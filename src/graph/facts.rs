@@ -106,7 +106,7 @@ impl<'x> Facts<'x> {
                 (Op::Pow | Op::Neg | Op::Permute | Op::Index(_), operands) => stack.push(operands[0]),
                 // With NumPy on the left the sum would be NumPy's.
                 (Op::Add | Op::Sub | Op::Mul | Op::Div, &[left, right]) => {
-                    if self.kind(right).is_number() {
+                    if self.kind(right).is_number() || self.follows(right, left, 0) {
                         stack.push(left);
                     } else if self.kind(left).is_number() {
                         stack.push(right);
@@ -119,6 +119,20 @@ impl<'x> Facts<'x> {
         }
     }
 
+    /// Whether `value` is made of `of` and numbers by methods and operators alone: NumPy's if `of` is NumPy's, an `mx.array` if `of` is one.
+    fn follows(&self, value: ValueId, of: ValueId, depth: u32) -> bool {
+        let (op, operands) = self.analysis.graph.get(value);
+        if value == of || depth > 8 {
+            return value == of;
+        }
+        match op {
+            Op::Mlx(name) if api::method(name).is_some() => self.follows(operands[0], of, depth + 1),
+            Op::Pow | Op::Neg | Op::Index(_) => self.follows(operands[0], of, depth + 1),
+            Op::Add | Op::Sub | Op::Mul | Op::Div => operands.iter().all(|&v| self.kind(v).is_number() || self.follows(v, of, depth + 1)),
+            _ => false,
+        }
+    }
+
     /// What sort of thing `value` is.
     pub fn kind(&self, value: ValueId) -> Kind {
         self.kind_at(value, 0)
@@ -127,6 +141,40 @@ impl<'x> Facts<'x> {
     /// How many axes `value` has, if it is an array.
     pub fn rank(&self, value: ValueId) -> Option<u8> {
         self.rank_at(value, 0)
+    }
+
+    /// How many axes `value` has at least, if it is an array: what shows even where [`Facts::rank`] does not know.
+    pub fn least_rank(&self, value: ValueId) -> u8 {
+        self.least_rank_at(value, 0)
+    }
+
+    fn least_rank_at(&self, value: ValueId, depth: u32) -> u8 {
+        if let Some(rank) = self.rank_at(value, depth) {
+            return rank;
+        }
+        if depth > MAX_DEPTH {
+            return 0;
+        }
+        let depth = depth + 1;
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
+        match op {
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow => operands.iter().map(|&v| self.least_rank_at(v, depth)).max().unwrap_or(0),
+            Op::Neg | Op::Permute => self.least_rank_at(operands[0], depth),
+            Op::Item(_) => match graph.get(operands[0]) {
+                (Op::Mlx("split"), of) => self.least_rank_at(of[0], depth),
+                _ => 0,
+            },
+            Op::Index(_) => match graph.get(operands[1]) {
+                // Each slice keeps an axis, each `None` makes one.
+                (Op::Tuple, parts) => parts.iter().filter(|&&p| matches!(graph.op(p), Op::Slice | Op::None)).count() as u8,
+                _ => 0,
+            },
+            Op::Mlx(name) if ELEMENTWISE.contains(&name) => self.least_rank_at(operands[0], depth),
+            Op::Mlx("expand_dims") => self.least_rank_at(operands[0], depth) + 1,
+            Op::Gate => self.least_rank_at(operands[1], depth).min(self.least_rank_at(operands[2], depth)),
+            _ => 0,
+        }
     }
 
     fn kind_at(&self, value: ValueId, depth: u32) -> Kind {

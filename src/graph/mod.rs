@@ -18,6 +18,15 @@ use value::Graph;
 
 use crate::syntax::Source;
 
+/// Whether calls of lambdas are followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lambdas {
+    /// A call is what the lambda computes.
+    Inlined,
+    /// A call is opaque.
+    Apart,
+}
+
 /// Everything that is known of one file: the one argument that rules, passes and advice receive.
 pub struct Analysis<'a> {
     /// The text and tree.
@@ -34,7 +43,13 @@ pub struct Analysis<'a> {
 
 impl<'a> Analysis<'a> {
     /// Analyse `source`. `graph` is empty, or that of an earlier version of the file, whose values then keep their numbers.
-    pub fn new(source: &'a Source<'a>, mut graph: Graph) -> Self {
+    pub fn new(source: &'a Source<'a>, graph: Graph) -> Self {
+        Self::with(source, graph, Lambdas::Inlined)
+    }
+
+    /// Analyse `source` with or without following calls of lambdas. Where a lambda's own text was edited, what its callers compute differs from before
+    /// although the lambda is as good as it was; kept apart, both can be compared.
+    pub fn with(source: &'a Source<'a>, mut graph: Graph, lambdas: Lambdas) -> Self {
         let definitions = Definitions::collect(source.module(), &mut graph);
         let mut classes = ClassFacts::default();
         classes.note_receivers(&definitions, &mut graph);
@@ -42,18 +57,18 @@ impl<'a> Analysis<'a> {
         // What `__init__` says must be known before the other methods are lowered.
         for (index, info) in definitions.functions.iter().enumerate() {
             let (Some(class), "__init__") = (info.class, info.ast.name.as_str()) else { continue };
-            let body = lower_scope(source, &definitions, &classes, &mut graph, Scope::Function(index));
+            let body = lower_scope(source, &definitions, &classes, &mut graph, Scope::Function(index), lambdas);
             classes.note_init(class, &body, &definitions, &graph);
             bodies.push(body);
         }
         let done: Vec<_> = bodies.iter().filter_map(|b| b.function).collect();
-        bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Module));
+        bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Module, lambdas));
         for index in 0..definitions.classes.len() {
-            bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Class(index)));
+            bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Class(index), lambdas));
         }
         for index in 0..definitions.functions.len() {
             if done.binary_search(&index).is_err() {
-                bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Function(index)));
+                bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Function(index), lambdas));
             }
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));

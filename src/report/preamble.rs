@@ -1,6 +1,8 @@
 //! The reasons for a file's changes, as `# ` lines before its diff. Every line begins with `#`, so that neither `git apply` nor `patch` can take one for
 //! part of the diff; nothing is ever put between hunks, which `git apply` refuses.
 
+use std::collections::HashSet;
+
 use crate::engine::Reported;
 use crate::finding::{Applicability, Finding};
 
@@ -10,12 +12,14 @@ use super::{FileReport, readable};
 pub fn remarks(file: &FileReport<'_>) -> String {
     let mut out = String::new();
     let lines = file.lines();
+    // What is true of a transform wherever it applies is said once a file.
+    let mut said = HashSet::new();
     for reported in file.findings() {
         let finding = &reported.finding;
         let row = file.span(&lines, finding.range).0.row;
         let (id, how) = (&finding.transform, finding.applicability.as_str());
         line(&mut out, "", &format!("{}:{row}: {id} [{how}]: {}", readable(file.path), finding.message));
-        for reason in &finding.rationale {
+        for reason in finding.rationale.iter().filter(|r| said.insert((id.as_str(), r.as_str()))) {
             line(&mut out, "  ", reason);
         }
         for assumption in &finding.assumptions {

@@ -9,6 +9,7 @@ use super::template::{Filled, Filling};
 use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::body::{Body, DefinitionId, Occurrence, StatementId, StatementKind};
+use crate::graph::definitions::FunctionInfo;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
 
@@ -86,7 +87,7 @@ impl Plan<'_> {
             }
             if !removal.covers(self.body, occurrence.range) {
                 let text = self.analysis.source.slice(occurrence.range).split_whitespace().collect::<Vec<_>>().join(" ");
-                return Err(format!("`{text}` is still needed elsewhere, so the fast operation would be computed beside it"));
+                return Err(format!("`{text}` is still needed elsewhere, so nothing would be saved"));
             }
         }
         Ok(())
@@ -362,7 +363,7 @@ fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
             continue;
         }
         let mut mentions = source.tokens().iter().filter(|t| t.kind() == TokenKind::Name && source.slice(t.range()) == name).map(Ranged::range);
-        let elsewhere = mentions.clone().any(|m| m != info.ast.name.range() && !gone(m));
+        let elsewhere = mentions.clone().any(|m| m != info.ast.name.range() && !gone(m) && !means_another(plan, info, m));
         let text_mentions = source.tokens().iter().any(|t| t.kind() == TokenKind::String && source.slice(t.range()).contains(name));
         if elsewhere || text_mentions || !mentions.any(gone) || !source.comments_in(info.ast.range).is_empty() || !stands_alone(plan, info.ast.range) {
             continue;
@@ -376,6 +377,18 @@ fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
         }
     }
     lines
+}
+
+/// Whether `mention` stands in another class that defines a method of that name itself.
+fn means_another(plan: &Plan<'_>, method: &FunctionInfo<'_>, mention: TextRange) -> bool {
+    let definitions = &plan.analysis.definitions;
+    let Some(class) = method.class else { return false };
+    let name = definitions.classes[class].ast.name.as_str();
+    definitions.classes.iter().enumerate().any(|(n, other)| {
+        let defines = plan.analysis.graph.known_symbol(&method.ast.name).is_some_and(|m| other.methods.contains_key(&m));
+        let related = other.ast.bases().iter().any(|b| plan.analysis.source.slice(b.range()).contains(name));
+        n != class && defines && !related && other.ast.range.contains_range(mention)
+    })
 }
 
 /// The lines of a definition with the blank lines above it, which set it apart from what stands before.

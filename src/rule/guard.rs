@@ -187,6 +187,12 @@ fn rank(site: &Site<'_>, name: &str, order: Order, wanted: u8) -> Truth {
     let spelling = (site.spelling)(name);
     let axes = |n: u8| if n == 1 { "1 axis".to_owned() } else { format!("{n} axes") };
     let Some(rank) = site.facts.rank(value) else {
+        let least = site.facts.least_rank(value);
+        match order {
+            Order::Equal | Order::AtMost if least > wanted => return Truth::False(format!("`{spelling}` has at least {}, not {wanted}", axes(least))),
+            Order::AtLeast if least >= wanted => return Truth::True,
+            _ => {}
+        }
         let words = match order {
             Order::Equal => axes(wanted),
             Order::AtLeast => format!("at least {}", axes(wanted)),

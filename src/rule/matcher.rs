@@ -166,6 +166,15 @@ impl Matcher<'_> {
                     self.solve(state);
                 }
             }
+            // x.dtype, where x was cast in sight, so that its dtype is what it was cast to.
+            (Op::DtypeOf, _) => {
+                let bound = wildcard(operands[0]).and_then(|w| state.bindings[w]);
+                if let Some(Bound::Value(array)) = bound
+                    && cast_to(self.graph, array) == Some(value)
+                {
+                    self.solve(state);
+                }
+            }
             // The axes are counted from the front: the same for one number of axes.
             (Op::Permute, (Op::Mlx("swapaxes" | "moveaxis"), &[array, from, to])) => {
                 let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
@@ -207,6 +216,15 @@ impl Matcher<'_> {
             state.bindings[index] = Some(bound);
         }
         possible
+    }
+}
+
+/// The dtype that `array` was last cast to, where nothing since could change it.
+fn cast_to(graph: &Graph, array: ValueId) -> Option<ValueId> {
+    match graph.get(array) {
+        (Op::Mlx("astype"), operands) => Some(operands[1]),
+        (Op::Permute | Op::Index(_) | Op::Mlx("reshape" | "expand_dims" | "softmax"), operands) => cast_to(graph, operands[0]),
+        _ => None,
     }
 }
 

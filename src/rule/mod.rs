@@ -91,6 +91,9 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
         }
     }
     outcome.refusals.retain(|r| !taken.iter().any(|&(_, t)| t.contains_range(r.range)));
+    // One reason for each place: candidates come from the most specific pattern to the least.
+    let mut told = FxHashSet::default();
+    outcome.refusals.retain(|r| told.insert(r.range));
     outcome
 }
 
@@ -104,7 +107,7 @@ fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
                 if !looks_like(&rule.graph, variant.pattern, &analysis.graph, root.value, 3) {
                     continue;
                 }
-                let block = body.statements.get(root.statement as usize).map_or(0, |s| s.block);
+                let block = root.block;
                 let place = root.range.end().to_usize();
                 if !matches!(&facts, Some((b, p, _)) if *b == block && *p == place) {
                     facts = Some((block, place, Facts::at(analysis, body, block, root.range.end())));
@@ -204,7 +207,7 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
     let variant = &rule.variants[candidate.variant];
     let body = &analysis.bodies[candidate.body];
     let statement = body.statements[candidate.root.statement as usize];
-    let facts = Facts::at(analysis, body, statement.block, candidate.root.range.end());
+    let facts = Facts::at(analysis, body, candidate.root.block, candidate.root.range.end());
     let speller = spell::Speller::new(analysis, body, candidate.root.range, statement.range.start());
     let wildcard = |name: &str| -> Option<ValueId> {
         let index = variant.wildcards.iter().position(|w| w.name == name)?;

@@ -90,7 +90,11 @@ impl<'x> Speller<'x> {
         if let Some(constant) = self.constant(op) {
             return Some(constant);
         }
+        if let Some(text) = self.written_in_root(value) {
+            return Some(text);
+        }
         match op {
+            Op::Captured(scope, name) if scope == self.body.name => return Some(graph.name(name).to_owned()),
             Op::Captured(_, name) | Op::Param(_, name) | Op::ModuleName(name) | Op::Builtin(name) if self.body.value_of(name, self.at).is_none() => {
                 return Some(graph.name(name).to_owned());
             }
@@ -134,12 +138,16 @@ impl<'x> Speller<'x> {
         }
     }
 
-    /// The text of an expression that computes `value`: inside the root, or the last one before it.
+    /// The text of an expression inside the root that computes `value`.
+    fn written_in_root(&self, value: ValueId) -> Option<String> {
+        let inside = self.body.occurrences.iter().filter(|o| o.value == value && self.root.contains_range(o.range) && o.range != self.root);
+        on_one_line(self.source, inside.max_by_key(|o| o.range.start())?.range)
+    }
+
+    /// The text of the last expression before the root that computes `value`.
     fn written(&self, value: ValueId) -> Option<String> {
-        let inside = |r: TextRange| self.root.contains_range(r);
-        let own = self.body.occurrences.iter().filter(|o| o.value == value && (inside(o.range) || o.range.end() <= self.root.start()));
-        let best = own.max_by_key(|o| (inside(o.range), o.range.start()))?;
-        (best.range != self.root).then(|| on_one_line(self.source, best.range))?
+        let before = self.body.occurrences.iter().filter(|o| o.value == value && o.range.end() <= self.root.start());
+        on_one_line(self.source, before.max_by_key(|o| o.range.start())?.range)
     }
 }
 

@@ -94,12 +94,7 @@ impl<'g> Lowerer<'_, 'g> {
                 {
                     return (value, false);
                 }
-            }
-            Op::Apply => {
-                let of = self.graph.operands(callee)[0];
-                if let Op::Function(name) = self.graph.op(of)
-                    && let Some(value) = self.inline_lambda(name, arguments)
-                {
+                if let Some(value) = self.inline_lambda(name, arguments) {
                     return (value, false);
                 }
             }

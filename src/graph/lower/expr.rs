@@ -141,6 +141,7 @@ impl<'g> Lowerer<'_, 'g> {
     /// What `name` holds here.
     fn name(&mut self, name: Symbol, range: TextRange) -> ValueId {
         let mut at = self.frames.len().checked_sub(1);
+        let mut later = false;
         while let Some(index) = at {
             let frame = &self.frames[index];
             if let Some(binding) = frame.get(name) {
@@ -148,8 +149,12 @@ impl<'g> Lowerer<'_, 'g> {
                 if self.inlining == 0 {
                     definitions.iter().for_each(|&d| self.body.definitions[d as usize].uses.push(range));
                 }
+                if later && self.assigned.contains(&name) {
+                    return self.graph.leaf(Op::Captured(self.body.name, name));
+                }
                 return value;
             }
+            later |= frame.deferred;
             if frame.locals.contains(&name) {
                 return self.graph.leaf(Op::Unbound(name));
             }
@@ -293,6 +298,8 @@ impl<'g> Lowerer<'_, 'g> {
         self.graph.value(op, &values)
     }
 
+    /// A lambda is lowered where it stands, as if it were called with unknown arguments, so that what it computes can be matched and is compared by
+    /// validation.
     fn lambda(&mut self, e: &'g ast::ExprLambda) -> ValueId {
         self.lambda_count += 1;
         let name = format!("{}.<lambda>{}", self.graph.name(self.body.name), self.lambda_count);
@@ -300,17 +307,27 @@ impl<'g> Lowerer<'_, 'g> {
         for default in e.parameters.iter().flat_map(|p| p.iter_non_variadic_params()).filter_map(|p| p.default.as_deref()) {
             self.expr(default);
         }
-        let frame = self.frames.len() - 1;
-        self.lambdas.insert(name, (e, frame));
-        // What it reads is visible to whoever calls it; its text is compared through the names and attributes it reads.
-        let mut reads = Vec::new();
-        names_read(&e.body, &mut reads);
-        let mut operands: Operands = smallvec::smallvec![self.graph.leaf_function(name)];
-        for read in reads {
-            let symbol = self.graph.symbol(read);
-            operands.push(self.name(symbol, e.body.range()));
+        let function = self.graph.leaf_function(name);
+        let parent = self.frames.len() - 1;
+        self.lambdas.insert(name, (e, parent));
+        let class = self.frames[parent].class;
+        let mut frame = Frame::new(self.body.name, FxHashSet::default(), Some(parent), class);
+        frame.deferred = true;
+        for parameter in e.parameters.iter().flat_map(|p| p.iter()) {
+            let parameter = self.graph.symbol(parameter.name());
+            let value = self.graph.leaf(Op::Param(name, parameter));
+            frame.locals.insert(parameter);
+            frame.set(parameter, super::frame::Binding { value, definitions: smallvec::SmallVec::new() });
         }
-        self.graph.value(Op::Apply, &operands)
+        self.frames.push(frame);
+        let outer = self.enter_block(false);
+        self.effect(Effect::Enter(function));
+        let result = self.expr(&e.body);
+        self.effect(Effect::Return(result));
+        self.effect(Effect::Leave);
+        self.block = outer;
+        self.frames.pop();
+        function
     }
 
     fn comprehension(&mut self, kind: u8, elements: &[&'g Expr], generators: &'g [ast::Comprehension]) -> ValueId {
@@ -323,7 +340,9 @@ impl<'g> Lowerer<'_, 'g> {
         let outer = self.enter_block(true);
         let parent = self.frames.len() - 1;
         let (scope, class) = (self.frames[parent].scope, self.frames[parent].class);
-        self.frames.push(Frame::new(scope, locals, Some(parent), class));
+        let mut frame = Frame::new(scope, locals, Some(parent), class);
+        frame.deferred = kind == b'(';
+        self.frames.push(frame);
         for (n, generator) in generators.iter().enumerate() {
             let iterable = match first {
                 Some(iterable) if n == 0 => iterable,
@@ -383,14 +402,4 @@ fn children(expr: &Expr) -> Vec<&Expr> {
     let mut parts = Parts(Vec::new());
     ast::visitor::source_order::walk_expr(&mut parts, expr);
     parts.0
-}
-
-/// The names that `expr` reads, at any depth.
-fn names_read<'a>(expr: &'a Expr, names: &mut Vec<&'a str>) {
-    if let Expr::Name(name) = expr {
-        names.push(&name.id);
-    }
-    for part in children(expr) {
-        names_read(part, names);
-    }
 }

@@ -24,6 +24,8 @@ pub(super) struct Frame {
     pub(super) parent: Option<usize>,
     /// The class whose method it is.
     pub(super) class: Option<ClassIndex>,
+    /// The frame runs later than the text around it (lambdas, generators): what its parent's names hold by then is not known here.
+    pub(super) deferred: bool,
     names: FxHashMap<Symbol, Binding>,
     log: Vec<(Symbol, Option<Binding>)>,
 }
@@ -34,7 +36,7 @@ pub(super) struct Mark(usize);
 
 impl Frame {
     pub(super) fn new(scope: Symbol, locals: FxHashSet<Symbol>, parent: Option<usize>, class: Option<ClassIndex>) -> Self {
-        Self { scope, locals, parent, class, names: FxHashMap::default(), log: Vec::new() }
+        Self { scope, locals, parent, class, deferred: false, names: FxHashMap::default(), log: Vec::new() }
     }
 
     pub(super) fn get(&self, name: Symbol) -> Option<&Binding> {

@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use super::arguments::Arguments;
 use super::frame::{Binding, Frame};
 use super::{Lowerer, MAX_INLINED_NODES, MAX_INLINING};
+use crate::graph::Lambdas;
 use crate::graph::body::Effect;
 use crate::graph::definitions::{FunctionIndex, ModuleBinding, locals_of};
 use crate::graph::value::{Op, Symbol, ValueId};
@@ -46,7 +47,7 @@ impl<'g> Lowerer<'_, 'g> {
     /// The value of calling a lambda of the scope that is being lowered.
     pub(super) fn inline_lambda(&mut self, name: Symbol, arguments: &Arguments) -> Option<ValueId> {
         let &(lambda, parent) = self.lambdas.get(&name)?;
-        if !self.may_inline() || parent >= self.frames.len() {
+        if !self.may_inline() || parent >= self.frames.len() || self.inlined == Lambdas::Apart {
             return None;
         }
         let bindings = match &lambda.parameters {

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurrence, Proof, Proved, StatementId};
 use super::classes::ClassFacts;
 use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of};
+use super::Lambdas;
 use super::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, Source, TextRange, TextSize};
@@ -56,8 +57,11 @@ pub(super) struct Lowerer<'a, 'g> {
     joins: u32,
     lambdas: FxHashMap<Symbol, (&'g ast::ExprLambda, usize)>,
     lambda_count: u32,
+    inlined: Lambdas,
     /// Names that inner functions read.
     captured: FxHashSet<Symbol>,
+    /// Names that statements of this scope assign: their values change, unlike those of parameters that are not among them.
+    assigned: FxHashSet<Symbol>,
     /// The functions around this one, innermost first.
     enclosing: Vec<Enclosing>,
     /// Values that a container, a call or an attribute may hold: in-place changes of them are seen elsewhere.
@@ -72,7 +76,7 @@ pub(super) struct Lowerer<'a, 'g> {
 }
 
 /// Lower one scope of `source`.
-pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>, classes: &ClassFacts, graph: &mut Graph, scope: Scope) -> Body {
+pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>, classes: &ClassFacts, graph: &mut Graph, scope: Scope, inlined: Lambdas) -> Body {
     let (name, range) = match scope {
         Scope::Module => (graph.symbol("<module>"), source.module().range()),
         Scope::Class(index) => (definitions.classes[index].name, definitions.classes[index].ast.range()),
@@ -109,7 +113,9 @@ pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>
         joins: 0,
         lambdas: FxHashMap::default(),
         lambda_count: 0,
+        inlined,
         captured: FxHashSet::default(),
+        assigned: FxHashSet::default(),
         enclosing: Vec::new(),
         escaped: FxHashSet::default(),
         statement: 0,
@@ -134,6 +140,7 @@ impl<'g> Lowerer<'_, 'g> {
         locals_of(body, &mut names);
         let locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
         self.captured = locals.clone();
+        self.assigned = locals.clone();
         self.frames.push(Frame::new(self.body.name, locals, None, class));
         self.statements(body);
     }
@@ -144,6 +151,7 @@ impl<'g> Lowerer<'_, 'g> {
         let mut names = Vec::new();
         locals_of(&ast.body, &mut names);
         let mut locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        self.assigned = locals.clone();
         self.capture(&ast.body);
         self.enclose(info.parent);
         let scope = self.body.name;
@@ -248,7 +256,7 @@ impl<'g> Lowerer<'_, 'g> {
 
     fn occurrence(&mut self, value: ValueId, range: TextRange, own: bool) {
         if self.inlining == 0 {
-            self.body.occurrences.push(Occurrence { value, range, statement: self.statement, own });
+            self.body.occurrences.push(Occurrence { value, range, statement: self.statement, block: self.block, own });
         }
     }
 
