@@ -1,7 +1,10 @@
 //! One integration binary: each module walks a folder of the repository, and nothing is registered per transform.
 
+mod catalog;
 mod cli;
+mod engine;
 mod examples;
 mod files;
 mod mlx;
+mod tidy;
 mod walk;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The Python interpreter that has MLX; makes the virtual environment when it is missing or its requirements have changed.
-pub(crate) fn python() -> PathBuf {
+pub(super) fn python() -> PathBuf {
     if let Some(given) = std::env::var_os("MLXFIX_PYTHON") {
         return given.into();
     }
@@ -93,7 +93,7 @@ fn a_wrong_rewrite_is_noticed_under_mlx() {
 }
 
 #[test]
-fn mlx_lm_0_0_6_gives_the_same_logits() {
+pub(super) fn mlx_lm_0_0_6_gives_the_same_logits() {
     let before = mlx_lm("0.0.6");
     let after = temporary_folder();
     copy_tree(&before.join("mlx_lm"), &after.path().join("mlx_lm"));
@@ -154,7 +154,7 @@ fn ids(examples: &Path) -> Vec<String> {
 }
 
 /// The unpacked wheel of one version of mlx-lm, fetched once.
-fn mlx_lm(version: &str) -> PathBuf {
+pub(super) fn mlx_lm(version: &str) -> PathBuf {
     let folder = build_folder().join(format!("mlx-lm-{version}"));
     made_once(&folder, version, || {
         let package = format!("mlx-lm=={version}");

@@ -1,0 +1,156 @@
+//! What is written twice agrees: the catalog with the README, passes with their specifications, the API table with MLX, examples with the patterns that
+//! they should reach. `MLXFIX_BLESS=1` writes the table of the README anew.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use mlxfix::catalog::{CATALOG, Entry, Kind};
+use mlxfix::finding::TransformId;
+use mlxfix::graph::Analysis;
+use mlxfix::graph::value::Graph;
+use mlxfix::rule::{self, load};
+use mlxfix::syntax::Source;
+
+use super::mlx::python;
+use super::walk::{definitions, example, files, fixed, read, root};
+
+const BEGIN: &str = "<!-- transforms: written by MLXFIX_BLESS=1 cargo test the_table_of_the_readme -->\n";
+const END: &str = "<!-- end of transforms -->\n";
+
+#[test]
+fn the_table_of_the_readme_is_that_of_the_catalog() {
+    let path = root().join("README.md");
+    let readme = read(&path);
+    let (head, rest) = readme.split_once(BEGIN).expect("README.md has the mark where the table begins");
+    let (present, tail) = rest.split_once(END).expect("README.md has the mark where the table ends");
+    let table = table();
+    if std::env::var_os("MLXFIX_BLESS").is_some() {
+        fs::write(&path, [head, BEGIN, &table, END, tail].concat()).expect("README.md can be written");
+        return;
+    }
+    assert_eq!(present, table, "MLXFIX_BLESS=1 cargo test the_table_of_the_readme writes it anew");
+}
+
+fn table() -> String {
+    let mut out = "| transform | kind | what it does | measured |\n|---|---|---|---|\n".to_owned();
+    for entry in CATALOG {
+        let source = Source::parse(entry.text).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+        let about = load::about(&source);
+        let cells = [about.title, about.gain].map(|cell| cell.replace('|', "\\|"));
+        let _ = writeln!(out, "| [`{}`](transforms/{}.py) | {} | {} | {} |", entry.id, file_stem(entry), entry.kind.as_str(), cells[0], cells[1]);
+    }
+    out
+}
+
+#[test]
+fn a_pass_turns_the_before_of_its_specification_into_the_after() {
+    for entry in CATALOG.iter().filter(|entry| !matches!(entry.kind, Kind::Rule)) {
+        let source = Source::parse(entry.text).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+        let named = |name: &str| definitions(&source).into_iter().find(|(n, ..)| n == name).map(|(.., text)| format!("{IMPORT}{text}\n"));
+        let (Some(before), Some(after)) = (named("before"), named("after")) else { panic!("{}: before and after are needed", entry.id) };
+        assert_eq!(fixed(&before, &[entry.id]).text, after.replace("def after(", "def before("), "{}", entry.id);
+    }
+}
+
+const IMPORT: &str = "import mlx.core as mx\n\n\n";
+
+#[test]
+fn the_api_table_is_what_the_script_measures_now() {
+    let script = root().join("scripts/api_table.py");
+    let output = Command::new(python()).arg("-B").arg(&script).output().expect("the Python interpreter starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (now, kept) = (String::from_utf8(output.stdout).expect("the table is text"), read(&root().join("src/graph/mlx_api.tsv")));
+    let differing = now.lines().zip(kept.lines()).find(|(a, b)| a != b);
+    assert!(now == kept, "{}: first difference: {differing:?}", script.display());
+}
+
+#[test]
+fn examples_reach_every_pattern() {
+    let programs = programs();
+    let mut reached: BTreeMap<String, bool> = BTreeMap::new();
+    for entry in CATALOG.iter().filter(|entry| matches!(entry.kind, Kind::Rule)) {
+        let own: Vec<&String> = programs.iter().filter(|(of, _)| *of == entry.id || of.is_empty()).map(|(_, program)| program).collect();
+        for form in narrowed(entry) {
+            // An alternative need not be reached in every pattern that offers it.
+            let reached = reached.entry(format!("{}: {}", entry.id, form.shows)).or_default();
+            *reached |= own.iter().any(|program| finds(entry, &form, program));
+        }
+    }
+    let missed: Vec<String> = reached.into_iter().filter(|(_, reached)| !reached).map(|(form, _)| form).collect();
+    assert!(missed.is_empty(), "no example reaches\n{}", missed.join("\n"));
+}
+
+/// A rule that matches less than it should.
+struct Narrow {
+    /// Which of its patterns is left.
+    pattern: String,
+    /// What reaching it shows to be reached.
+    shows: String,
+    /// The text of the rule.
+    text: String,
+}
+
+/// The rule of `entry` with one of its patterns alone, and with one alternative of an `any_of` alone.
+fn narrowed(entry: &Entry) -> Vec<Narrow> {
+    let source = Source::parse(entry.text).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+    let patterns = definitions(&source).into_iter().filter(|(name, ..)| name == "before" || name.starts_with("before_"));
+    let mut forms = Vec::new();
+    for (pattern, _, text) in patterns {
+        forms.push(Narrow { pattern: pattern.clone(), shows: pattern.clone(), text: entry.text.to_owned() });
+        for (at, whole, alternatives) in choices(text) {
+            for alternative in alternatives {
+                let narrow = text.replace(whole, &format!("any_of({alternative})"));
+                let shows = format!("choice {at}, {alternative}");
+                forms.push(Narrow { pattern: pattern.clone(), shows, text: entry.text.replace(text, &narrow) });
+            }
+        }
+    }
+    forms
+}
+
+/// The calls of `any_of` in the text of a function: ordinal, text, and the text of each alternative.
+fn choices(text: &str) -> Vec<(usize, &str, Vec<&str>)> {
+    let starts = text.match_indices("any_of(").map(|(at, _)| at);
+    let mut choices = Vec::new();
+    for (ordinal, start) in starts.enumerate() {
+        let (mut depth, mut from, mut alternatives) = (0, start + "any_of(".len(), Vec::new());
+        for (at, c) in text[start..].char_indices().map(|(at, c)| (start + at, c)) {
+            match c {
+                '(' | '[' => depth += 1,
+                ')' | ']' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 && c == ')' || depth == 1 && c == ',' {
+                let alternative = text[from..at].trim();
+                alternatives.extend((!alternative.is_empty()).then_some(alternative));
+                from = at + 1;
+            }
+            if depth == 0 && c == ')' {
+                choices.push((ordinal + 1, &text[start..=at], alternatives));
+                break;
+            }
+        }
+    }
+    choices
+}
+
+/// Whether what is left of a rule has something to propose for `program`.
+fn finds(entry: &Entry, form: &Narrow, program: &str) -> bool {
+    let mut rule = load::load(&TransformId::from(entry.id), &form.text).unwrap_or_else(|error| panic!("{}: {error}\n{}", entry.id, form.text));
+    rule.variants.retain(|v| v.name == form.pattern);
+    let source = Source::parse(program).unwrap_or_else(|error| panic!("{error}"));
+    !rule::find(&rule, &mut Analysis::new(&source, Graph::default())).proposals.is_empty()
+}
+
+/// The matches of each transform, and the whole programs, which belong to none.
+fn programs() -> Vec<(&'static str, String)> {
+    let mut programs: Vec<(&str, String)> = CATALOG.iter().map(|entry| (entry.id, example(&file_stem(entry), "match.py"))).collect();
+    programs.extend(files(&root().join("examples/models"), "py").iter().map(|path| ("", read(path))));
+    programs
+}
+
+fn file_stem(entry: &Entry) -> String {
+    entry.id.replace('-', "_")
+}

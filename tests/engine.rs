@@ -1,0 +1,200 @@
+//! What the engine promises of any text: bytes outside its edits stay, comments stay, a second run finds nothing, and neither line endings, nor the order
+//! of definitions, nor the number of threads decide anything. Held against the examples, disfigured examples, and a published package.
+
+use std::path::{Path, PathBuf};
+
+use mlxfix::catalog::CATALOG;
+use mlxfix::syntax::{Ranged, Source, TextSize, TokenKind};
+use mlxfix::{Fixed, Options};
+
+use super::cli;
+use super::mlx::mlx_lm;
+use super::walk::{definitions, files, fixed, read, root};
+
+#[test]
+fn nothing_selected_gives_the_same_bytes() {
+    let nothing = Options { select: Some(Vec::new()), ..Options::default() };
+    for (name, text) in texts().into_iter().flat_map(|(name, text)| disfigured(&text).map(|(how, text)| (format!("{name} {how}"), text))) {
+        let fixed = mlxfix::fix(&text, &nothing).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((fixed.text, fixed.edits.is_empty(), fixed.findings.len()), (text, true, 0), "{name}");
+    }
+}
+
+#[test]
+fn the_examples_keep_every_promise() {
+    for (name, text) in texts() {
+        assert_keeps_promises(&name, &text);
+    }
+}
+
+#[test]
+fn a_published_package_keeps_every_promise() {
+    let mut changed = 0;
+    for path in files(&mlx_lm("0.0.6").join("mlx_lm"), "py") {
+        let text = read(&path);
+        changed += usize::from(assert_keeps_promises(&path.display().to_string(), &text).text != text);
+    }
+    assert!(changed >= 7, "{changed} files changed");
+}
+
+#[test]
+fn a_comment_on_every_line_survives() {
+    for (name, text) in texts() {
+        let commented = commented(&text);
+        assert_ne!(commented, text, "{name}");
+        assert_keeps_promises(&name, &commented);
+    }
+}
+
+#[test]
+fn line_endings_and_form_feeds_do_not_change_what_is_found() {
+    for (name, text) in texts() {
+        let plain = fixed(&text, &[]).text;
+        for (how, change) in [("with CRLF", crlf as fn(&str) -> String), ("with form feeds", form_feeds)] {
+            assert_eq!(fixed(&change(&text), &[]).text, change(&plain), "{name} {how}");
+        }
+    }
+}
+
+#[test]
+fn tabs_and_missing_ends_do_not_change_what_is_found() {
+    for (name, text) in texts() {
+        let plain = fixed(&text, &[]);
+        for (how, text) in [("with tabs", tabs(&text)), ("without a final line feed", text.trim_end().to_owned())] {
+            let fixed = assert_keeps_promises(&format!("{name} {how}"), &text);
+            let ids = |fixed: &Fixed| fixed.findings.iter().map(|f| f.finding.transform.to_string()).collect::<Vec<_>>();
+            assert_eq!(ids(&fixed), ids(&plain), "{name} {how}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_definitions_decides_nothing() {
+    for (name, text) in texts().into_iter().filter(|(name, _)| name.ends_with("match.py")) {
+        let expected = sorted_definitions(&fixed(&text, &[]).text);
+        for step in 1..4 {
+            assert_eq!(sorted_definitions(&fixed(&rotated(&text, step), &[]).text), expected, "{name} rotated by {step}");
+        }
+    }
+}
+
+#[test]
+fn neither_threads_nor_the_order_of_files_decide_anything() {
+    let run = |args: &[&str]| {
+        let ran = cli::mlxfix(root(), args);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        ran.out
+    };
+    let expected = run(&["--unsafe", "-j", "1", "examples/models", "examples/rms_norm"]);
+    for threads in ["2", "3", "8"] {
+        assert_eq!(run(&["--unsafe", "-j", threads, "examples/rms_norm", "examples/models"]), expected, "{threads} threads");
+    }
+}
+
+/// Fix `text` and hold the result against everything that is promised of it.
+fn assert_keeps_promises(name: &str, text: &str) -> Fixed {
+    let result = fixed(text, &[]);
+    // Locality: the edits, applied to the original, are all that happened. They are sorted and apart, and belong to findings that were applied.
+    assert_eq!(result.edits.apply(text), result.text, "{name}");
+    let mut end = None;
+    for (edit, owners) in result.edits.iter() {
+        assert!(end.is_none_or(|end: TextSize| end < edit.range.start()), "{name}: edits meet at {:?}", edit.range);
+        end = Some(edit.range.end());
+        assert!(!owners.is_empty() && owners.iter().all(|&owner| result.findings[owner].applied), "{name}: {edit:?} belongs to {owners:?}");
+        assert_ne!(&text[edit.range], edit.content, "{name}: an edit changes nothing");
+    }
+    for reported in result.findings.iter().filter(|r| r.applied) {
+        assert!(!reported.finding.edits.is_empty(), "{name}: {} has no edit", reported.finding.message);
+        for edit in &reported.finding.edits {
+            assert!(result.edits.iter().any(|(e, _)| e == edit), "{name}: an edit of {} is not applied", reported.finding.message);
+        }
+    }
+    assert_eq!(comments(&result.text), comments(text), "{name}: comments");
+    let again = fixed(&result.text, &[]);
+    assert_eq!((&again.text, again.edits.is_empty()), (&result.text, true), "{name}: a second run");
+    let one_by_one = CATALOG.iter().fold(text.to_owned(), |text, entry| fixed(&text, &[entry.id]).text);
+    assert_eq!(one_by_one, result.text, "{name}: transforms one by one");
+    result
+}
+
+/// The comments of a text, sorted.
+fn comments(text: &str) -> Vec<String> {
+    let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let mut comments: Vec<String> = source.comments().iter().map(|&range| source.slice(range).to_owned()).collect();
+    comments.sort();
+    comments
+}
+
+/// The examples, rules and specifications by name.
+fn texts() -> Vec<(String, String)> {
+    let paths: Vec<PathBuf> = ["examples", "transforms"].iter().flat_map(|folder| files(&root().join(folder), "py")).collect();
+    let name = |path: &Path| path.strip_prefix(root()).expect("invariant: the walk stays below the repository").display().to_string();
+    paths.iter().map(|path| (name(path), read(path))).collect()
+}
+
+/// A text in the forms in which files come.
+fn disfigured(text: &str) -> [(&'static str, String); 6] {
+    [
+        ("as it is", text.to_owned()),
+        ("with CRLF", crlf(text)),
+        ("with CR", text.replace('\n', "\r")),
+        ("with tabs", tabs(text)),
+        ("with form feeds", form_feeds(text)),
+        ("without a final line feed", text.trim_end().to_owned()),
+    ]
+}
+
+fn crlf(text: &str) -> String {
+    text.replace('\n', "\r\n")
+}
+
+/// Each definition at the top of the file begins a page.
+fn form_feeds(text: &str) -> String {
+    text.replace("\n\n\ndef ", "\n\n\x0c\ndef ").replace("\n\n\nclass ", "\n\n\x0c\nclass ")
+}
+
+/// Indentation by tabs.
+fn tabs(text: &str) -> String {
+    let line = |line: &str| {
+        let code = line.trim_start_matches(' ');
+        let width = line.len() - code.len();
+        format!("{}{}{code}", "\t".repeat(width / 4), " ".repeat(width % 4))
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// A comment of its own at the end of every line of code that has none.
+fn commented(text: &str) -> String {
+    let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let (mut out, mut copied, mut last) = (String::new(), 0, None);
+    for token in source.tokens().iter() {
+        let ends_line = matches!(token.kind(), TokenKind::Newline | TokenKind::NonLogicalNewline);
+        if ends_line && last.is_some_and(|kind| kind != TokenKind::Comment && kind != TokenKind::NonLogicalNewline && kind != TokenKind::Newline) {
+            let at = token.start().to_usize();
+            out.push_str(&text[copied..at]);
+            out.push_str(&format!("  # comment {at}"));
+            copied = at;
+        }
+        last = Some(token.kind());
+    }
+    out.push_str(&text[copied..]);
+    out
+}
+
+/// The text with its definitions in another order: the first `step` of them at the end.
+fn rotated(text: &str, step: usize) -> String {
+    let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let all = definitions(&source);
+    let head = all.first().map_or(text, |(_, range, _)| &text[..range.start().to_usize()]);
+    let mut parts: Vec<&str> = all.iter().map(|&(.., text)| text).collect();
+    let step = step % parts.len().max(1);
+    parts.rotate_left(step);
+    format!("{head}{}\n", parts.join("\n\n\n"))
+}
+
+fn sorted_definitions(text: &str) -> Vec<String> {
+    let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let mut all: Vec<String> = definitions(&source).into_iter().map(|(.., text)| text.to_owned()).collect();
+    all.sort();
+    all
+}
