@@ -5,6 +5,7 @@ mod cli;
 mod engine;
 mod examples;
 mod files;
+mod graph;
 mod mlx;
 mod tidy;
 mod walk;

@@ -33,8 +33,7 @@ pub(super) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 /// The transforms that have a folder of examples, by file name, sorted.
 pub(super) fn ids() -> Vec<String> {
     let folders = fs::read_dir(root().join("examples")).expect("examples is a folder").map(|e| e.expect("examples can be listed").path());
-    let mut ids: Vec<String> =
-        folders.filter(|p| p.join("match.py").exists()).filter_map(|p| Some(p.file_name()?.to_str()?.to_owned())).collect();
+    let mut ids: Vec<String> = folders.filter(|p| p.join("match.py").exists()).filter_map(|p| Some(p.file_name()?.to_str()?.to_owned())).collect();
     ids.sort();
     assert!(!ids.is_empty(), "no examples");
     ids

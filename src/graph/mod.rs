@@ -8,6 +8,7 @@ pub mod dtypes;
 pub mod facts;
 mod lower;
 pub mod normalize;
+pub mod print;
 pub mod value;
 
 use body::Body;
