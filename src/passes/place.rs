@@ -1,0 +1,171 @@
+//! One scope as a pass looks at it: its statements, and the values, definitions and facts that the analysis recorded for pieces of its text. Indices are
+//! made on the first question, so that scopes in which nothing is found cost nothing.
+
+use std::cell::OnceCell;
+
+use rustc_hash::FxHashMap;
+
+use crate::graph::Analysis;
+use crate::graph::body::{Body, Definition, DefinitionId, StatementId};
+use crate::graph::definitions::ModuleBinding;
+use crate::graph::facts::Facts;
+use crate::graph::value::{Op, Symbol, ValueId};
+use crate::syntax::ast::{Expr, ExprCall, Stmt};
+use crate::syntax::{Ranged, Source, TextRange, TextSize, TokenKind};
+
+/// One scope of a file.
+pub(super) struct Place<'x> {
+    /// The file.
+    pub(super) analysis: &'x Analysis<'x>,
+    /// The scope.
+    pub(super) body: &'x Body,
+    values: OnceCell<FxHashMap<TextRange, ValueId>>,
+    statements: OnceCell<FxHashMap<TextRange, StatementId>>,
+    definitions: OnceCell<FxHashMap<Symbol, Vec<DefinitionId>>>,
+}
+
+impl<'x> Place<'x> {
+    /// Look at `body`.
+    pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body) -> Self {
+        Self { analysis, body, values: OnceCell::new(), statements: OnceCell::new(), definitions: OnceCell::new() }
+    }
+
+    /// The file's text and tree.
+    pub(super) fn source(&self) -> &'x Source<'x> {
+        self.analysis.source
+    }
+
+    /// The statements directly in the scope.
+    pub(super) fn own_statements(&self) -> &'x [Stmt] {
+        let definitions = &self.analysis.definitions;
+        match (self.body.function, self.body.class) {
+            (Some(function), _) => &definitions.functions[function].ast.body,
+            (None, Some(class)) => &definitions.classes[class].ast.body,
+            (None, None) => &self.analysis.source.module().body,
+        }
+    }
+
+    /// Whether the names of the scope can be seen by nobody but its inner functions.
+    pub(super) fn is_function(&self) -> bool {
+        self.body.function.is_some()
+    }
+
+    /// Whether the scope is the module.
+    pub(super) fn is_module(&self) -> bool {
+        self.body.function.is_none() && self.body.class.is_none()
+    }
+
+    /// The value of an expression of this scope. A name must be one that the scope itself binds, not the target of a comprehension.
+    pub(super) fn value(&self, expr: &Expr) -> Option<ValueId> {
+        match expr {
+            Expr::Name(name) => self.value_of(&name.id, name.range.start()),
+            _ => self.value_at(expr.range()),
+        }
+    }
+
+    /// The value of the expression, no name and no constant, whose text is `range`.
+    fn value_at(&self, range: TextRange) -> Option<ValueId> {
+        let values = self.values.get_or_init(|| {
+            let mut values = FxHashMap::default();
+            for occurrence in &self.body.occurrences {
+                values.entry(occurrence.range).or_insert(occurrence.value);
+            }
+            values
+        });
+        values.get(&range).copied()
+    }
+
+    /// What `name`, bound by this scope, holds just before `offset`.
+    pub(super) fn value_of(&self, name: &str, offset: TextSize) -> Option<ValueId> {
+        self.body.value_of(self.analysis.graph.known_symbol(name)?, offset)
+    }
+
+    /// The statement with this text.
+    pub(super) fn statement(&self, range: TextRange) -> Option<StatementId> {
+        let statements = self.statements.get_or_init(|| self.body.statements.iter().zip(0..).map(|(s, id)| (s.range, id)).collect());
+        statements.get(&range).copied()
+    }
+
+    /// The definitions of `name`, in the order of the text.
+    pub(super) fn definitions_of(&self, name: Symbol) -> impl Iterator<Item = (DefinitionId, &'x Definition)> + '_ {
+        let index = self.definitions.get_or_init(|| {
+            let mut index: FxHashMap<Symbol, Vec<DefinitionId>> = FxHashMap::default();
+            for (definition, id) in self.body.definitions.iter().zip(0..) {
+                index.entry(definition.name).or_default().push(id);
+            }
+            index
+        });
+        let ids = index.get(&name).map_or(&[][..], |ids| ids);
+        ids.iter().map(|&id| (id, &self.body.definitions[id as usize]))
+    }
+
+    /// Every place that may read what `from` assign to `name`, through joins too.
+    pub(super) fn reads_reached(&self, name: Symbol, from: &[DefinitionId]) -> Vec<TextRange> {
+        let mut reached = from.to_vec();
+        let mut next = 0;
+        while let Some(&at) = reached.get(next) {
+            next += 1;
+            for (id, definition) in self.definitions_of(name) {
+                if definition.feeds.contains(&at) && !reached.contains(&id) {
+                    reached.push(id);
+                }
+            }
+        }
+        reached.iter().flat_map(|&id| self.body.definitions[id as usize].uses.iter().copied()).collect()
+    }
+
+    /// The facts that hold when `expr`, a part of `statement`, has been evaluated.
+    pub(super) fn facts(&self, statement: TextRange, expr: &Expr) -> Option<Facts<'x>> {
+        let id = self.statement(statement)?;
+        let before = TextRange::new(statement.start(), expr.end().max(statement.start()));
+        // What one branch of an expression proves need not hold in the other.
+        let branches = |kind| matches!(kind, TokenKind::If | TokenKind::And | TokenKind::Or | TokenKind::Lambda);
+        let straight = !self.source().tokens().in_range(before).iter().any(|t| branches(t.kind()));
+        let offset = if straight { expr.end() } else { statement.start() };
+        Some(Facts::at(self.analysis, self.body, self.body.statements[id as usize].block, offset))
+    }
+
+    /// The dotted path for which a plain chain of names stands: `mlx.core.eval` for `mx.eval`.
+    pub(super) fn path(&self, expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::Name(name) => {
+                let graph = &self.analysis.graph;
+                let symbol = graph.known_symbol(&name.id)?;
+                if let Some(value) = self.body.value_of(symbol, name.range.start()) {
+                    return graph.path(value).map(str::to_owned);
+                }
+                match self.analysis.definitions.module.get(&symbol)? {
+                    &ModuleBinding::Import(path) => Some(graph.name(path).to_owned()),
+                    _ => None,
+                }
+            }
+            Expr::Attribute(attribute) => Some(format!("{}.{}", self.path(&attribute.value)?, attribute.attr)),
+            _ => None,
+        }
+    }
+
+    /// Whether `call` calls the builtin `name`.
+    pub(super) fn calls_builtin(&self, call: &ExprCall, name: &str) -> bool {
+        if !matches!(&*call.func, Expr::Name(callee) if callee.id.as_str() == name) {
+            return false;
+        }
+        let graph = &self.analysis.graph;
+        self.value_at(call.range()).is_some_and(|v| match graph.get(v) {
+            (Op::Apply | Op::Call(..), operands) => is_builtin(self.analysis, operands[0], name),
+            _ => false,
+        })
+    }
+
+    /// Whether only white space stands before `range` on its first line, and nothing but a comment behind it on its last.
+    pub(super) fn has_own_lines(&self, range: TextRange) -> bool {
+        let source = self.source();
+        let before = source.slice(TextRange::new(source.line_start(range.start()), range.start()));
+        let after = source.slice(TextRange::new(range.end(), source.full_line_end(range.end()))).trim_start();
+        before.trim_matches([' ', '\t', '\x0c', '\u{feff}']).is_empty() && (after.is_empty() || after.starts_with('#'))
+    }
+}
+
+/// Whether `value` is the builtin `name`.
+pub(super) fn is_builtin(analysis: &Analysis<'_>, value: ValueId, name: &str) -> bool {
+    matches!(analysis.graph.op(value), Op::Builtin(symbol) if analysis.graph.name(symbol) == name)
+}

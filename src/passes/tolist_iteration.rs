@@ -1,0 +1,593 @@
+//! Loops that ask an array for one element after the other: `for x in a: .. x.item() ..` becomes `for x in a.tolist(): .. x ..`.
+//!
+//! Legal where `a` is an `mx.array` with one axis and the loop variable is read only as a number. Where `a` is an array but its axes are not known, its
+//! rows must have one element each for `.item()` to work at all, and `a.flatten().tolist()` gives the same. This module decides about loops and
+//! comprehensions over the elements; [`by_index`] about loops over indices; [`origin`] what is an array; [`reads`] what counts as reading a number.
+
+mod by_index;
+mod origin;
+mod reads;
+
+use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::graph::Analysis;
+use crate::graph::facts::Facts;
+use crate::graph::value::{Op, ValueId};
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Edit, Ranged, TextRange};
+
+use super::place::Place;
+use origin::{Origin, axes, origin};
+use reads::{Read, Reads, binds, is_always_read, read_each_round};
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Lazy evaluation: avoid .item() in a loop";
+
+/// Builtins that exhaust a generator before they return.
+const CONSUMERS: [&str; 9] = ["sum", "min", "max", "list", "tuple", "set", "dict", "sorted", "any"];
+
+/// Find every loop and comprehension that reads an array element by element.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+    if !may_read_elements(analysis.source.text()) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for body in &analysis.bodies {
+        if !may_read_elements(analysis.source.slice(body.range)) {
+            continue;
+        }
+        let place = Place::new(analysis, body);
+        let mut loops =
+            Loops { place: &place, id, statement: None, inner_names: Vec::new(), conditional: 0, consumed: None, tries: 0, found: Vec::new() };
+        loops.visit_body(place.own_statements());
+        found.append(&mut loops.found);
+    }
+    found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
+    found
+}
+
+/// Whether `text` can read an element as a number at all.
+fn may_read_elements(text: &str) -> bool {
+    ["item", "int", "float"].iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
+}
+
+/// What one name of a loop's target takes from which iterable.
+struct Elements<'x> {
+    iterable: &'x Expr,
+    names: Vec<&'x str>,
+    /// How many axes the iterable must have: two where its rows are unpacked.
+    axes: u8,
+}
+
+/// The judgement on one iterable.
+struct Verdict {
+    applicability: Applicability,
+    /// What is appended to the array.
+    suffix: &'static str,
+    assumptions: Vec<String>,
+}
+
+/// What a loop tells about the reads of its elements.
+struct Use {
+    reads: Vec<Read>,
+    /// Every round reads an element, so that rows of more than one element raise at once.
+    each_round: bool,
+}
+
+/// Looks through the statements of one scope.
+struct Loops<'p, 'x> {
+    place: &'p Place<'x>,
+    id: &'p TransformId,
+    /// The innermost statement around.
+    statement: Option<&'x Stmt>,
+    /// Targets of the comprehensions around: names of no timeline.
+    inner_names: Vec<&'x str>,
+    /// Parts of expressions around that may not be evaluated, or more than once.
+    conditional: u32,
+    /// The generator that the call around it exhausts before anything else happens.
+    consumed: Option<TextRange>,
+    tries: u32,
+    found: Vec<Proposal>,
+}
+
+impl<'x> Loops<'_, 'x> {
+    fn for_loop(&mut self, statement: &'x Stmt, s: &'x ast::StmtFor) {
+        if s.is_async || !may_read_elements(self.place.source().slice(s.range)) {
+            return;
+        }
+        if let Some(proposals) = by_index::in_loop(self, s) {
+            self.found.extend(proposals);
+            return;
+        }
+        for source in self.sources(&s.iter, &s.target) {
+            let Some(mut use_) = self.reads_of(&source.names, |r| r.visit_body(&s.body)) else { continue };
+            use_.each_round = read_each_round(&s.body, &use_.reads);
+            if source.names.iter().all(|name| self.is_read_only_at(name, s.range, &use_.reads)) {
+                let proposal = self.propose(&source, &use_, statement.range(), s.range);
+                self.found.extend(proposal);
+            }
+        }
+    }
+
+    fn comprehension(&mut self, whole: &'x Expr, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {
+        let Some(statement) = self.statement else { return };
+        if !may_read_elements(self.place.source().slice(whole.range())) {
+            return;
+        }
+        if let Some(proposals) = by_index::in_comprehension(self, statement, whole, elements, generators) {
+            self.found.extend(proposals);
+            return;
+        }
+        for (n, generator) in generators.iter().enumerate().filter(|(_, g)| !g.is_async) {
+            let (own, later) = (&generator.ifs, &generators[n + 1..]);
+            for source in self.sources(&generator.iter, &generator.target) {
+                let rebound = later.iter().any(|g| source.names.iter().any(|name| binds(&g.target, name)));
+                let bound_inside =
+                    |name: &ast::ExprName| self.inner_names.contains(&name.id.as_str()) || generators[..n].iter().any(|g| binds(&g.target, &name.id));
+                if rebound || source.iterable.as_name_expr().is_some_and(bound_inside) {
+                    continue;
+                }
+                let text = own.iter().chain(later.iter().flat_map(|g| std::iter::once(&g.iter).chain(&g.ifs))).chain(elements.iter().copied());
+                let Some(mut use_) = self.reads_of(&source.names, |r| text.clone().for_each(|e| r.visit_expr(e))) else { continue };
+                use_.each_round = match own.first() {
+                    Some(condition) => is_always_read(condition, &use_.reads),
+                    None => later.is_empty() && elements.iter().any(|e| is_always_read(e, &use_.reads)),
+                };
+                let proposal = self.propose(&source, &use_, statement.range(), whole.range());
+                self.found.extend(proposal);
+            }
+        }
+    }
+
+    /// Which names of `target` take their values from which iterables: through `enumerate` and `zip`, and by unpacking rows.
+    fn sources(&self, iterable: &'x Expr, target: &'x Expr) -> Vec<Elements<'x>> {
+        let (Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. })) = target else {
+            let Expr::Name(name) = target else { return Vec::new() };
+            return vec![Elements { iterable, names: vec![&name.id], axes: 1 }];
+        };
+        if let Expr::Call(call) = iterable
+            && !call.arguments.args.iter().any(Expr::is_starred_expr)
+        {
+            let args = &call.arguments.args;
+            if let ([_, element], [inner, ..]) = (&elts[..], &args[..])
+                && self.place.calls_builtin(call, "enumerate")
+            {
+                return self.sources(inner, element);
+            }
+            if elts.len() == args.len() && self.place.calls_builtin(call, "zip") {
+                return elts.iter().zip(args).flat_map(|(target, inner)| self.sources(inner, target)).collect();
+            }
+        }
+        let names: Option<Vec<&str>> = elts.iter().map(|e| e.as_name_expr().map(|n| n.id.as_str())).collect();
+        names.map(|names| Elements { iterable, names, axes: 2 }).into_iter().collect()
+    }
+
+    /// The reads of `names` in the text that `visit` shows, if they are all of numbers.
+    fn reads_of(&self, names: &[&str], visit: impl Fn(&mut Reads<'_, 'x>)) -> Option<Use> {
+        let mut all = Vec::new();
+        for (n, name) in names.iter().enumerate() {
+            let mut reads = Reads::of(self.place, name);
+            visit(&mut reads);
+            if reads.otherwise || names[..n].contains(name) {
+                return None;
+            }
+            all.append(&mut reads.numbers);
+        }
+        all.sort_by_key(|r| r.call.start());
+        (!all.is_empty()).then_some(Use { reads: all, each_round: false })
+    }
+
+    /// Whether what the loop assigns to `name` is read at `reads` only, during the loop and after it.
+    fn is_read_only_at(&self, name: &str, range: TextRange, reads: &[Read]) -> bool {
+        let place = self.place;
+        let (Some(symbol), Some(statement)) = (place.analysis.graph.known_symbol(name), place.statement(range)) else { return false };
+        let own: Vec<_> = place.definitions_of(symbol).filter(|(_, d)| d.statement == Some(statement)).collect();
+        let ids: Vec<_> = own.iter().map(|&(id, _)| id).collect();
+        if ids.is_empty() || place.reads_reached(symbol, &ids).iter().any(|use_| !reads.iter().any(|r| r.element == *use_)) {
+            return false;
+        }
+        if !own.iter().any(|(_, d)| d.escapes) {
+            return true;
+        }
+        if place.is_module() {
+            // No function of the file reads it as a global.
+            return place.analysis.graph.find_leaf(Op::ModuleName(symbol)).is_none();
+        }
+        let mut inner = Reads::of(place, name);
+        inner.visit_body(place.own_statements());
+        place.is_function() && !inner.later
+    }
+
+    fn propose(&self, source: &Elements<'x>, use_: &Use, statement: TextRange, range: TextRange) -> Option<Proposal> {
+        let value = self.place.value(source.iterable)?;
+        let facts = self.place.facts(statement, source.iterable)?;
+        let text = self.place.source().slice(source.iterable.range());
+        let verdict = self.judge(value, &facts, source.axes, text, use_)?;
+        let mut edits = wrap(source.iterable, verdict.suffix)?;
+        match self.around_whole_list(source, use_, range) {
+            // `[x.item() for x in a]` is `a.tolist()`.
+            Some([head, tail]) => {
+                edits.insert(0, Edit::delete(head));
+                edits.push(Edit::delete(tail));
+            }
+            None => edits.extend(use_.reads.iter().filter(|r| r.is_item).map(|r| self.without_call(r))),
+        }
+        let (first, plain) = (self.place.source().slice(use_.reads[0].call), shorten(text));
+        let message = format!(
+            "`{first}` waits for one element of `{plain}` at a time: read all of them once, with `{}`",
+            verdict.suffix.trim_start_matches('.')
+        );
+        Some(self.proposal(range, &verdict, message, &use_.reads, edits))
+    }
+
+    /// The text of a list comprehension around its iterable, where the comprehension does nothing but read every element.
+    fn around_whole_list(&self, source: &Elements<'x>, use_: &Use, range: TextRange) -> Option<[TextRange; 2]> {
+        let text = self.place.source();
+        let head = TextRange::new(range.start(), source.iterable.start());
+        let tail = TextRange::new(source.iterable.end(), range.end());
+        let [only] = &use_.reads[..] else { return None };
+        let [name] = source.names[..] else { return None };
+        let element = text.slice(only.call);
+        // Brackets that go away must hold nothing together, and no comment.
+        let is_plain = only.is_item && !text.slice(source.iterable.range()).contains(['\n', '\r']) && text.comments_in(range).is_empty();
+        let reads_all = text.slice(head).split_whitespace().eq([&*format!("[{element}"), "for", name, "in"]) && text.slice(tail).trim() == "]";
+        (is_plain && reads_all).then_some([head, tail])
+    }
+
+    /// Whether reading all elements of `value` at once is the same, how to write it, and what that assumes.
+    fn judge(&self, value: ValueId, facts: &Facts<'_>, wanted: u8, text: &str, use_: &Use) -> Option<Verdict> {
+        let analysis = self.place.analysis;
+        let rank = axes(analysis, facts, value);
+        let mut assumptions = Vec::new();
+        match origin(analysis, facts, value) {
+            Origin::Array => {
+                let flattens = wanted == 1 && rank != Some(0) && rank != Some(1) && use_.each_round && self.tries == 0;
+                if flattens {
+                    // Rows of one element are read as their element; any other raises in the first round.
+                    return Some(Verdict { applicability: Applicability::Safe, suffix: ".flatten().tolist()", assumptions });
+                }
+            }
+            // `int(x)` and `float(x)` take anything: only `.item()` speaks for an array.
+            Origin::Perhaps if use_.reads.iter().any(|r| r.is_item) => assumptions.push(format!("assumes that `{}` is an `mx.array`", shorten(text))),
+            Origin::Perhaps | Origin::Other => return None,
+        }
+        match rank {
+            Some(rank) if rank != wanted => return None,
+            Some(_) => {}
+            None => assumptions.push(format!("assumes that `{}` has {}", shorten(text), if wanted == 1 { "one axis" } else { "two axes" })),
+        }
+        let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
+        Some(Verdict { applicability, suffix: ".tolist()", assumptions })
+    }
+
+    /// The edit that leaves only the element of a `.item()` call.
+    fn without_call(&self, read: &Read) -> Edit {
+        let range = TextRange::new(read.element.end(), read.call.end());
+        let text = self.place.source().text();
+        // `x.item()if y` is Python, `xif y` is not.
+        let glued = text[range.end().to_usize()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        Edit::replace(range, if glued { " " } else { "" })
+    }
+
+    fn proposal(&self, range: TextRange, verdict: &Verdict, message: String, reads: &[Read], mut edits: Vec<Edit>) -> Proposal {
+        edits.sort_by_key(|e| (e.range.start(), e.range.end()));
+        let waits = reads.len();
+        let each = if waits == 1 { "1 wait for the device".to_owned() } else { format!("{waits} waits for the device") };
+        let rationale = vec![
+            format!("{each} per iteration before, none after; `.tolist()` waits once, before the first."),
+            "Each wait copies one number and ends what MLX could have queued; `.tolist()` copies all numbers together.".to_owned(),
+        ];
+        Proposal {
+            finding: Finding {
+                transform: self.id.clone(),
+                range,
+                applicability: verdict.applicability,
+                numerics: Some(Numerics::Exact),
+                message,
+                rationale,
+                assumptions: verdict.assumptions.clone(),
+                guide: GUIDE.to_owned(),
+                edits,
+            },
+            contract: Contract::Statements,
+        }
+    }
+
+    fn in_comprehension(&mut self, whole: &'x Expr, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {
+        self.comprehension(whole, elements, generators);
+        let outer = self.inner_names.len();
+        generators.iter().for_each(|g| names_of(&g.target, &mut self.inner_names));
+        self.conditional += 1;
+        source_order::walk_expr(self, whole);
+        self.conditional -= 1;
+        self.inner_names.truncate(outer);
+    }
+}
+
+impl<'x> SourceOrderVisitor<'x> for Loops<'_, 'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        if matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            // Scopes of their own.
+            return;
+        }
+        let outer = self.statement.replace(statement);
+        let is_try = u32::from(statement.is_try_stmt());
+        self.tries += is_try;
+        if let Stmt::For(s) = statement {
+            self.for_loop(statement, s);
+        }
+        source_order::walk_stmt(self, statement);
+        self.tries -= is_try;
+        self.statement = outer;
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        match expr {
+            // Nothing is recorded of what runs later.
+            Expr::Lambda(_) => {}
+            Expr::ListComp(e) => self.in_comprehension(expr, &[&e.elt], &e.generators),
+            Expr::SetComp(e) => self.in_comprehension(expr, &[&e.elt], &e.generators),
+            Expr::Generator(e) => self.in_comprehension(expr, &[&e.elt], &e.generators),
+            Expr::DictComp(e) => {
+                let elements: Vec<&Expr> = e.key.as_deref().into_iter().chain([&*e.value]).collect();
+                self.in_comprehension(expr, &elements, &e.generators);
+            }
+            Expr::Call(call) => {
+                if let [only] = &*call.arguments.args
+                    && CONSUMERS.iter().any(|name| self.place.calls_builtin(call, name))
+                {
+                    self.consumed = Some(only.range());
+                }
+                source_order::walk_expr(self, expr);
+            }
+            Expr::If(_) | Expr::BoolOp(_) | Expr::Compare(_) => {
+                self.conditional += 1;
+                source_order::walk_expr(self, expr);
+                self.conditional -= 1;
+            }
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}
+
+fn names_of<'x>(target: &'x Expr, names: &mut Vec<&'x str>) {
+    match target {
+        Expr::Name(name) => names.push(&name.id),
+        Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. }) => elts.iter().for_each(|t| names_of(t, names)),
+        Expr::Starred(starred) => names_of(&starred.value, names),
+        _ => {}
+    }
+}
+
+/// The edits that append `suffix` to `iterable`, in parentheses where the dot would bind to a part of it.
+fn wrap(iterable: &Expr, suffix: &str) -> Option<Vec<Edit>> {
+    match iterable {
+        Expr::Name(_) | Expr::Attribute(_) | Expr::Call(_) | Expr::Subscript(_) => Some(vec![Edit::insert(iterable.end(), suffix)]),
+        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::If(_) => {
+            Some(vec![Edit::insert(iterable.start(), "("), Edit::insert(iterable.end(), format!("){suffix}"))])
+        }
+        _ => None,
+    }
+}
+
+/// A piece of code for a sentence: on one line and not too long.
+fn shorten(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= 60 { line } else { format!("{}...", line.chars().take(57).collect::<String>()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::passes::testing::{applied, findings};
+
+    const HEADER: &str = "import mlx.core as mx\nimport numpy as np\ndef f(a: mx.array, b: mx.array, xs, n: int, model, out):\n";
+
+    /// What becomes of the function body `body`, under the admission `admit`.
+    fn fixed(body: &str, admit: Applicability) -> String {
+        let indented: String = body.lines().map(|l| if l.is_empty() { "\n".to_owned() } else { format!("    {l}\n") }).collect();
+        let fixed = applied(find, &format!("{HEADER}{indented}"), admit);
+        fixed[HEADER.len()..].lines().map(|l| format!("{}\n", l.strip_prefix("    ").unwrap_or(l))).collect()
+    }
+
+    fn safe(body: &str) -> String {
+        fixed(body, Applicability::Safe)
+    }
+
+    fn stays(body: &str) {
+        assert_eq!(fixed(body, Applicability::Unsafe), body);
+    }
+
+    fn only_unsafe(body: &str, after: &str) {
+        assert_eq!(safe(body), body);
+        assert_eq!(fixed(body, Applicability::Unsafe), after);
+    }
+
+    #[test]
+    fn the_specification_is_met_word_for_word() {
+        let text = std::fs::read_to_string("transforms/tolist_iteration.py").expect("there");
+        let of = |name: &str| text.split_once(&format!("def {name}(")).expect("defined").1.split("\n\n").next().expect("a body").trim_end();
+        let before = format!("import mlx.core as mx\n\n\ndef f({}\n", of("before"));
+        let after = format!("import mlx.core as mx\n\n\ndef f({}\n", of("after"));
+        assert_eq!(applied(find, &before, Applicability::Safe), after);
+    }
+
+    #[test]
+    fn every_example_changes_and_no_near_miss_does() {
+        let matches = std::fs::read_to_string("examples/tolist_iteration/match.py").expect("there");
+        assert_eq!(findings(find, &matches).len(), matches.matches("\ndef ").count());
+        let misses = std::fs::read_to_string("examples/tolist_iteration/near_miss.py").expect("there");
+        assert_eq!(applied(find, &misses, Applicability::Unsafe), misses);
+    }
+
+    #[test]
+    fn the_forms_of_a_loop_over_elements() {
+        for (body, after) in [
+            ("for x in a.flatten():\n    out(x.item(), x.item() + 1)\n", "for x in a.flatten().tolist():\n    out(x, x + 1)\n"),
+            (
+                "for i, x in enumerate(a.reshape(-1), 1):\n    out(i, x.item())\n",
+                "for i, x in enumerate(a.reshape(-1).tolist(), 1):\n    out(i, x)\n",
+            ),
+            ("for x, y in zip(a.flatten(), xs):\n    out(x.item(), y)\n", "for x, y in zip(a.flatten().tolist(), xs):\n    out(x, y)\n"),
+            (
+                "for i, (x, y) in enumerate(zip(a.flatten(), b.flatten())):\n    out(i, x.item(), int(y))\n",
+                "for i, (x, y) in enumerate(zip(a.flatten().tolist(), b.flatten().tolist())):\n    out(i, x, int(y))\n",
+            ),
+            ("out({x.item() for x in a.flatten() if x.item() > 2})\n", "out({x for x in a.flatten().tolist() if x > 2})\n"),
+            ("out(any(x.item() > 2 for x in a.flatten()))\n", "out(any(x > 2 for x in a.flatten().tolist()))\n"),
+            ("out([f'{x.item():.2f}' for x in a.flatten()])\n", "out([f'{x:.2f}' for x in a.flatten().tolist()])\n"),
+            ("out([x.item()if x.item()else 1 for x in a.reshape(-1) + 1])\n", "out([x if x else 1 for x in (a.reshape(-1) + 1).tolist()])\n"),
+            ("for s, e in a.reshape(n, 2):\n    out(s.item(), e.item())\n", "for s, e in a.reshape(n, 2).tolist():\n    out(s, e)\n"),
+            (
+                "a = a.reshape(3, 4)\nfor row in a:\n    for x in row:\n        out(x.item())\n",
+                "a = a.reshape(3, 4)\nfor row in a:\n    for x in row.tolist():\n        out(x)\n",
+            ),
+            ("return [x.item() for x in a.flatten()]\n", "return a.flatten().tolist()\n"),
+            ("return [\n    x.item()  # why\n    for x in a.flatten()\n]\n", "return [\n    x  # why\n    for x in a.flatten().tolist()\n]\n"),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+    }
+
+    #[test]
+    fn rows_of_one_element_are_flattened_if_every_round_reads() {
+        assert_eq!(safe("for x in a:\n    out(x.item())\n"), "for x in a.flatten().tolist():\n    out(x)\n");
+        only_unsafe(
+            "for x in a:\n    if n:\n        continue\n    out(x.item())\n",
+            "for x in a.tolist():\n    if n:\n        continue\n    out(x)\n",
+        );
+        only_unsafe(
+            "try:\n    for x in a:\n        out(x.item())\nexcept ValueError:\n    pass\n",
+            "try:\n    for x in a.tolist():\n        out(x)\nexcept ValueError:\n    pass\n",
+        );
+        only_unsafe("for x in a:\n    n and out(x.item())\n", "for x in a.tolist():\n    n and out(x)\n");
+        stays("for x in a.reshape(2, 3):\n    if n:\n        out(x.item())\n");
+    }
+
+    #[test]
+    fn an_origin_that_nothing_shows_is_an_assumption() {
+        only_unsafe("for x in xs:\n    out(x.item())\n", "for x in xs.tolist():\n    out(x)\n");
+        only_unsafe("for x in model.tokens:\n    out(x.item())\n", "for x in model.tokens.tolist():\n    out(x)\n");
+        only_unsafe("for x in model(xs).flatten():\n    out(x.item())\n", "for x in model(xs).flatten().tolist():\n    out(x)\n");
+        only_unsafe("out([k[x.item()][y.item()] for x, y in model.heads])\n", "out([k[x][y] for x, y in model.heads.tolist()])\n");
+        // `float` takes anything.
+        stays("for x in xs:\n    out(float(x))\n");
+    }
+
+    #[test]
+    fn what_is_evidently_something_else_stays() {
+        for iterable in [
+            "[a, b]",
+            "model(a)",
+            "model.steps(a)",
+            "list(a)",
+            "sorted(a)",
+            "xs.items()",
+            "xs.split(',')",
+            "np.asarray(xs)",
+            "np.array(xs).flatten()",
+            "mx.split(a, 3)",
+            "a.tolist()",
+            "(y for y in a)",
+            "[mx.sum(y) for y in xs]",
+            "xs + [a]",
+            "xs.astype(np.int32)",
+            "xs.astype(int)",
+            "out if n else []",
+            "reversed(xs)",
+        ] {
+            stays(&format!("for x in {iterable}:\n    out(x.item())\n"));
+        }
+        stays("tokens = []\nfor y in model(a):\n    tokens.append(y)\nout([t.item() for t in tokens])\n");
+        stays("for row in xs:\n    for x in row:\n        out(x.item())\n");
+        stays("out([x.item() for row in xs for x in row])\n");
+    }
+
+    #[test]
+    fn an_element_that_is_more_than_a_number_stays() {
+        for body in [
+            "for x in a.flatten():\n    out(x.item(), x)\n",
+            "for x in a.flatten():\n    out(x.item() + x.sum())\n",
+            "for x in a.flatten():\n    out(x.item())\nreturn x\n",
+            "for x in a.flatten():\n    out(x.item())\nelse:\n    out(x)\n",
+            "for x in a.flatten():\n    x = x * 2\n    out(x.item())\n",
+            "for x in a.flatten():\n    out(lambda: x.item())\n",
+            "for x in a.flatten():\n    def later():\n        return x.item()\n    out(later)\n",
+            "for x in a.flatten():\n    out(x.item())\n    out(y + x.item() for y in model)\n",
+            "for x in a.flatten():\n    out(x.item())\ndef later():\n    return x\nout(later)\n",
+            "for x in a.flatten():\n    out(f'{x.item()=}')\n",
+            "for x in a.flatten():\n    out((x).item(  # why\n    ))\n",
+            "for x in a.flatten():\n    import x\n    out(x.item())\n",
+            "for n in model:\n    for x in a.flatten():\n        out(x.item())\n    out(x)\n",
+            "def int(v):\n    return v\nfor x in a.flatten():\n    out(int(x))\n",
+        ] {
+            stays(body);
+        }
+        let shadowed = "for x in a.flatten():\n    out(x.item(), key=lambda x: x, also=[x for x in xs])\n";
+        assert_eq!(safe(shadowed), shadowed.replace("x.item()", "x").replace("flatten()", "flatten().tolist()"));
+        let bound_again = "for x in a.flatten():\n    out(x.item())\nfor x in xs:\n    out(x)\n";
+        assert_eq!(safe(bound_again), bound_again.replace("x.item()", "x").replace("flatten()", "flatten().tolist()"));
+    }
+
+    #[test]
+    fn loops_over_indices_read_a_list_made_before() {
+        for (body, after) in [
+            (
+                "a = a.flatten()\nfor i in range(len(a)):\n    out(i, a[i].item(), float(a[i]))\n",
+                "a = a.flatten()\na_list = a.tolist()\nfor i in range(len(a)):\n    out(i, a_list[i], float(a_list[i]))\n",
+            ),
+            (
+                "n = a.shape[0]\nfor i in range(1, n):\n    out(a[i].item(), a[i - 1])\n",
+                "n = a.shape[0]\na_list = a.flatten().tolist()\nfor i in range(1, n):\n    out(a_list[i], a[i - 1])\n",
+            ),
+            ("xs = [a[i].item() for i in range(a.shape[0])]\n", "a_list = a.flatten().tolist()\nxs = [a_list[i] for i in range(a.shape[0])]\n"),
+            (
+                "return sum(a[i].item() * i for i in range(len(a)))\n",
+                "a_list = a.flatten().tolist()\nreturn sum(a_list[i] * i for i in range(len(a)))\n",
+            ),
+            (
+                "a_list = 1\nif n:\n    for i in range(len(a)):\n        out[i] = a[i].item()\n",
+                "a_list = 1\nif n:\n    a_list2 = a.flatten().tolist()\n    for i in range(len(a)):\n        out[i] = a_list2[i]\n",
+            ),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+        only_unsafe("for i in range(n):\n    out(a[i].item())\n", "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n");
+    }
+
+    #[test]
+    fn an_indexed_array_that_may_change_stays() {
+        for body in [
+            "for i in range(len(a)):\n    out(a[i].item())\n    a[i] = 0\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    a += 1\n",
+            "c = a\nfor i in range(len(a)):\n    out(a[i].item())\n    c[i] = 1\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    a = a * 2\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    model(a)\n",
+            "for i in range(len(a)):\n    i = n\n    out(a[i].item())\n",
+            "for i in range(-1, len(a)):\n    out(a[i].item())\n",
+            "for i in range(n, len(a)):\n    out(a[i].item())\n",
+            "for i in range(len(a)):\n    out(lambda: a[i].item())\n",
+            "out(n and [a[i].item() for i in range(len(a))])\n",
+            "g = (a[i].item() for i in range(len(a)))\n",
+            "c = a.tolist()\nfor i in range(len(c)):\n    out(int(c[i]))\n",
+            "c = np.asarray(a)\nfor i in range(len(c)):\n    out(c[i].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn line_endings_and_tabs_are_the_authors() {
+        let text = "import mlx.core as mx\r\ndef f(a: mx.array):\r\n\tfor i in range(len(a)):\r\n\t\tprint(a[i].item())\r\n";
+        let after = "import mlx.core as mx\r\ndef f(a: mx.array):\r\n\ta_list = a.flatten().tolist()\r\n\tfor i in range(len(a)):\r\n\t\tprint(a_list[i])\r\n";
+        assert_eq!(applied(find, text, Applicability::Safe), after);
+    }
+
+    #[test]
+    fn a_module_variable_that_a_function_reads_stays() {
+        let text = "import mlx.core as mx\na = mx.arange(3)\nfor x in a:\n    print(x.item())\n";
+        assert!(applied(find, text, Applicability::Safe).contains("for x in a.tolist():\n    print(x)\n"));
+        let read = format!("{text}def f():\n    return x\n");
+        assert_eq!(applied(find, &read, Applicability::Unsafe), read);
+    }
+}

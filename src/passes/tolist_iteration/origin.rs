@@ -1,0 +1,130 @@
+//! Where an iterable comes from: an `mx.array`, perhaps one, or evidently something else. Generators, lists of arrays and NumPy arrays look the same in a
+//! loop with `.item()`, so a value may be an array only if nothing about its origin speaks against it.
+
+use crate::graph::Analysis;
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Op, Symbol, ValueId};
+use crate::syntax::ast::Expr;
+
+/// What an iterable is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Origin {
+    /// An `mx.array`, proved.
+    Array,
+    /// Nothing speaks against an `mx.array`.
+    Perhaps,
+    /// Something else, or of unknown origin.
+    Other,
+}
+
+/// Chains of values longer than this are of unknown origin.
+const MAX_DEPTH: u32 = 40;
+
+/// Functions whose result has as many axes as their argument, over which facts do not look through `flatten`.
+const KEEP_AXES: [&str; 12] = ["astype", "sort", "argsort", "abs", "exp", "log", "sigmoid", "sqrt", "round", "floor", "stop_gradient", "cumsum"];
+
+/// What `value` is.
+pub(super) fn origin(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId) -> Origin {
+    match facts.kind(value) {
+        Kind::Array => Origin::Array,
+        Kind::OptionalArray => Origin::Perhaps,
+        Kind::Unknown if may_be_array(analysis, facts, value, 0) => Origin::Perhaps,
+        _ => Origin::Other,
+    }
+}
+
+/// How many axes `value` has.
+pub(super) fn axes(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId) -> Option<u8> {
+    let mut value = value;
+    for _ in 0..MAX_DEPTH {
+        if let Some(rank) = facts.rank(value) {
+            return Some(rank);
+        }
+        let (op, operands) = analysis.graph.get(value);
+        match op {
+            Op::Mlx("flatten") if operands[1..].iter().map(|&v| analysis.graph.as_int(v)).eq([Some(0), Some(-1)]) => return Some(1),
+            Op::Mlx(name) if KEEP_AXES.contains(&name) => value = operands[0],
+            Op::Element(..) if facts.kind(operands[0]) == Kind::Array => return facts.rank(operands[0])?.checked_sub(1),
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn may_be_array(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId, depth: u32) -> bool {
+    if depth > MAX_DEPTH {
+        return false;
+    }
+    let graph = &analysis.graph;
+    let (op, operands) = graph.get(value);
+    let part = |v: ValueId| match facts.kind(v) {
+        Kind::Array => true,
+        Kind::Unknown => may_be_array(analysis, facts, v, depth + 1),
+        _ => false,
+    };
+    match op {
+        Op::Param(scope, name) => analysis.classes.receiver(value).is_none() && annotation_allows(analysis, scope, name),
+        Op::Attr(name, _) => is_state(analysis, operands[0]) && !holds_other(analysis, facts, operands[0], name),
+        Op::Index(_) | Op::Permute | Op::Neg => part(operands[0]),
+        Op::Mlx("item" | "tolist" | "split" | "meshgrid" | "broadcast_arrays" | "array_split") => false,
+        // A method of arrays, called on something unknown: neither lists nor generators have it, NumPy arrays do.
+        Op::Mlx(_) => !operands.iter().any(|&v| is_foreign(analysis, v, 0)),
+        Op::Gate => operands[1..].iter().all(|&v| part(v)),
+        // `+` and `*` join and repeat lists as well.
+        Op::Sub | Op::Div | Op::Pow | Op::MatMul => operands.iter().any(|&v| part(v)) && !operands.iter().any(|&v| is_foreign(analysis, v, 0)),
+        _ => false,
+    }
+}
+
+/// Whether the annotation of a parameter leaves room for an array: there is none, or it says so in a way that facts do not read.
+fn annotation_allows(analysis: &Analysis<'_>, scope: Symbol, name: Symbol) -> bool {
+    let Some(function) = analysis.definitions.function_named(scope) else { return false };
+    let name = analysis.graph.name(name);
+    let mut parameters = analysis.definitions.functions[function].ast.parameters.iter_non_variadic_params();
+    let Some(parameter) = parameters.find(|p| p.parameter.name.as_str() == name) else { return false };
+    match parameter.parameter.annotation.as_deref() {
+        None => true,
+        Some(Expr::StringLiteral(text)) => matches!(text.value.to_str(), "mx.array" | "array" | "mlx.core.array"),
+        Some(Expr::Name(name)) => name.id.as_str() == "Any",
+        Some(Expr::Attribute(attribute)) => attribute.attr.as_str() == "Any",
+        Some(_) => false,
+    }
+}
+
+/// Whether `value` is an object that came from outside, or a part of one: its attributes may be arrays.
+fn is_state(analysis: &Analysis<'_>, value: ValueId) -> bool {
+    let mut value = value;
+    for _ in 0..MAX_DEPTH {
+        match analysis.graph.get(value) {
+            (Op::Param(..), _) => return true,
+            (Op::Attr(..), operands) => value = operands[0],
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Whether `__init__` stores something in the attribute that is no array.
+fn holds_other(analysis: &Analysis<'_>, facts: &Facts<'_>, object: ValueId, name: Symbol) -> bool {
+    let Some(class) = analysis.classes.receiver(object) else { return false };
+    analysis.classes.attribute(class, name).iter().any(|&v| !matches!(facts.kind(v), Kind::Array | Kind::OptionalArray | Kind::None | Kind::Unknown))
+}
+
+/// Whether another library than MLX made `value`, or took part in making it.
+fn is_foreign(analysis: &Analysis<'_>, value: ValueId, depth: u32) -> bool {
+    if depth > MAX_DEPTH {
+        return true;
+    }
+    let graph = &analysis.graph;
+    let (op, operands) = graph.get(value);
+    let first = |depth: u32| operands.first().is_some_and(|&v| is_foreign(analysis, v, depth));
+    match op {
+        Op::Global(path) => !graph.name(path).starts_with("mlx."),
+        // `astype(int)` is NumPy's: MLX takes its own dtypes only.
+        Op::Builtin(name) => matches!(graph.name(name), "int" | "float" | "bool" | "str" | "list" | "tuple" | "dict" | "sorted"),
+        Op::Str(_) => true,
+        Op::Apply | Op::Call(..) | Op::Attr(..) | Op::Index(_) | Op::Item(_) | Op::Element(..) | Op::Permute | Op::Pow | Op::Neg => first(depth + 1),
+        Op::Mlx(_) | Op::Gate | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::MatMul => operands.iter().any(|&v| is_foreign(analysis, v, depth + 1)),
+        _ => false,
+    }
+}

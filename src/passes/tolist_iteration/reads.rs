@@ -1,0 +1,256 @@
+//! How a piece of text reads a name: as a number (`x.item()`, `int(x)`, `float(x)`), or in some other way.
+
+use crate::passes::place::Place;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+/// One place where an element is read as a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    /// The element.
+    pub(super) element: TextRange,
+    /// The call that reads it.
+    pub(super) call: TextRange,
+    /// It is `.item()`, which goes away; `int()` and `float()` stay and take the number as well as the array.
+    pub(super) is_item: bool,
+}
+
+/// What `call` reads as a number, where it does that and nothing else.
+pub(super) fn number_read<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, Read)> {
+    let read = |element: &'x Expr, is_item| (element, Read { element: element.range(), call: call.range(), is_item });
+    match (&*call.func, &*call.arguments.args) {
+        _ if !call.arguments.keywords.is_empty() => None,
+        (Expr::Attribute(attribute), []) if attribute.attr.as_str() == "item" => {
+            // Parentheses around the element, and comments behind it, would be left over.
+            let plain = attribute.value.start() == call.range().start() && place.source().comments_in(call.range()).is_empty();
+            plain.then(|| read(&attribute.value, true))
+        }
+        (Expr::Name(_), [element]) => {
+            let converts = place.calls_builtin(call, "int") || place.calls_builtin(call, "float");
+            converts.then(|| read(element, false))
+        }
+        _ => None,
+    }
+}
+
+/// All that a piece of text does with one name.
+pub(super) struct Reads<'p, 'x> {
+    place: &'p Place<'x>,
+    name: &'p str,
+    /// Where it is read as a number.
+    pub(super) numbers: Vec<Read>,
+    /// It is read, bound or deleted in some other way.
+    pub(super) otherwise: bool,
+    /// Code that runs later mentions it.
+    pub(super) later: bool,
+    /// Depth inside code that runs later, or whose text matters (`f"{x=}"`).
+    opaque: u32,
+}
+
+impl<'p, 'x> Reads<'p, 'x> {
+    /// Nothing seen yet.
+    pub(super) fn of(place: &'p Place<'x>, name: &'p str) -> Self {
+        Self { place, name, numbers: Vec::new(), otherwise: false, later: false, opaque: 0 }
+    }
+
+    fn mention(&mut self) {
+        self.otherwise = true;
+        self.later |= self.opaque > 0;
+    }
+
+    fn opaque(&mut self, walk: impl FnOnce(&mut Self)) {
+        self.opaque += 1;
+        walk(self);
+        self.opaque -= 1;
+    }
+
+    fn comprehension(&mut self, expr: &'x Expr, generators: &'x [ast::Comprehension]) {
+        if generators.iter().any(|g| binds(&g.target, self.name)) {
+            // The first iterable is evaluated outside; everything else speaks of the inner name.
+            generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter));
+        } else if expr.is_generator_expr() {
+            self.opaque(|r| source_order::walk_expr(r, expr));
+        } else {
+            source_order::walk_expr(self, expr);
+        }
+    }
+}
+
+impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        match expr {
+            Expr::Name(name) => {
+                if name.id.as_str() == self.name {
+                    self.mention();
+                }
+            }
+            Expr::Call(call) => match number_read(self.place, call) {
+                Some((Expr::Name(name), read)) if name.id.as_str() == self.name && self.opaque == 0 => self.numbers.push(read),
+                _ => source_order::walk_expr(self, expr),
+            },
+            Expr::Attribute(attribute) => self.visit_expr(&attribute.value),
+            Expr::Lambda(lambda) => {
+                let shadowed = lambda.parameters.iter().flat_map(|p| p.iter()).any(|p| p.name().as_str() == self.name);
+                if !shadowed {
+                    self.opaque(|r| source_order::walk_expr(r, expr));
+                }
+            }
+            Expr::ListComp(e) => self.comprehension(expr, &e.generators),
+            Expr::SetComp(e) => self.comprehension(expr, &e.generators),
+            Expr::DictComp(e) => self.comprehension(expr, &e.generators),
+            Expr::Generator(e) => self.comprehension(expr, &e.generators),
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        match statement {
+            Stmt::FunctionDef(def) if def.name.as_str() != self.name && is_local(def, self.name) => {
+                let defaults = def.parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref());
+                let decorators = def.decorator_list.iter().map(|d| &d.expression);
+                defaults.chain(decorators).for_each(|e| self.visit_expr(e));
+            }
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.opaque(|r| source_order::walk_stmt(r, statement)),
+            _ => source_order::walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_interpolated_string_element(&mut self, element: &'x ast::InterpolatedStringElement) {
+        match element {
+            ast::InterpolatedStringElement::Interpolation(e) if e.debug_text.is_some() => {
+                self.opaque(|r| source_order::walk_interpolated_string_element(r, element))
+            }
+            _ => source_order::walk_interpolated_string_element(self, element),
+        }
+    }
+
+    fn visit_keyword(&mut self, keyword: &'x ast::Keyword) {
+        self.visit_expr(&keyword.value);
+    }
+
+    fn visit_alias(&mut self, alias: &'x ast::Alias) {
+        let bound = alias.asname.as_ref().map_or_else(|| alias.name.split('.').next().unwrap_or_default(), |n| n.as_str());
+        if bound == self.name {
+            self.mention();
+        }
+    }
+
+    fn visit_identifier(&mut self, identifier: &'x ast::Identifier) {
+        if identifier.as_str() == self.name {
+            self.mention();
+        }
+    }
+}
+
+/// Whether assigning to `target` binds `name`.
+pub(super) fn binds(target: &Expr, name: &str) -> bool {
+    match target {
+        Expr::Name(n) => n.id.as_str() == name,
+        Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. }) => elts.iter().any(|t| binds(t, name)),
+        Expr::Starred(starred) => binds(&starred.value, name),
+        _ => false,
+    }
+}
+
+/// Whether `name` is a local of `def`: then nothing inside speaks of an outer one.
+fn is_local(def: &ast::StmtFunctionDef, name: &str) -> bool {
+    struct Stores<'n> {
+        name: &'n str,
+        stored: bool,
+        outer: bool,
+    }
+    impl<'x> SourceOrderVisitor<'x> for Stores<'_> {
+        fn visit_expr(&mut self, expr: &'x Expr) {
+            if let Expr::Name(name) = expr {
+                self.stored |= name.id.as_str() == self.name && name.ctx.is_store();
+            } else if !matches!(expr, Expr::Lambda(_) | Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_)) {
+                source_order::walk_expr(self, expr);
+            }
+        }
+        fn visit_stmt(&mut self, statement: &'x Stmt) {
+            match statement {
+                Stmt::Global(_) | Stmt::Nonlocal(_) => self.outer = true,
+                Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
+                _ => source_order::walk_stmt(self, statement),
+            }
+        }
+    }
+    if def.parameters.iter().any(|p| p.name().as_str() == name) {
+        return true;
+    }
+    let mut stores = Stores { name, stored: false, outer: false };
+    stores.visit_body(&def.body);
+    stores.stored && !stores.outer
+}
+
+/// Whether every round of a loop with this body reads one of `reads`, whatever else happens.
+pub(super) fn read_each_round(body: &[Stmt], reads: &[Read]) -> bool {
+    for statement in body {
+        let head = match statement {
+            Stmt::Expr(s) => Some(&*s.value),
+            Stmt::Assign(s) => Some(&*s.value),
+            Stmt::AnnAssign(s) => s.value.as_deref(),
+            Stmt::AugAssign(s) => Some(&*s.value),
+            Stmt::Return(s) => s.value.as_deref(),
+            Stmt::If(s) => Some(&*s.test),
+            Stmt::While(s) => Some(&*s.test),
+            Stmt::For(s) => Some(&*s.iter),
+            Stmt::Assert(s) => Some(&*s.test),
+            _ => None,
+        };
+        if head.is_some_and(|h| is_always_read(h, reads)) {
+            return true;
+        }
+        if may_jump(statement) {
+            return false;
+        }
+    }
+    false
+}
+
+/// Whether evaluating `expr` evaluates one of `reads`.
+pub(super) fn is_always_read(expr: &Expr, reads: &[Read]) -> bool {
+    let mut finder = Eager { reads, found: false };
+    finder.visit_expr(expr);
+    finder.found
+}
+
+struct Eager<'r> {
+    reads: &'r [Read],
+    found: bool,
+}
+
+impl<'x> SourceOrderVisitor<'x> for Eager<'_> {
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        self.found |= self.reads.iter().any(|r| r.call == expr.range());
+        match expr {
+            _ if self.found => {}
+            Expr::BoolOp(e) => e.values.first().into_iter().for_each(|v| self.visit_expr(v)),
+            Expr::If(e) => self.visit_expr(&e.test),
+            Expr::Compare(e) => [Some(&*e.left), e.comparators.first()].into_iter().flatten().for_each(|v| self.visit_expr(v)),
+            Expr::ListComp(ast::ExprListComp { generators, .. })
+            | Expr::SetComp(ast::ExprSetComp { generators, .. })
+            | Expr::DictComp(ast::ExprDictComp { generators, .. })
+            | Expr::Generator(ast::ExprGenerator { generators, .. }) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
+            Expr::Lambda(_) => {}
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}
+
+fn may_jump(statement: &Stmt) -> bool {
+    struct Jumps(bool);
+    impl<'x> SourceOrderVisitor<'x> for Jumps {
+        fn visit_stmt(&mut self, statement: &'x Stmt) {
+            self.0 |= matches!(statement, Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return(_) | Stmt::Raise(_));
+            if !self.0 {
+                source_order::walk_stmt(self, statement);
+            }
+        }
+        fn visit_expr(&mut self, _: &'x Expr) {}
+    }
+    let mut jumps = Jumps(false);
+    jumps.visit_stmt(statement);
+    jumps.0
+}
