@@ -97,13 +97,9 @@ pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
     let loader = Loader { source: &source, analysis: &analysis };
     let about = about(&source);
     let numerics = loader.numerics()?;
-    let guard = match loader.function("guard") {
-        Some(function) => Some(Condition::read(loader.returned_expression(function)?, &source).map_err(|(at, message)| loader.error(at, message))?),
-        None => None,
-    };
     let mut variants = Vec::new();
     for function in loader.functions().filter(|f| f.name.as_str() == "before" || f.name.starts_with("before_")) {
-        variants.push(loader.variant(function, &numerics, guard.as_ref())?);
+        variants.push(loader.variant(function, &numerics)?);
     }
     if variants.is_empty() {
         return Err(loader.error(TextSize::new(0), "a rule needs a function `before`".to_owned()));
@@ -206,7 +202,7 @@ impl<'a> Loader<'a> {
         function.parameters.iter_non_variadic_params().map(|p| (p, node(&p.parameter.name))).collect()
     }
 
-    fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, Numerics>, guard: Option<&Condition>) -> Result<Variant, RuleError> {
+    fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, Numerics>) -> Result<Variant, RuleError> {
         let suffix = before.name.trim_start_matches("before");
         let after = self.function(&format!("after{suffix}")).or_else(|| self.function("after"));
         let after = after.ok_or_else(|| self.error(before.start(), "a rule needs a function `after`".to_owned()))?;
@@ -241,9 +237,16 @@ impl<'a> Loader<'a> {
             parameters,
             template,
             callee: callee(&self.analysis.graph, after_value),
-            guard: guard.cloned(),
+            guard: self.guard(suffix)?,
             numerics: numerics.get(before.name.as_str()).copied().unwrap_or(Numerics::Rounding),
         })
+    }
+
+    /// The guard of a variant: its own, or that of the rule.
+    fn guard(&self, suffix: &str) -> Result<Option<Condition>, RuleError> {
+        let Some(function) = self.function(&format!("guard{suffix}")).or_else(|| self.function("guard")) else { return Ok(None) };
+        let condition = Condition::read(self.returned_expression(function)?, self.source);
+        condition.map(Some).map_err(|(at, message)| self.error(at, message))
     }
 
     /// The node for a constant default; every constant of a default was lowered with the module.

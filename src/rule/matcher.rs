@@ -166,15 +166,6 @@ impl Matcher<'_> {
                     self.solve(state);
                 }
             }
-            // x.dtype, where x was cast in sight, so that its dtype is what it was cast to.
-            (Op::DtypeOf, _) => {
-                let bound = wildcard(operands[0]).and_then(|w| state.bindings[w]);
-                if let Some(Bound::Value(array)) = bound
-                    && cast_to(self.graph, array) == Some(value)
-                {
-                    self.solve(state);
-                }
-            }
             // The axes are counted from the front: the same for one number of axes.
             (Op::Permute, (Op::Mlx("swapaxes" | "moveaxis"), &[array, from, to])) => {
                 let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
@@ -189,6 +180,23 @@ impl Matcher<'_> {
                 state.inner.push(value);
                 state.goals.push((operands[0], array));
                 self.solve(state);
+            }
+            // Keys that were stored transposed: whatever they are, the pattern's k is them with the last two axes swapped.
+            (Op::Permute, _) if self.facts.rank(value).is_some_and(|r| r >= 3) => {
+                let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
+                let Some(array) = wildcard(operands[0]).filter(|_| swaps) else { return };
+                if self.bind(&mut state, array, Bound::Swapped(value)) {
+                    self.solve(state);
+                }
+            }
+            // x.dtype, where x was cast in sight, so that its dtype is what it was cast to.
+            (Op::DtypeOf, _) => {
+                let bound = wildcard(operands[0]).and_then(|w| state.bindings[w]);
+                if let Some(Bound::Value(array)) = bound
+                    && cast_to(self.graph, array) == Some(value)
+                {
+                    self.solve(state);
+                }
             }
             _ => {}
         }

@@ -133,7 +133,7 @@ fn looks_like(rule: &Graph, pattern: ValueId, graph: &Graph, value: ValueId, dep
     }
     let (value_op, values) = graph.get(value);
     let same = match (op, value_op) {
-        (Op::Mul, Op::Div) | (Op::Permute, Op::Permute | Op::Mlx("swapaxes" | "moveaxis")) => return true,
+        (Op::Mul, Op::Div) | (Op::Permute | Op::DtypeOf, _) => return true,
         (Op::Global(_) | Op::Attr(..) | Op::Index(_) | Op::Int(_) | Op::Float(_) | Op::Str(_) | Op::Literal(_), _) => return true,
         (a, b) => a == b,
     };

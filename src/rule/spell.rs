@@ -120,8 +120,13 @@ impl<'x> Speller<'x> {
             Op::Neg => Some(format!("-{}", self.tight_at(operands[0], depth)?)),
             Op::Permute => {
                 let (of, axes) = normalize::permutation(graph, value)?;
-                (axes == [-1, -2]).then_some(())?;
-                Some(format!("{}.swapaxes(-1, -2)", self.tight_at(of, depth)?))
+                if axes == [-1, -2] {
+                    return Some(format!("{}.swapaxes(-1, -2)", self.tight_at(of, depth)?));
+                }
+                // A name may hold it with its last two axes swapped.
+                let swapped = |v: ValueId| normalize::permutation(graph, v).is_some_and(|(o, a)| o == of && swaps_last_two(&a, &axes));
+                let name = self.body.held(self.at).filter(|&(_, v)| swapped(v)).map(|(n, _)| graph.name(n)).min()?;
+                Some(format!("{name}.swapaxes(-1, -2)"))
             }
             _ => None,
         }
@@ -154,6 +159,16 @@ impl<'x> Speller<'x> {
 /// Whether `name` stands in `text` as a word.
 fn mentions(text: &str, name: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+}
+
+/// Whether one permutation is the other followed by a swap of the last two axes.
+fn swaps_last_two(a: &[i64], b: &[i64]) -> bool {
+    let len = a.len().max(b.len()).max(2) as i64;
+    let full = |axes: &[i64]| -> Vec<i64> { (-len..-(axes.len() as i64)).chain(axes.iter().copied()).collect() };
+    let (mut a, b) = (full(a), full(b));
+    let last = a.len() - 1;
+    a.swap(last - 1, last);
+    a == b
 }
 
 /// A float as Python writes it.

@@ -1,7 +1,8 @@
 //! The replacement as text: the expression that `after` returns, with gaps for its parameters and for the name by which a file knows `mlx.core`.
 
-use crate::syntax::ast::Expr;
-use crate::syntax::{Ranged, Source};
+use crate::syntax::ast::visitor::source_order::{SourceOrderVisitor, walk_expr};
+use crate::syntax::ast::{Expr, ExprName};
+use crate::syntax::{Ranged, Source, TextRange};
 
 /// A piece of the replacement.
 #[derive(Clone, Debug)]
@@ -99,7 +100,39 @@ fn read(expr: &Expr, parameters: &[&str], source: &Source<'_>, tight: bool, piec
                 }
             }
         }
-        _ => pieces.push(Piece::Text(source.slice(expr.range()).to_owned())),
+        _ => read_other(expr, parameters, source, pieces),
+    }
+}
+
+/// Any other expression: its text as it stands, with gaps where it names a parameter or the module.
+fn read_other(expr: &Expr, parameters: &[&str], source: &Source<'_>, pieces: &mut Vec<Piece>) {
+    let mut names = Vec::new();
+    Names { names: &mut names }.visit_expr(expr);
+    let mut copied = expr.start();
+    for name in names {
+        let gap = match name.id.as_str() {
+            "mx" => Piece::Module,
+            id if parameters.contains(&id) => Piece::Parameter(id.to_owned(), true),
+            _ => continue,
+        };
+        pieces.push(Piece::Text(source.slice(TextRange::new(copied, name.range.start())).to_owned()));
+        pieces.push(gap);
+        copied = name.range.end();
+    }
+    pieces.push(Piece::Text(source.slice(TextRange::new(copied, expr.end())).to_owned()));
+}
+
+/// Collects the names that an expression reads, in the order of the text.
+struct Names<'n, 'a> {
+    names: &'n mut Vec<&'a ExprName>,
+}
+
+impl<'a> SourceOrderVisitor<'a> for Names<'_, 'a> {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Name(name) => self.names.push(name),
+            _ => walk_expr(self, expr),
+        }
     }
 }
 

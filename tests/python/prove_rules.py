@@ -32,16 +32,43 @@ class Choose(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def branches(function):
+def calls_of(tree, name):
+    """Every call of `name` in `tree`, in the order of the text."""
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name]
+    return sorted(calls, key=lambda n: (n.lineno, n.col_offset))
+
+
+def with_helpers(function, helpers):
+    """The pattern with the helpers of its file that it calls as inner functions, so that their alternatives are chosen with its own."""
+    used = [h for name, h in helpers.items() if calls_of(function, name)]
+    used += [h for name, h in helpers.items() if h not in used and any(calls_of(u, name) for u in used)]
+    copy = ast.parse(ast.unparse(function)).body[0]
+    copy.body = used + copy.body
+    return ast.parse(ast.unparse(copy)).body[0]
+
+
+def drop_unused_parameters(function):
+    """Takes parameters that an inner function does not read in this reading, and their arguments, away: those wildcards are not bound."""
+    for helper in [n for n in function.body if isinstance(n, ast.FunctionDef)]:
+        read = {n.id for statement in helper.body for n in ast.walk(statement) if isinstance(n, ast.Name)}
+        kept = [i for i, a in enumerate(helper.args.args) if a.arg in read]
+        helper.args.args = [helper.args.args[i] for i in kept]
+        for call in calls_of(function, helper.name):
+            call.args = [call.args[i] for i in kept]
+
+
+def branches(function, helpers):
     """Each way to read a pattern: the choice of alternatives, and the function with them in place of `any_of`.
 
     Its parameters are cut to the wildcards that this reading binds. Readings that come to the same text are given once.
     """
-    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "any_of"]
+    function = with_helpers(function, helpers)
     seen = set()
-    for choice in itertools.product(*(range(len(call.args)) for call in calls)):
+    for choice in itertools.product(*(range(len(call.args)) for call in calls_of(function, "any_of"))):
         copy = Choose(choice).visit(ast.parse(ast.unparse(function)).body[0])
-        used = {n.id for statement in copy.body for n in ast.walk(statement) if isinstance(n, ast.Name)}
+        drop_unused_parameters(copy)
+        own = [statement for statement in copy.body if not isinstance(statement, ast.FunctionDef)]
+        used = {n.id for statement in own for n in ast.walk(statement) if isinstance(n, ast.Name)}
         copy.args.args = [a for a in copy.args.args if a.arg in used]
         if ast.unparse(copy) not in seen:
             seen.add(ast.unparse(copy))
@@ -130,18 +157,18 @@ def compare(row, before, after, guard, arguments, numerics):
     return measure.reason if numerics == "less precise" else measure.less_accurate()
 
 
-def prove_variant(label, functions, namespace, numerics):
+def prove_variant(label, functions, helpers, namespace, numerics):
     """Prints one line per dtype; returns how many runs there were and how many failures."""
-    before, after = functions
+    before, after, guard = functions
     runs = failures = 0
     for dtype_name, dtype in oracle.DTYPES.items():
         total = Row()
-        for choice, branch in branches(before):
+        for choice, branch in branches(before, helpers):
             row = Row()
             pattern = compiled(branch, namespace)
             for given in namespace["inputs"](dtype):
                 arguments = {a.arg: given[a.arg] for a in branch.args.args}
-                problem = compare(row, pattern, after, namespace.get("guard"), arguments, numerics)
+                problem = compare(row, pattern, after, guard, arguments, numerics)
                 if problem:
                     failures += 1
                     shapes = {k: getattr(v, "shape", v) for k, v in arguments.items()}
@@ -172,7 +199,10 @@ def prove(path):
             failures += 1
             continue
         after = namespace.get(variant.replace("before", "after", 1), namespace["after"])
-        counts = prove_variant(f"{path.stem} {variant}", (functions[variant], after), namespace, numerics)
+        guard = namespace.get(variant.replace("before", "guard", 1), namespace.get("guard"))
+        parts = ("before", "after", "guard", "inputs")
+        helpers = {name: n for name, n in functions.items() if name.split("_")[0] not in parts}
+        counts = prove_variant(f"{path.stem} {variant}", (functions[variant], after, guard), helpers, namespace, numerics)
         runs, failures = runs + counts[0], failures + counts[1]
     return runs, failures
 
