@@ -20,5 +20,6 @@ ARGUMENTS = {
     "no_scale": lambda mx, dtype: three(mx, dtype, 2, 4, 9, 16),
     "scores_in_float32": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 32), causal(mx, dtype, 9)),
     "repeated_heads": lambda mx, dtype: (heads(mx, dtype, 2, 4, 9, 16), *three(mx, dtype, 2, 2, 9, 16)[:2], 2),
+    "keys_stored_transposed": lambda mx, dtype: (heads(mx, dtype, 2, 9, 64), 4, causal(mx, dtype, 9)),
 }
 EXACT = {"mask_always_there", "no_scale"}

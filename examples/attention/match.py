@@ -69,3 +69,15 @@ def repeated_heads(q: mx.array, k: mx.array, v: mx.array, repeats: int):
     v = mx.repeat(v, repeats, axis=1)
     s = (q @ mx.swapaxes(k, 2, 3)) * 0.25
     return mx.softmax(s, -1) @ v
+
+
+def keys_stored_transposed(x: mx.array, heads: int, mask=None):
+    """CLIP transposes its keys where it splits the heads, and casts the mask to the scores."""
+    B, L, D = x.shape
+    queries = x.reshape(B, L, heads, D // heads).transpose(0, 2, 1, 3)
+    keys = (x * 0.5).reshape(B, L, heads, D // heads).transpose(0, 2, 3, 1)
+    values = queries * 2
+    scores = (queries * 0.25) @ keys
+    if mask is not None:
+        scores = scores + mask.astype(scores.dtype)
+    return mx.softmax(scores, axis=-1) @ values

@@ -19,7 +19,8 @@ pub fn remarks(file: &FileReport<'_>) -> String {
         let row = file.span(&lines, finding.range).0.row;
         let (id, how) = (&finding.transform, finding.applicability.as_str());
         line(&mut out, "", &format!("{}:{row}: {id} [{how}]: {}", readable(file.path), finding.message));
-        for reason in finding.rationale.iter().filter(|r| said.insert((id.as_str(), r.as_str()))) {
+        // The first line counts what this site costs, so it is never left out.
+        for (_, reason) in finding.rationale.iter().enumerate().filter(|(n, r)| said.insert((id.as_str(), r.as_str())) || *n == 0) {
             line(&mut out, "  ", reason);
         }
         for assumption in &finding.assumptions {

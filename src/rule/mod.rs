@@ -19,7 +19,7 @@ use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::TextRange;
 use elaborate::Plan;
 use guard::{Site, Truth};
-use load::Rule;
+use load::{Rule, Variant};
 use matcher::{Bound, Match};
 
 /// A place where a pattern matches but the rule does not apply, and why.
@@ -218,18 +218,7 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
         })
     };
     let spelling = |name: &str| wildcard(name).and_then(|v| speller.argument(v)).unwrap_or_else(|| name.to_owned());
-    let mut assumptions = Vec::new();
-    for w in &variant.wildcards {
-        let Some(value) = wildcard(&w.name) else { continue };
-        match (w.kind, facts.kind(value)) {
-            (Kind::Array, Kind::Array) => {}
-            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name))),
-            (wanted, kind) if wanted.is_number() && !kind.is_number() => {
-                assumptions.push(format!("`{}` is a Python number", spelling(&w.name)));
-            }
-            _ => {}
-        }
-    }
+    let mut assumptions = assumed_kinds(variant, &facts, &wildcard, &spelling);
     if let Some(guard) = &variant.guard {
         let site = Site { facts: &facts, graph: &analysis.graph, value: &wildcard, spelling: &spelling };
         match guard.evaluate(&site) {
@@ -265,6 +254,23 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
     assumptions.retain(|a: &String| seen.insert(a.clone()));
     let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
     Ok(Judgement { applicability, numerics, assumptions })
+}
+
+/// What the annotations of wildcards demand and facts do not prove.
+fn assumed_kinds(variant: &Variant, facts: &Facts<'_>, wildcard: &dyn Fn(&str) -> Option<ValueId>, spelling: &dyn Fn(&str) -> String) -> Vec<String> {
+    let mut assumptions = Vec::new();
+    for w in &variant.wildcards {
+        let Some(value) = wildcard(&w.name) else { continue };
+        match (w.kind, facts.kind(value)) {
+            (Kind::Array, Kind::Array) => {}
+            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name))),
+            (wanted, kind) if wanted.is_number() && !kind.is_number() => {
+                assumptions.push(format!("`{}` is a Python number", spelling(&w.name)));
+            }
+            _ => {}
+        }
+    }
+    assumptions
 }
 
 fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgement: Judgement, written: elaborate::Elaboration) -> Proposal {

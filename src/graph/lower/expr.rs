@@ -88,6 +88,13 @@ impl<'g> Lowerer<'_, 'g> {
                 let parts: Vec<&Expr> = e.key.as_deref().into_iter().chain([&*e.value]).collect();
                 self.comprehension(b':', &parts, &e.generators)
             }
+            _ => self.literal_or_other(expr),
+        };
+        (value, true)
+    }
+
+    fn literal_or_other(&mut self, expr: &'g Expr) -> ValueId {
+        match expr {
             Expr::NumberLiteral(e) => self.number(&e.value, e.range),
             Expr::StringLiteral(e) => {
                 let symbol = self.graph.symbol(e.value.to_str());
@@ -96,13 +103,13 @@ impl<'g> Lowerer<'_, 'g> {
             Expr::BooleanLiteral(e) => self.graph.leaf(Op::Bool(e.value)),
             Expr::NoneLiteral(_) => self.graph.leaf(Op::None),
             Expr::EllipsisLiteral(_) => self.graph.leaf(Op::Ellipsis),
-            Expr::BytesLiteral(e) => self.literal(e.range),
+            Expr::BytesLiteral(e) => self.text_of(e.range),
             _ => self.other(expr),
-        };
-        (value, true)
+        }
     }
 
-    fn literal(&mut self, range: TextRange) -> ValueId {
+    /// A constant of which only its text is known.
+    fn text_of(&mut self, range: TextRange) -> ValueId {
         let symbol = self.graph.symbol(self.source.slice(range));
         self.graph.leaf(Op::Literal(symbol))
     }
@@ -111,10 +118,10 @@ impl<'g> Lowerer<'_, 'g> {
         match number {
             Number::Int(n) => match n.as_i64() {
                 Some(n) => self.graph.int(n),
-                None => self.literal(range),
+                None => self.text_of(range),
             },
             Number::Float(x) => self.graph.float(*x),
-            Number::Complex { .. } => self.literal(range),
+            Number::Complex { .. } => self.text_of(range),
         }
     }
 

@@ -4,6 +4,7 @@
 mod arguments;
 mod call;
 mod expr;
+mod flow;
 mod frame;
 mod inline;
 mod stmt;

@@ -1,6 +1,8 @@
 //! What is proved of a value at a place: whether it is an array, a number or something else, and how many axes it has. Facts come forward from constructors,
 //! annotations, `__init__` and the API table, and backward from operations that only an `mx.array` survives. What is not proved is unknown, never a guess.
 
+mod axes;
+
 use std::cell::RefCell;
 
 use rustc_hash::FxHashMap;
@@ -10,7 +12,7 @@ use super::body::{BlockId, Body, Effect, Proved};
 use super::classes::module_class;
 use super::definitions::{ClassIndex, ModuleBinding};
 use super::value::{Op, Symbol, ValueId};
-use super::{Analysis, normalize};
+use super::Analysis;
 use crate::syntax::TextSize;
 use crate::syntax::ast::{self, Expr};
 
@@ -53,12 +55,6 @@ const MAX_DEPTH: u32 = 60;
 pub(super) const ELEMENTWISE: [&str; 34] = [
     "abs", "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "sigmoid", "erf", "erfinv", "sqrt", "rsqrt", "square", "negative",
     "floor", "ceil", "round", "sign", "reciprocal", "softmax", "astype", "stop_gradient", "contiguous", "cumsum", "cumprod", "sort", "zeros_like", "ones_like",
-];
-
-/// Modules of `mlx.nn` whose result has as many axes as their argument.
-const RANK_KEEPING_MODULES: [&str; 17] = [
-    "Linear", "QuantizedLinear", "Identity", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "RoPE", "GELU", "SiLU", "ReLU", "Tanh", "Sigmoid", "Softmax", "Dropout",
-    "Conv1d", "Conv2d",
 ];
 
 /// The facts that hold at one place of one scope.
@@ -141,40 +137,6 @@ impl<'x> Facts<'x> {
     /// How many axes `value` has, if it is an array.
     pub fn rank(&self, value: ValueId) -> Option<u8> {
         self.rank_at(value, 0)
-    }
-
-    /// How many axes `value` has at least, if it is an array: what shows even where [`Facts::rank`] does not know.
-    pub fn least_rank(&self, value: ValueId) -> u8 {
-        self.least_rank_at(value, 0)
-    }
-
-    fn least_rank_at(&self, value: ValueId, depth: u32) -> u8 {
-        if let Some(rank) = self.rank_at(value, depth) {
-            return rank;
-        }
-        if depth > MAX_DEPTH {
-            return 0;
-        }
-        let depth = depth + 1;
-        let graph = &self.analysis.graph;
-        let (op, operands) = graph.get(value);
-        match op {
-            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow => operands.iter().map(|&v| self.least_rank_at(v, depth)).max().unwrap_or(0),
-            Op::Neg | Op::Permute => self.least_rank_at(operands[0], depth),
-            Op::Item(_) => match graph.get(operands[0]) {
-                (Op::Mlx("split"), of) => self.least_rank_at(of[0], depth),
-                _ => 0,
-            },
-            Op::Index(_) => match graph.get(operands[1]) {
-                // Each slice keeps an axis, each `None` makes one.
-                (Op::Tuple, parts) => parts.iter().filter(|&&p| matches!(graph.op(p), Op::Slice | Op::None)).count() as u8,
-                _ => 0,
-            },
-            Op::Mlx(name) if ELEMENTWISE.contains(&name) => self.least_rank_at(operands[0], depth),
-            Op::Mlx("expand_dims") => self.least_rank_at(operands[0], depth) + 1,
-            Op::Gate => self.least_rank_at(operands[1], depth).min(self.least_rank_at(operands[2], depth)),
-            _ => 0,
-        }
     }
 
     fn kind_at(&self, value: ValueId, depth: u32) -> Kind {
@@ -436,161 +398,12 @@ impl<'x> Facts<'x> {
         let first = modules.next()??;
         modules.all(|m| m == Some(first)).then_some(first)
     }
-
-    // Axes.
-
-    fn rank_at(&self, value: ValueId, depth: u32) -> Option<u8> {
-        if let Some(&rank) = self.ranks.get(&value) {
-            return Some(rank);
-        }
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        let depth = depth + 1;
-        let graph = &self.analysis.graph;
-        let (op, operands) = graph.get(value);
-        match op {
-            Op::Int(_) | Op::Float(_) | Op::Dim(_) => Some(0),
-            Op::Mlx(name) => self.rank_of_mlx(name, operands, depth),
-            Op::Permute => self.rank_at(operands[0], depth),
-            Op::Neg => self.rank_at(operands[0], depth),
-            Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div => self.rank_of_broadcast(operands, depth),
-            Op::MatMul => match (self.rank_at(operands[0], depth)?, self.rank_at(operands[1], depth)?) {
-                (0, _) | (_, 0) => None,
-                (1, 1) => Some(0),
-                (1, n) | (n, 1) => Some(n - 1),
-                (m, n) => Some(m.max(n)),
-            },
-            Op::Gate => {
-                let then = self.rank_at(operands[1], depth)?;
-                (self.rank_at(operands[2], depth)? == then).then_some(then)
-            }
-            Op::Item(_) => match graph.get(operands[0]) {
-                (Op::Mlx("split"), of) => self.rank_at(of[0], depth),
-                _ => None,
-            },
-            Op::Index(_) => self.rank_of_subscript(operands[0], operands[1], depth),
-            Op::Attr(name, _) => {
-                let class = self.class_of(operands[0], depth)?;
-                let mut ranks = self.analysis.classes.attribute(class, name).iter().map(|&v| self.rank_at(v, depth));
-                let first = ranks.next()??;
-                ranks.all(|r| r == Some(first)).then_some(first)
-            }
-            Op::Apply | Op::Call(..) => self.rank_of_call(operands, depth),
-            _ => None,
-        }
-    }
-
-    fn rank_of_broadcast(&self, operands: &[ValueId], depth: u32) -> Option<u8> {
-        let mut rank = 0;
-        for &operand in operands {
-            let is_number = self.kind_at(operand, depth).is_number();
-            rank = rank.max(if is_number { 0 } else { self.rank_at(operand, depth)? });
-        }
-        Some(rank)
-    }
-
-    /// How many axes a shape argument stands for: a tuple of so many numbers, or one number.
-    fn rank_of_shape(&self, shape: ValueId, depth: u32) -> Option<u8> {
-        let graph = &self.analysis.graph;
-        match graph.get(shape) {
-            (Op::Tuple | Op::List, items) if !items.iter().any(|&v| graph.op(v) == Op::Star) => u8::try_from(items.len()).ok(),
-            (Op::Shape, &[of]) => self.rank_at(of, depth),
-            _ if self.kind_at(shape, depth) == Kind::Int => Some(1),
-            _ => None,
-        }
-    }
-
-    fn rank_of_mlx(&self, name: &str, operands: &[ValueId], depth: u32) -> Option<u8> {
-        let graph = &self.analysis.graph;
-        let of = |n: usize| self.rank_at(*operands.get(n)?, depth);
-        match name {
-            "zeros" | "ones" | "full" => self.rank_of_shape(operands[0], depth),
-            "reshape" | "broadcast_to" | "unflatten" if name != "unflatten" => self.rank_of_shape(operands[1], depth),
-            "arange" | "linspace" => Some(1),
-            "eye" | "tri" | "identity" => Some(2),
-            "array" => match graph.get(operands[0]) {
-                (Op::Int(_) | Op::Float(_) | Op::Bool(_), _) => Some(0),
-                (Op::List, items) if items.iter().all(|&v| graph.number(v).is_some()) => Some(1),
-                _ if self.kind_at(operands[0], depth).is_number() => Some(0),
-                _ => None,
-            },
-            "expand_dims" => graph.as_int(operands[1]).and_then(|_| of(0)).map(|r| r + 1),
-            "mean" | "sum" | "max" | "min" | "prod" | "var" | "std" | "logsumexp" | "argmax" | "argmin" => match (graph.op(operands[1]), graph.op(operands[2])) {
-                (_, Op::Bool(true)) => of(0),
-                (Op::None, Op::Bool(false)) => Some(0),
-                (Op::Int(_), Op::Bool(false)) => of(0)?.checked_sub(1),
-                _ => None,
-            },
-            "concatenate" => match graph.get(operands[0]) {
-                // All parts have the same number of axes, or the call raises.
-                (Op::List | Op::Tuple, parts) => parts.iter().find_map(|&v| self.rank_at(v, depth)),
-                _ => None,
-            },
-            "where" => self.rank_of_broadcast(operands, depth),
-            "repeat" if graph.op(operands[2]) != Op::None => of(0),
-            "take_along_axis" | "put_along_axis" => of(0),
-            "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => of(0),
-            "fast.scaled_dot_product_attention" => Some(4),
-            _ if ELEMENTWISE.contains(&name) => of(0),
-            _ => None,
-        }
-    }
-
-    fn rank_of_subscript(&self, array: ValueId, index: ValueId, depth: u32) -> Option<u8> {
-        let graph = &self.analysis.graph;
-        let rank = i32::from(self.rank_at(array, depth)?);
-        let single = [index];
-        let parts = match graph.get(index) {
-            (Op::Tuple, parts) => parts,
-            _ => &single[..],
-        };
-        let mut change = 0;
-        for &part in parts {
-            change += match graph.op(part) {
-                Op::Slice | Op::Ellipsis => 0,
-                Op::None => 1,
-                _ if matches!(self.kind_at(part, depth), Kind::Int) => -1,
-                _ => return None,
-            };
-        }
-        u8::try_from(rank + change).ok()
-    }
-
-    fn rank_of_call(&self, operands: &[ValueId], depth: u32) -> Option<u8> {
-        let graph = &self.analysis.graph;
-        let argument = *operands.get(1)?;
-        if let Some(module) = self.module_of(operands[0]) {
-            return match module {
-                "Embedding" | "QuantizedEmbedding" => self.rank_at(argument, depth).map(|r| r + 1),
-                _ if RANK_KEEPING_MODULES.contains(&module) => self.rank_at(argument, depth),
-                _ => None,
-            };
-        }
-        let path = graph.path(operands[0])?;
-        match path {
-            "mlx.nn.MultiHeadAttention.create_additive_causal_mask" => Some(2),
-            "mlx.core.random.normal" => self.rank_of_shape(keyword(self.analysis, operands, "shape").unwrap_or(argument), depth),
-            "mlx.core.random.uniform" => self.rank_of_shape(keyword(self.analysis, operands, "shape").or(operands.get(3).copied())?, depth),
-            _ => {
-                let name = path.strip_prefix("mlx.nn.")?;
-                ACTIVATIONS.contains(&name).then(|| self.rank_at(argument, depth))?
-            }
-        }
-    }
 }
 
 /// Functions of `mlx.nn` that work element by element, or keep the shape.
 pub(super) const ACTIVATIONS: [&str; 16] = [
     "relu", "relu6", "gelu", "gelu_approx", "gelu_fast_approx", "silu", "sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "mish", "softmax", "log_softmax", "hardswish",
 ];
-
-fn keyword(analysis: &Analysis<'_>, operands: &[ValueId], name: &str) -> Option<ValueId> {
-    operands.iter().find_map(|&v| match analysis.graph.get(v) {
-        (Op::Keyword(k), &[value]) if analysis.graph.name(k) == name => Some(value),
-        _ => None,
-    })
-}
 
 /// The kind of what is one or the other.
 fn optional(a: Kind, b: Kind) -> Kind {
@@ -600,9 +413,4 @@ fn optional(a: Kind, b: Kind) -> Kind {
         (Kind::Int, Kind::Float) | (Kind::Float, Kind::Int) => Kind::Number,
         _ => Kind::Unknown,
     }
-}
-
-/// How many places a permutation moves, counted from the last axis: at least so many axes there are.
-pub fn permuted_axes(analysis: &Analysis<'_>, value: ValueId) -> Option<usize> {
-    normalize::permutation(&analysis.graph, value).map(|(_, axes)| axes.len())
 }

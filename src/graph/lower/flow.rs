@@ -1,0 +1,309 @@
+//! Branches, loops, `with`, `try` and `match`: where control flows together again, and what each name holds there.
+
+use smallvec::SmallVec;
+
+use super::Lowerer;
+use super::frame::Binding;
+use super::stmt::Flow;
+use crate::graph::body::{BlockId, Definition, Effect};
+use crate::graph::definitions::{locals_of, pattern_names, target_names};
+use crate::graph::value::{Op, Symbol, ValueId};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Ranged, TextSize};
+
+/// What one branch left behind: the names it changed, and whether control leaves it at its end.
+type Branch = (Vec<(Symbol, Option<Binding>)>, Flow);
+
+impl<'g> Lowerer<'_, 'g> {
+    pub(super) fn if_statement(&mut self, s: &'g ast::StmtIf) -> Flow {
+        self.if_chain(&s.test, &s.body, &s.elif_else_clauses, s.range.end())
+    }
+
+    fn if_chain(&mut self, test: &'g Expr, body: &'g [Stmt], rest: &'g [ast::ElifElseClause], end: TextSize) -> Flow {
+        let condition = self.expr(test);
+        self.effect(Effect::Enter(condition));
+        let then = self.branch(|l| l.statements(body));
+        self.effect(Effect::Else);
+        let otherwise = match rest.split_first() {
+            Some((clause, rest)) => {
+                self.restore_moments(&then, clause.range.start());
+                self.branch(|l| match &clause.test {
+                    Some(test) => l.if_chain(test, &clause.body, rest, end),
+                    None => l.statements(&clause.body),
+                })
+            }
+            None => (Vec::new(), Flow::Falls),
+        };
+        self.effect(Effect::Leave);
+        self.join(condition, then, otherwise, end)
+    }
+
+    /// Lower one branch and take the names back to where they were.
+    fn branch(&mut self, lower: impl FnOnce(&mut Self) -> Flow) -> Branch {
+        let outer: BlockId = self.enter_block(false);
+        let mark = self.frame().mark();
+        let flow = lower(self);
+        self.block = outer;
+        let changed = self.frame().rewind(mark);
+        (changed, flow)
+    }
+
+    /// At the start of an `else`, the names hold again what they held before the branch above it.
+    fn restore_moments(&mut self, branch: &Branch, from: TextSize) {
+        if self.inlining > 0 {
+            return;
+        }
+        for &(name, _) in &branch.0 {
+            let value = match self.frame().get(name) {
+                Some(binding) => binding.value,
+                None => self.graph.leaf(Op::Unbound(name)),
+            };
+            self.moment(name, value, from);
+        }
+    }
+
+    /// The names after an `if`: gates where both branches reach this place, else what the one branch left.
+    fn join(&mut self, condition: ValueId, then: Branch, otherwise: Branch, end: TextSize) -> Flow {
+        let (then, then_flow) = then;
+        let (otherwise, otherwise_flow) = otherwise;
+        let names: Vec<Symbol> = {
+            let mut seen = rustc_hash::FxHashSet::default();
+            then.iter().chain(&otherwise).map(|&(n, _)| n).filter(|&n| seen.insert(n)).collect()
+        };
+        let find = |branch: &[(Symbol, Option<Binding>)], name: Symbol| branch.iter().find(|b| b.0 == name).map(|b| b.1.clone());
+        for name in names {
+            let before = self.frame().get(name).cloned();
+            let a = find(&then, name).unwrap_or_else(|| before.clone());
+            let b = find(&otherwise, name).unwrap_or_else(|| before.clone());
+            let joined = match (then_flow, otherwise_flow) {
+                (Flow::Stops, Flow::Falls) => b,
+                (Flow::Falls, Flow::Stops) => a,
+                _ => self.merge(condition, name, a, b),
+            };
+            match joined {
+                Some(binding) => {
+                    if self.inlining == 0 {
+                        self.moment(name, binding.value, end);
+                    }
+                    self.frame().set(name, binding);
+                }
+                None => self.frame().remove(name),
+            }
+        }
+        if then_flow == Flow::Stops && otherwise_flow == Flow::Stops { Flow::Stops } else { Flow::Falls }
+    }
+
+    fn merge(&mut self, condition: ValueId, name: Symbol, a: Option<Binding>, b: Option<Binding>) -> Option<Binding> {
+        let unbound = |l: &mut Self| Binding { value: l.graph.leaf(Op::Unbound(name)), definitions: SmallVec::new() };
+        if a.is_none() && b.is_none() {
+            return None;
+        }
+        let a = a.unwrap_or_else(|| unbound(self));
+        let b = b.unwrap_or_else(|| unbound(self));
+        let value = self.graph.value(Op::Gate, &[condition, a.value, b.value]);
+        let mut definitions = a.definitions;
+        for d in b.definitions {
+            if !definitions.contains(&d) {
+                definitions.push(d);
+            }
+        }
+        Some(Binding { value, definitions })
+    }
+
+    // Joins that are not followed.
+
+    /// Give every name in `names` an unknown value, fed by all its assignments so far and by those that `later` will make.
+    fn forget(&mut self, names: &[Symbol], from: TextSize) -> Vec<(Symbol, u32)> {
+        self.joins += 1;
+        let join = self.joins;
+        let mut made = Vec::new();
+        for &name in names {
+            let old = self.frame().get(name).map_or_else(SmallVec::new, |b| b.definitions.clone());
+            let value = self.phi(join, name);
+            let mut definitions: SmallVec<[u32; 2]> = SmallVec::new();
+            if self.inlining == 0 {
+                let id = self.body.definitions.len() as u32;
+                let escapes = self.captured.contains(&name);
+                self.body.definitions.push(Definition { name, statement: None, feeds: old, uses: Vec::new(), escapes });
+                definitions.push(id);
+                made.push((name, id));
+                self.moment(name, value, from);
+            }
+            self.frame().set(name, Binding { value, definitions });
+        }
+        made
+    }
+
+    /// Every assignment made to `names` since definition `first` may reach the joins `into`.
+    fn feed(&mut self, into: &[(Symbol, u32)], first: usize) {
+        for &(name, join) in into {
+            for id in first..self.body.definitions.len() {
+                if self.body.definitions[id].name == name && id as u32 != join {
+                    self.body.definitions[join as usize].feeds.push(id as u32);
+                }
+            }
+        }
+    }
+
+    fn assigned_in(&mut self, bodies: &[&'g [Stmt]], extra: Vec<&'g str>) -> Vec<Symbol> {
+        let mut names = extra;
+        bodies.iter().for_each(|b| locals_of(b, &mut names));
+        let mut symbols: Vec<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+        let locals = &self.frames.last().expect("invariant: a scope is open").locals;
+        symbols.retain(|s| locals.contains(s));
+        symbols
+    }
+
+    pub(super) fn for_loop(&mut self, s: &'g ast::StmtFor) {
+        let iterable = self.expr(&s.iter);
+        self.effect(Effect::Enter(iterable));
+        let mut extra = Vec::new();
+        target_names(&s.target, &mut extra);
+        let names = self.assigned_in(&[&s.body, &s.orelse], extra);
+        self.looped(&names, s.body.first().map_or(s.range.end(), Ranged::start), s.range.end(), |l| {
+            l.joins += 1;
+            let join = l.joins;
+            let element = l.graph.value(Op::Element(l.body.name, join), &[iterable]);
+            l.store(&s.target, element, s.iter.range().end());
+            l.statements(&s.body);
+        });
+        self.statements(&s.orelse);
+        self.effect(Effect::Leave);
+    }
+
+    pub(super) fn while_loop(&mut self, s: &'g ast::StmtWhile) {
+        let mut extra = Vec::new();
+        named_targets(&s.test, &mut extra);
+        let names = self.assigned_in(&[&s.body, &s.orelse], extra);
+        self.looped(&names, s.range.start(), s.range.end(), |l| {
+            let test = l.expr(&s.test);
+            l.effect(Effect::Enter(test));
+            l.statements(&s.body);
+        });
+        self.statements(&s.orelse);
+        self.effect(Effect::Leave);
+    }
+
+    /// Lower a loop body once, with everything it assigns unknown before and after.
+    fn looped(&mut self, names: &[Symbol], start: TextSize, end: TextSize, lower: impl FnOnce(&mut Self)) {
+        let first = self.body.definitions.len();
+        let entry = self.forget(names, start);
+        self.bump();
+        let outer = self.enter_block(true);
+        lower(self);
+        self.block = outer;
+        self.bump();
+        self.feed(&entry, first);
+        let exit = self.forget(names, end);
+        self.feed(&exit, first);
+    }
+
+    /// A context manager may swallow what its body raises, so control may come out even where the body never falls through.
+    pub(super) fn with(&mut self, s: &'g ast::StmtWith) {
+        for item in &s.items {
+            let context = self.expr(&item.context_expr);
+            self.effect(Effect::Enter(context));
+            if let Some(target) = &item.optional_vars {
+                let value = self.opaque();
+                self.store(target, value, item.range.end());
+            }
+        }
+        let outer = self.enter_block(false);
+        let flow = self.statements(&s.body);
+        self.block = outer;
+        s.items.iter().for_each(|_| self.effect(Effect::Leave));
+        self.bump();
+        if flow == Flow::Stops {
+            let names = self.assigned_in(&[&s.body], Vec::new());
+            self.forget(&names, s.range.end());
+        }
+    }
+
+    pub(super) fn try_statement(&mut self, s: &'g ast::StmtTry) {
+        let marker = self.graph.leaf(Op::None);
+        self.effect(Effect::Enter(marker));
+        let first = self.body.definitions.len();
+        let outer = self.enter_block(false);
+        self.statements(&s.body);
+        let names = self.assigned_in(&[&s.body], Vec::new());
+        for ast::ExceptHandler::ExceptHandler(handler) in &s.handlers {
+            let joined = self.forget(&names, handler.range.start());
+            self.feed(&joined, first);
+            self.bump();
+            self.effect(Effect::Else);
+            if let Some(kind) = &handler.type_ {
+                self.expr(kind);
+            }
+            if let Some(name) = &handler.name {
+                let name = self.graph.symbol(name);
+                let value = self.opaque();
+                self.bind(name, value, None, handler.range.start());
+            }
+            self.statements(&handler.body);
+        }
+        self.effect(Effect::Else);
+        let joined = self.forget(&names, s.range.end());
+        self.feed(&joined, first);
+        self.statements(&s.orelse);
+        self.block = outer;
+        self.effect(Effect::Else);
+        self.bump();
+        let handlers: Vec<&'g [Stmt]> = s.handlers.iter().map(|ast::ExceptHandler::ExceptHandler(h)| &*h.body).collect();
+        let mut bodies = vec![&*s.body, &*s.orelse];
+        bodies.extend(handlers);
+        let extra = s.handlers.iter().filter_map(|ast::ExceptHandler::ExceptHandler(h)| h.name.as_ref()).map(|n| n.as_str()).collect();
+        let names = self.assigned_in(&bodies, extra);
+        let joined = self.forget(&names, s.finalbody.first().map_or(s.range.end(), Ranged::start));
+        self.feed(&joined, first);
+        self.statements(&s.finalbody);
+        self.effect(Effect::Leave);
+    }
+
+    pub(super) fn match_statement(&mut self, s: &'g ast::StmtMatch) {
+        let subject = self.expr(&s.subject);
+        self.escape_parts(subject);
+        self.effect(Effect::Enter(subject));
+        let first = self.body.definitions.len();
+        let mut extra = Vec::new();
+        let bodies: Vec<&'g [Stmt]> = s.cases.iter().map(|c| &*c.body).collect();
+        pattern_targets(s, &mut extra);
+        let names = self.assigned_in(&bodies, extra);
+        let outer = self.enter_block(false);
+        for case in &s.cases {
+            let joined = self.forget(&names, case.range.start());
+            self.feed(&joined, first);
+            self.effect(Effect::Else);
+            if let Some(guard) = &case.guard {
+                self.expr(guard);
+            }
+            self.statements(&case.body);
+        }
+        self.block = outer;
+        let joined = self.forget(&names, s.range.end());
+        self.feed(&joined, first);
+        self.bump();
+        self.effect(Effect::Leave);
+    }
+}
+
+/// Walrus targets inside an expression.
+fn named_targets<'a>(expr: &'a Expr, names: &mut Vec<&'a str>) {
+    struct Finder<'n, 'a>(&'n mut Vec<&'a str>);
+    impl<'a> ast::visitor::source_order::SourceOrderVisitor<'a> for Finder<'_, 'a> {
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            if let Expr::Named(named) = expr {
+                target_names(&named.target, self.0);
+            }
+            ast::visitor::source_order::walk_expr(self, expr);
+        }
+    }
+    ast::visitor::source_order::SourceOrderVisitor::visit_expr(&mut Finder(names), expr);
+}
+
+fn pattern_targets<'a>(s: &'a ast::StmtMatch, names: &mut Vec<&'a str>) {
+    for case in &s.cases {
+        pattern_names(&case.pattern, names);
+    }
+}
