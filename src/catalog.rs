@@ -49,12 +49,17 @@ pub const CATALOG: &[Entry] = &[
     transform!("layer-norm", "layer_norm", Kind::Rule),
     transform!("rms-norm", "rms_norm", Kind::Rule),
     transform!("attention", "attention", Kind::Rule),
+    // Of the fast operations above: the casts that a norm does not need once it is one operation.
+    transform!("redundant-upcast", "redundant_upcast", Kind::Rule),
     // Before anything that would read weights: casts move ahead of the evaluation.
     transform!("astype-before-eval", "astype_before_eval", Kind::Pass(passes::astype_before_eval::find)),
     // What attention left.
     transform!("precise-softmax", "precise_softmax", Kind::Rule),
     // After the fast operations, whose products are no sums of products any more.
     transform!("addmm", "addmm", Kind::Rule),
+    // Independent of all others.
+    transform!("take-along-axis", "take_along_axis", Kind::Rule),
+    transform!("concat-repeat", "concat_repeat", Kind::Rule),
     // Last: it changes what Python sees, and nothing above creates or removes a loop.
     transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
 ];

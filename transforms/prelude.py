@@ -39,3 +39,8 @@ def adds_to_scores(mask, q, k):
     scores = (*q.shape[:-1], k.shape[-2])
     fits = all(m in (1, n) for m, n in zip(reversed(mask.shape), reversed(scores)))
     return mask.dtype != mx.bool_ and mask.ndim <= 4 and fits
+
+
+def is_integer(value):
+    """Whether the array holds whole numbers, as indices do."""
+    return mx.issubdtype(value.dtype, mx.integer)

@@ -120,6 +120,8 @@ pub enum Effect {
 pub enum Proved {
     /// It is an `mx.array`.
     Array,
+    /// It is a Python `int`.
+    Int,
     /// It has so many axes.
     Rank(u8),
 }

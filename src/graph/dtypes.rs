@@ -326,7 +326,10 @@ impl Search<'_> {
                 _ => self.free(value),
             },
             "concatenate" | "stack" => match self.graph.get(operands[0]) {
-                (Op::List | Op::Tuple, parts) => self.promoted(&parts.to_vec(), false, depth),
+                (Op::List | Op::Tuple, parts) => self.promoted(parts, false, depth),
+                // [a] * n
+                (Op::Mul, &[list, _]) if self.graph.op(list) == Op::List => self.promoted(self.graph.operands(list), false, depth),
+                (Op::Mul, &[_, list]) if self.graph.op(list) == Op::List => self.promoted(self.graph.operands(list), false, depth),
                 _ => self.free(value),
             },
             "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "repeat" | "tile" | "transpose" | "swapaxes" | "moveaxis" | "take" | "take_along_axis" => {
@@ -342,22 +345,20 @@ impl Search<'_> {
         let Some(function) = api::function(name).or_else(|| api::method(name)).map(api::FunctionId::get) else { return self.free(value) };
         let parameters = function.params.iter().filter(|p| p.accepts != Accepts::Stream);
         let joined: Vec<ValueId> = operands.iter().zip(parameters).filter(|(_, p)| p.joins).map(|(&v, _)| v).collect();
-        if joined.is_empty() {
-            return self.free(value);
-        }
         match function.dtype {
+            DtypeRule::Bool => Type::Array(Dtype::Bool),
+            DtypeRule::Uint32 => Type::Array(Dtype::Uint32),
+            DtypeRule::Float32 => Type::Array(Dtype::Float32),
+            _ if joined.is_empty() => self.free(value),
             DtypeRule::Keep => self.type_of(joined[0], depth),
             DtypeRule::Float => self.floating(joined[0], depth),
             DtypeRule::Promote => self.promoted(&joined, false, depth),
             DtypeRule::PromoteFloat => self.promoted(&joined, true, depth),
-            DtypeRule::Bool => Type::Array(Dtype::Bool),
-            DtypeRule::Uint32 => Type::Array(Dtype::Uint32),
             // Floating dtypes are kept; integers are not needed here.
             DtypeRule::Sum | DtypeRule::Real => match self.type_of(joined[0], depth) {
                 Type::Array(dtype) if !dtype.is_floating() => Type::Unknown,
                 other => other,
             },
-            DtypeRule::Float32 => Type::Array(Dtype::Float32),
             DtypeRule::Unknown | DtypeRule::Argument => self.free(value),
         }
     }

@@ -281,28 +281,31 @@ impl Removal {
         }
     }
 
-    /// The edits that remove, and one that puts the comments of what goes above the statement of the root.
+    /// The edits that remove. Comments of a removed statement stay where it was; those of the root go above its statement.
     fn edits(&self, plan: &Plan<'_>, mut comments: Vec<TextRange>) -> Vec<Edit> {
         let source = plan.analysis.source;
         let outermost = |r: &TextRange, all: &[TextRange]| !all.iter().any(|o| o != r && o.contains_range(*r));
+        let own_lines = |comments: &[TextRange], at: TextSize| -> String {
+            let indentation = source.indentation(at);
+            comments.iter().map(|&c| format!("{indentation}{}{}", source.slice(c), source.newline())).collect()
+        };
         let all: Vec<TextRange> = self.ranges(plan.body).collect();
         let mut lines: Vec<TextRange> = Vec::new();
+        let mut edits = Vec::new();
         for range in all.iter().filter(|r| outermost(r, &all)) {
             let line = TextRange::new(source.line_start(range.start()), source.full_line_end(range.end()));
-            comments.extend(source.comments_in(line));
-            lines.push(line);
+            match source.comments_in(line) {
+                [] => lines.push(line),
+                kept => edits.push(Edit::replace(line, own_lines(kept, range.start()))),
+            }
         }
         lines.extend(&self.helpers);
         lines.sort_by_key(|r| r.start());
-        let mut edits: Vec<Edit> = lines.iter().map(|&l| Edit::delete(with_blank_line(plan, l, &lines))).collect();
+        edits.extend(lines.iter().map(|&l| Edit::delete(with_blank_line(plan, l, &lines))));
         comments.sort_by_key(|c| c.start());
-        comments.dedup();
         if !comments.is_empty() {
             let start = plan.body.statements[plan.root.statement as usize].range.start();
-            let line = source.line_start(start);
-            let indentation = source.indentation(start);
-            let text: String = comments.iter().map(|&c| format!("{indentation}{}{}", source.slice(c), source.newline())).collect();
-            edits.push(Edit::insert(line, text));
+            edits.push(Edit::insert(source.line_start(start), own_lines(&comments, start)));
         }
         edits
     }

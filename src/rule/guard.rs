@@ -25,6 +25,8 @@ pub enum Condition {
     PromotesInto(String, String),
     /// `is_floating(x.dtype)`: refuted where the dtype is known to be otherwise.
     Floating(String),
+    /// `is_integer(i)`.
+    Integer(String),
     /// `broadcasts_into(c, a, b)`.
     BroadcastsInto(String, String, String),
     /// `adds_to_scores(mask, q, k)`.
@@ -119,6 +121,7 @@ impl Condition {
         match (e.func.as_name_expr().map(|n| n.id.as_str()), &names[..]) {
             (Some("is_number"), [name]) => Self::Number(name.clone()),
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
+            (Some("is_integer"), [name]) => Self::Integer(name.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
             (Some("adds_to_scores"), [mask, ..]) => Self::AddsToScores(mask.clone()),
@@ -163,6 +166,12 @@ impl Condition {
             Self::Floating(name) => match (site.value)(name) {
                 Some(value) if dtypes::is_integer(site.graph, site.facts, value) => {
                     Truth::False(format!("`{}` does not hold floating point numbers", (site.spelling)(name)))
+                }
+                _ => Truth::True,
+            },
+            Self::Integer(name) => match (site.value)(name) {
+                Some(value) if !dtypes::is_integer(site.graph, site.facts, value) => {
+                    Truth::Unknown(vec![format!("`{}` holds integers", (site.spelling)(name))])
                 }
                 _ => Truth::True,
             },

@@ -322,6 +322,11 @@ fn is_kernel(graph: &Graph, value: ValueId) -> bool {
     match graph.get(value) {
         (Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient"), _) => false,
         (Op::Mlx(_) | Op::MatMul, _) => true,
+        // Slices are views; index arrays gather.
+        (Op::Index(_), operands) => match graph.get(operands[1]) {
+            (Op::Tuple, parts) => parts.iter().any(|&p| graph.is_arrayish(p)),
+            _ => graph.is_arrayish(operands[1]),
+        },
         (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => operands.iter().any(|&v| graph.number(v).is_none()),
         _ => false,
     }

@@ -198,7 +198,7 @@ def prove(path):
             print(f"FAILED {path.stem} {variant}: numerics names no class for it")
             failures += 1
             continue
-        after = namespace.get(variant.replace("before", "after", 1), namespace["after"])
+        after = namespace.get(variant.replace("before", "after", 1), namespace.get("after"))
         guard = namespace.get(variant.replace("before", "guard", 1), namespace.get("guard"))
         parts = ("before", "after", "guard", "inputs")
         helpers = {name: n for name, n in functions.items() if name.split("_")[0] not in parts}

@@ -75,6 +75,9 @@ impl<'x> Facts<'x> {
             }
             match proof.proved {
                 Proved::Array => facts.prove_array(proof.value),
+                Proved::Int => {
+                    facts.kinds.borrow_mut().insert(proof.value, Kind::Int);
+                }
                 Proved::Rank(rank) => {
                     facts.ranks.insert(proof.value, rank);
                 }

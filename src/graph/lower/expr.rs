@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::frame::Frame;
 use super::{Lowerer, MAX_DEPTH};
-use crate::graph::body::Effect;
+use crate::graph::body::{Effect, Proved};
 use crate::graph::definitions::target_names;
 use crate::graph::value::{Comparison, Op, Operands, Symbol, ValueId};
 use crate::syntax::ast::{self, CmpOp, Expr, Number, Operator, UnaryOp};
@@ -235,6 +235,14 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// `left op right`.
     pub(super) fn binary(&mut self, op: Operator, left: ValueId, right: ValueId) -> ValueId {
+        if op == Operator::Mult {
+            // A list is repeated by a whole number or not at all.
+            match (self.graph.op(left), self.graph.op(right)) {
+                (Op::List, _) => self.prove(right, Proved::Int),
+                (_, Op::List) => self.prove(left, Proved::Int),
+                _ => {}
+            }
+        }
         let op = match op {
             Operator::Add => Op::Add,
             Operator::Sub => Op::Sub,
