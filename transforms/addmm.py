@@ -1,7 +1,7 @@
 """Use `mx.addmm` for a matrix product to which something is added.
 
 `a @ b + c` writes the product to memory and reads it again for the sum. `mx.addmm(c, a, b)` adds while the product is still in
-registers: one kernel and one temporary less, and for half precision one rounding less.
+registers: one kernel and one temporary less, and for half precision one rounding less. A factor of the product is `alpha`.
 
 `c` must be an `mx.array` that broadcasts into the product; the fast operation refuses numbers, and a `c` that would enlarge the
 product. All three dtypes should be the same: with a float32 `c` the matrices are copied to float32 first, which is slower than
@@ -10,12 +10,18 @@ matrix-vector kernel for it: leave it where one token at a time is decoded on CU
 """
 
 import mlx.core as mx
-from prelude import broadcasts_into
+from prelude import any_of, broadcasts_into
 
 group = "operations"
 guide = "Operations: mx.addmm"
 gain = "1.09 to 1.15 times faster from 2 to 2048 rows in bfloat16, but slower with a single row on CUDA (NVIDIA H200)"
-numerics = {"before": "more precise"}
+numerics = {
+    "before": "more precise",
+    "before_minus": "more precise",
+    "before_less": "more precise",
+    "before_scaled": "more precise",
+    "before_minus_scaled": "more precise",
+}
 
 
 def before(a: mx.array, b: mx.array, c: mx.array):
@@ -26,22 +32,45 @@ def after(a, b, c):
     return mx.addmm(c, a, b)
 
 
+def before_minus(a: mx.array, b: mx.array, c: mx.array):
+    return c - a @ b
+
+
+def after_minus(a, b, c):
+    return mx.addmm(c, a, b, alpha=-1)
+
+
+def before_less(a: mx.array, b: mx.array, c: mx.array):
+    return a @ b - c
+
+
+def after_less(a, b, c):
+    return mx.addmm(c, a, b, beta=-1)
+
+
+def before_scaled(a: mx.array, b: mx.array, c: mx.array, s: float):
+    return any_of(s * (a @ b), (s * a) @ b, a @ (s * b)) + c
+
+
+def after_scaled(a, b, c, s):
+    return mx.addmm(c, a, b, alpha=s)
+
+
+def before_minus_scaled(a: mx.array, b: mx.array, c: mx.array, s: float):
+    return c - any_of(s * (a @ b), (s * a) @ b, a @ (s * b))
+
+
+def after_minus_scaled(a, b, c, s):
+    return mx.addmm(c, a, b, alpha=-s)
+
+
 def guard(a, b, c):
     return broadcasts_into(c, a, b) and a.dtype == b.dtype and a.dtype == c.dtype
 
 
 def inputs(dtype):
-    shapes = [
-        ((3, 4), (4, 5), (5,)),
-        ((3, 4), (4, 5), (3, 5)),
-        ((3, 4), (4, 5), (3, 1)),
-        ((2, 3, 64), (64, 5), (5,)),
-        ((2, 3, 64), (2, 64, 5), (2, 1, 5)),
-        ((64,), (64, 5), (5,)),
-        ((3, 64), (64,), (3,)),
-        ((0, 4), (4, 5), (5,)),
-        ((3, 4), (4, 5), ()),
-    ]
-    for group in shapes:
+    matrices = [((3, 4), (4, 5), c) for c in [(5,), (3, 5), (3, 1), ()]]
+    batches = [((2, 3, 64), (64, 5), (5,)), ((2, 3, 64), (2, 64, 5), (2, 1, 5)), ((64,), (64, 5), (5,)), ((3, 64), (64,), (3,)), ((0, 4), (4, 5), (5,))]
+    for group in matrices + batches:
         a, b, c = (mx.random.normal(s, key=mx.random.key(n)).astype(dtype) for n, s in enumerate(group))
-        yield {"a": a, "b": b, "c": c}
+        yield {"a": a, "b": b, "c": c, "s": 0.3}

@@ -41,7 +41,9 @@ impl<'x> Speller<'x> {
 
     fn tight_at(&self, value: ValueId, depth: u32) -> Option<String> {
         let text = self.spell(value, depth)?;
-        Some(if is_tight(&text) { text } else { format!("({text})") })
+        // A number takes no attribute in any rule, so beside an operator it needs no parentheses.
+        let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        Some(if number || is_tight(&text) { text } else { format!("({text})") })
     }
 
     /// The name by which the file knows `mlx.core`, or something inside it.
@@ -104,9 +106,7 @@ impl<'x> Speller<'x> {
         if let Some(text) = self.written(value) {
             return Some(text);
         }
-        // Numbers need no parentheses beside an operator.
-        let side = |v: ValueId| if graph.number(v).is_some_and(|n| n >= 0.0) { self.spell(v, depth) } else { self.tight_at(v, depth) };
-        let binary = |sign: &str| Some(format!("{} {sign} {}", side(operands[0])?, side(operands[1])?));
+        let binary = |sign: &str| Some(format!("{} {sign} {}", self.tight_at(operands[0], depth)?, self.tight_at(operands[1], depth)?));
         match op {
             Op::Attr(name, _) => Some(format!("{}.{}", self.tight_at(operands[0], depth)?, graph.name(name))),
             Op::Dim(n) => Some(format!("{}.shape[{n}]", self.tight_at(operands[0], depth)?)),
