@@ -1,8 +1,9 @@
 //! Weights that are evaluated and then cast: `mx.eval(w)` moves behind the cast that follows it.
 //!
 //! Neither statement depends on the other, so values, dtypes and keys stay the same; only what is in memory at once changes. The move is proposed where it
-//! can free something: the evaluation and the cast stand side by side, and nothing of this scope holds the uncast arrays afterwards.
+//! can free something: nothing between the evaluation and the cast speaks of the arrays, and nothing of this scope holds the uncast ones afterwards.
 
+mod between;
 mod cast;
 
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
@@ -18,6 +19,9 @@ use cast::{Cast, Form, cast};
 
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Lazy evaluation: cast weights before mx.eval";
+
+/// So many assignments of other things may stand between the evaluation and the cast.
+const MAX_BETWEEN: usize = 3;
 
 /// Find every evaluation that is followed by a cast of what it evaluates.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
@@ -98,9 +102,16 @@ impl<'x> Blocks<'_, 'x> {
         let mut evaluated: Vec<Evaluated<'x>> = call.arguments.args.iter().filter_map(argument).collect();
         let mut last = None;
         let mut assumptions = Vec::new();
+        let mut calls = Vec::new();
         for (n, statement) in after.iter().enumerate() {
-            let Some(cast) = cast(self.place, statement) else { break };
-            let Some(one) = evaluated.iter_mut().find(|e| e.now == cast.from) else { break };
+            let own = cast(self.place, statement).and_then(|c| evaluated.iter_mut().find(|e| e.now == c.from).map(|e| (c, e)));
+            let Some((cast, one)) = own else {
+                match between::lets_pass(self.place, statement, call) {
+                    Some(calls_something) if last.is_none() && calls.len() < MAX_BETWEEN => calls.push(calls_something),
+                    _ => break,
+                }
+                continue;
+            };
             if !self.place.has_own_lines(statement.range()) || !fits(one.argument, cast.form) {
                 break;
             }
@@ -115,6 +126,9 @@ impl<'x> Blocks<'_, 'x> {
             last = Some((n, statement));
         }
         let (n, last) = last?;
+        if calls.contains(&true) {
+            assumptions.push("no call between the two needs the arrays evaluated".to_owned());
+        }
         if !self.place.has_own_lines(evaluation.range()) {
             return None;
         }
@@ -156,7 +170,7 @@ impl<'x> Blocks<'_, 'x> {
     fn module_assumption(&self, name: &ast::ExprName) -> Option<String> {
         let value = self.place.value_of(&name.id, name.range.start());
         let proved = value.is_some_and(|v| self.is_module(v));
-        (!proved).then(|| format!("assumes that `{}` is a module of `mlx.nn`", name.id))
+        (!proved).then(|| format!("`{}` is a module of `mlx.nn`", name.id))
     }
 
     fn is_module(&self, value: ValueId) -> bool {
@@ -342,6 +356,21 @@ mod tests {
         let body = "mx.eval(given.parameters())\ngiven.set_dtype(dt)\n";
         assert_eq!(safe(body), body);
         assert_eq!(fixed(body, Applicability::Unsafe), "given.set_dtype(dt)\nmx.eval(given.parameters())\n");
+    }
+
+    #[test]
+    fn other_assignments_may_stand_between() {
+        let body = "w = mx.load(path)\nmx.eval(w)\nn = given\nw = w.astype(dt)\n";
+        assert_eq!(safe(body), "w = mx.load(path)\nn = given\nw = w.astype(dt)\nmx.eval(w)\n");
+        let called = body.replace("n = given", "n = given(path)");
+        assert_eq!(safe(&called), called);
+        assert_eq!(fixed(&called, Applicability::Unsafe), "w = mx.load(path)\nn = given(path)\nw = w.astype(dt)\nmx.eval(w)\n");
+        for between in
+            ["n = len(w)", "n = mx.get_peak_memory()", "print(n)", "n = (w := given)", "del n", "if n:\n    n = 1", "given.n = 1", "path.unlink()"]
+        {
+            let body = body.replace("n = given", between);
+            assert_eq!(fixed(&body, Applicability::Unsafe), body);
+        }
     }
 
     #[test]

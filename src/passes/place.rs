@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Definition, DefinitionId, StatementId};
@@ -22,12 +22,14 @@ pub(super) struct Place<'x> {
     values: OnceCell<FxHashMap<TextRange, ValueId>>,
     statements: OnceCell<FxHashMap<TextRange, StatementId>>,
     definitions: OnceCell<FxHashMap<Symbol, Vec<DefinitionId>>>,
+    /// Which joins a definition feeds.
+    joins: OnceCell<FxHashMap<DefinitionId, Vec<DefinitionId>>>,
 }
 
 impl<'x> Place<'x> {
     /// Look at `body`.
     pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body) -> Self {
-        Self { analysis, body, values: OnceCell::new(), statements: OnceCell::new(), definitions: OnceCell::new() }
+        Self { analysis, body, values: OnceCell::new(), statements: OnceCell::new(), definitions: OnceCell::new(), joins: OnceCell::new() }
     }
 
     /// The file's text and tree.
@@ -86,6 +88,11 @@ impl<'x> Place<'x> {
         statements.get(&range).copied()
     }
 
+    /// The definitions of `name` that `statement` makes.
+    pub(super) fn definitions_by(&self, name: Symbol, statement: StatementId) -> impl Iterator<Item = DefinitionId> + '_ {
+        self.definitions_of(name).filter(move |(_, d)| d.statement == Some(statement)).map(|(id, _)| id)
+    }
+
     /// The definitions of `name`, in the order of the text.
     pub(super) fn definitions_of(&self, name: Symbol) -> impl Iterator<Item = (DefinitionId, &'x Definition)> + '_ {
         let index = self.definitions.get_or_init(|| {
@@ -99,19 +106,24 @@ impl<'x> Place<'x> {
         ids.iter().map(|&id| (id, &self.body.definitions[id as usize]))
     }
 
-    /// Every place that may read what `from` assign to `name`, through joins too.
-    pub(super) fn reads_reached(&self, name: Symbol, from: &[DefinitionId]) -> Vec<TextRange> {
-        let mut reached = from.to_vec();
-        let mut next = 0;
-        while let Some(&at) = reached.get(next) {
-            next += 1;
-            for (id, definition) in self.definitions_of(name) {
-                if definition.feeds.contains(&at) && !reached.contains(&id) {
-                    reached.push(id);
-                }
+    /// Every place that may read what the definitions `from` assign, through joins too.
+    pub(super) fn reads_reached(&self, from: &[DefinitionId]) -> Vec<TextRange> {
+        let joins = self.joins.get_or_init(|| {
+            let mut joins: FxHashMap<DefinitionId, Vec<DefinitionId>> = FxHashMap::default();
+            for (definition, id) in self.body.definitions.iter().zip(0..) {
+                definition.feeds.iter().for_each(|&feed| joins.entry(feed).or_default().push(id));
             }
+            joins
+        });
+        let mut seen: FxHashSet<DefinitionId> = from.iter().copied().collect();
+        let mut waiting = from.to_vec();
+        let mut reads = Vec::new();
+        while let Some(at) = waiting.pop() {
+            reads.extend_from_slice(&self.body.definitions[at as usize].uses);
+            let fed = joins.get(&at).map_or(&[][..], |fed| fed);
+            waiting.extend(fed.iter().copied().filter(|&id| seen.insert(id)));
         }
-        reached.iter().flat_map(|&id| self.body.definitions[id as usize].uses.iter().copied()).collect()
+        reads
     }
 
     /// The facts that hold when `expr`, a part of `statement`, has been evaluated.

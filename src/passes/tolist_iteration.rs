@@ -181,12 +181,11 @@ impl<'x> Loops<'_, 'x> {
     fn is_read_only_at(&self, name: &str, range: TextRange, reads: &[Read]) -> bool {
         let place = self.place;
         let (Some(symbol), Some(statement)) = (place.analysis.graph.known_symbol(name), place.statement(range)) else { return false };
-        let own: Vec<_> = place.definitions_of(symbol).filter(|(_, d)| d.statement == Some(statement)).collect();
-        let ids: Vec<_> = own.iter().map(|&(id, _)| id).collect();
-        if ids.is_empty() || place.reads_reached(symbol, &ids).iter().any(|use_| !reads.iter().any(|r| r.element == *use_)) {
+        let own: Vec<_> = place.definitions_by(symbol, statement).collect();
+        if own.is_empty() || place.reads_reached(&own).iter().any(|use_| !reads.iter().any(|r| r.element == *use_)) {
             return false;
         }
-        if !own.iter().any(|(_, d)| d.escapes) {
+        if !own.iter().any(|&id| place.body.definitions[id as usize].escapes) {
             return true;
         }
         if place.is_module() {
@@ -248,13 +247,13 @@ impl<'x> Loops<'_, 'x> {
                 }
             }
             // `int(x)` and `float(x)` take anything: only `.item()` speaks for an array.
-            Origin::Perhaps if use_.reads.iter().any(|r| r.is_item) => assumptions.push(format!("assumes that `{}` is an `mx.array`", shorten(text))),
+            Origin::Perhaps if use_.reads.iter().any(|r| r.is_item) => assumptions.push(format!("`{}` is an `mx.array`", shorten(text))),
             Origin::Perhaps | Origin::Other => return None,
         }
         match rank {
             Some(rank) if rank != wanted => return None,
             Some(_) => {}
-            None => assumptions.push(format!("assumes that `{}` has {}", shorten(text), if wanted == 1 { "one axis" } else { "two axes" })),
+            None => assumptions.push(format!("`{}` has {}", shorten(text), if wanted == 1 { "one axis" } else { "two axes" })),
         }
         let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
         Some(Verdict { applicability, suffix: ".tolist()", assumptions })
@@ -537,8 +536,12 @@ mod tests {
                 "a = a.flatten()\na_list = a.tolist()\nfor i in range(len(a)):\n    out(i, a_list[i], float(a_list[i]))\n",
             ),
             (
-                "n = a.shape[0]\nfor i in range(1, n):\n    out(a[i].item(), a[i - 1])\n",
-                "n = a.shape[0]\na_list = a.flatten().tolist()\nfor i in range(1, n):\n    out(a_list[i], a[i - 1])\n",
+                "n = a.shape[0]\nfor i in range(1, n):\n    out(a[i].item(), int(a[i - 1]), a[i + 1].item())\n",
+                "n = a.shape[0]\na_list = a.flatten().tolist()\nfor i in range(1, n):\n    out(a_list[i], int(a_list[i - 1]), a[i + 1].item())\n",
+            ),
+            (
+                "for i in range(len(a) - 1):\n    out(a[i + 1].item() - a[i].item(), a[i - 2].item())\n",
+                "a_list = a.flatten().tolist()\nfor i in range(len(a) - 1):\n    out(a_list[i + 1] - a_list[i], a[i - 2].item())\n",
             ),
             ("xs = [a[i].item() for i in range(a.shape[0])]\n", "a_list = a.flatten().tolist()\nxs = [a_list[i] for i in range(a.shape[0])]\n"),
             (

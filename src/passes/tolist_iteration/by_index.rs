@@ -7,7 +7,7 @@ use crate::graph::value::{Op, ValueId};
 use crate::passes::place::{Place, is_builtin};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
-use crate::syntax::{Edit, Ranged, TextRange};
+use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 
 use super::origin::axes;
 use super::reads::{Read, number_read};
@@ -19,9 +19,19 @@ const HARMLESS: [&str; 12] = ["len", "enumerate", "zip", "sum", "min", "max", "l
 /// A loop that counts through the places of something.
 struct Counter<'x> {
     name: &'x str,
+    /// Its first value.
+    start: i64,
     /// Below which number it stays.
     bound: ValueId,
     bound_text: TextRange,
+}
+
+/// `a[i + offset]`, read as a number.
+#[derive(Clone, Copy)]
+struct Element<'x> {
+    array: &'x ast::ExprName,
+    offset: i64,
+    read: Read,
 }
 
 /// Where the new statement goes, and what it is for.
@@ -79,9 +89,10 @@ fn counter<'x>(place: &Place<'_>, iterable: &'x Expr, target: &'x Expr) -> Optio
         [_, start, bound, step] => (bound, Some(start), Some(step)),
         _ => return None,
     };
-    let at_least = |value: Option<ValueId>, least: i64| value.is_none_or(|v| graph.as_int(v).is_some_and(|n| n >= least));
     let bound_text = call.arguments.args.get(usize::from(start.is_some()))?.range();
-    (at_least(start, 0) && at_least(step, 1)).then_some(Counter { name: &name.id, bound, bound_text })
+    let start = start.map_or(Some(0), |v| graph.as_int(v))?;
+    let step = step.map_or(Some(1), |v| graph.as_int(v))?;
+    (start >= 0 && step >= 1).then_some(Counter { name: &name.id, start, bound, bound_text })
 }
 
 fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>, site: &Site, iterable: &Expr) -> Vec<Proposal> {
@@ -89,7 +100,7 @@ fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>
         return Vec::new();
     }
     let Some(facts) = loops.place.facts(site.statement, iterable) else { return Vec::new() };
-    let mut names: Vec<&str> = seen.reads.iter().map(|(array, _)| &*array.id).collect();
+    let mut names: Vec<&str> = seen.reads.iter().map(|e| &*e.array.id).collect();
     names.sort_unstable();
     names.dedup();
     names.retain(|name| !seen.touched.contains(name));
@@ -99,26 +110,29 @@ fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>
 fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>, site: &Site, facts: &Facts<'_>, array: &str) -> Option<Proposal> {
     let place = loops.place;
     let value = place.value_of(array, site.statement.start())?;
-    let own: Vec<&(&ast::ExprName, Read)> = seen.reads.iter().filter(|(name, _)| name.id.as_str() == array).collect();
+    // A list checks its bounds: every index must lie inside, or be the last element counted from the end.
+    let slack = slack(place, facts, counter.bound, value);
+    let is_inside = |e: &&Element<'_>| counter.start + e.offset >= -1 && e.offset <= slack.unwrap_or(0);
+    let own: Vec<Element<'_>> = seen.reads.iter().filter(|e| e.array.id.as_str() == array).filter(is_inside).copied().collect();
     // Whoever changes an array in place makes it another value from there on, under every name that holds it.
-    let offsets = own.iter().map(|(name, _)| name.range.start()).chain([site.inner.end()]);
-    if !offsets.into_iter().all(|at| place.value_of(array, at) == Some(value)) {
+    let offsets = own.iter().map(|e| e.array.range.start()).chain([site.inner.end()]);
+    if own.is_empty() || !offsets.into_iter().all(|at| place.value_of(array, at) == Some(value)) {
         return None;
     }
-    let use_ = Use { reads: own.iter().map(|&&(_, read)| read).collect(), each_round: true };
+    let use_ = Use { reads: own.iter().map(|e| e.read).collect(), each_round: true };
     let mut verdict = loops.judge(value, facts, 1, array, &use_)?;
-    if !is_length(place, facts, counter.bound, value) {
+    if slack.is_none() {
         let bound = shorten(place.source().slice(counter.bound_text));
-        verdict.assumptions.push(format!("assumes that `{array}` has at least `{bound}` elements"));
+        verdict.assumptions.push(format!("`{array}` has at least `{bound}` elements"));
         verdict.applicability = Applicability::Unsafe;
     }
     let fresh = fresh_name(place, array);
     let source = place.source();
     let (newline, indentation) = (source.newline(), source.indentation(site.statement.start()));
     let mut edits = vec![Edit::insert(site.statement.start(), format!("{fresh} = {array}{}{newline}{indentation}", verdict.suffix))];
-    for (name, read) in own {
-        edits.push(Edit::replace(name.range, fresh.as_str()));
-        edits.extend(read.is_item.then(|| loops.without_call(read)));
+    for element in own {
+        edits.push(Edit::replace(element.array.range, fresh.as_str()));
+        edits.extend(element.read.is_item.then(|| loops.without_call(&element.read)));
     }
     let first = source.slice(use_.reads[0].call);
     let message = format!(
@@ -129,7 +143,18 @@ fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>,
     Some(loops.proposal(range, &verdict, message, &use_.reads, edits))
 }
 
-/// Whether `bound` is the number of elements of `array`, or less.
+/// By how much `bound` is less than the number of elements of `array`, where it is known to be no more.
+fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueId) -> Option<i64> {
+    if is_length(place, facts, bound, array) {
+        return Some(0);
+    }
+    let graph = &place.analysis.graph;
+    let (Op::Sub, &[length, less]) = graph.get(bound) else { return None };
+    let less = graph.as_int(less).filter(|&n| n >= 0)?;
+    is_length(place, facts, length, array).then_some(less)
+}
+
+/// Whether `bound` is the number of elements of `array`.
 fn is_length(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueId) -> bool {
     let analysis = place.analysis;
     let one_axis = || axes(analysis, facts, array) == Some(1);
@@ -137,30 +162,43 @@ fn is_length(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueI
         (Op::Dim(0), &[of]) => of == array,
         (Op::Dim(-1), &[of]) => of == array && one_axis(),
         (Op::Attr(name, _), &[of]) => of == array && analysis.graph.name(name) == "size" && one_axis(),
-        (Op::Mlx("size"), &[of, ..]) => of == array && one_axis(),
         (Op::Apply, &[callee, of]) => of == array && is_builtin(analysis, callee, "len"),
         _ => false,
     }
 }
 
-/// A name for the list that nothing in the file uses.
-fn fresh_name(place: &Place<'_>, array: &str) -> String {
-    let text = place.source().text();
-    let mut name = format!("{array}_list");
-    let mut n = 1;
-    while memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some() {
-        n += 1;
-        name = format!("{array}_list{n}");
+/// The constant that is added to `index` in `slice`.
+fn offset_from(slice: &Expr, index: &str) -> Option<i64> {
+    let is_index = |e: &Expr| e.as_name_expr().is_some_and(|n| n.id.as_str() == index);
+    let Expr::BinOp(e) = slice else { return is_index(slice).then_some(0) };
+    let Expr::NumberLiteral(ast::ExprNumberLiteral { value: ast::Number::Int(n), .. }) = &*e.right else { return None };
+    let n = i64::from(n.as_i32()?);
+    match e.op {
+        _ if !is_index(&e.left) => None,
+        ast::Operator::Add => Some(n),
+        ast::Operator::Sub => Some(-n),
+        _ => None,
     }
-    name
+}
+
+/// A name for the list that nothing in the scope uses, at any depth.
+fn fresh_name(place: &Place<'_>, array: &str) -> String {
+    let source = place.source();
+    let text = source.slice(place.body.range).as_bytes();
+    let is_name =
+        |name: &str| source.tokens().in_range(place.body.range).iter().any(|t| t.kind() == TokenKind::Name && source.slice(t.range()) == name);
+    // The search for bytes spares nearly every walk over the tokens.
+    let is_used = |name: &str| memchr::memmem::find(text, name.as_bytes()).is_some() && is_name(name);
+    let plain = format!("{array}_list");
+    let numbered = (2..).map(|n| format!("{array}_list{n}"));
+    std::iter::once(plain).chain(numbered).find(|name| !is_used(name)).unwrap_or_default()
 }
 
 /// What a loop body does with arrays under one index.
 struct Indexed<'p, 'x> {
     place: &'p Place<'x>,
     index: &'p str,
-    /// `a[i]` read as a number: the name `a`, and the read.
-    reads: Vec<(&'x ast::ExprName, Read)>,
+    reads: Vec<Element<'x>>,
     /// The index gets another value.
     index_bound: bool,
     /// Names that are bound, written into, or given to code that may write into them.
@@ -187,11 +225,10 @@ impl<'p, 'x> Indexed<'p, 'x> {
     fn call(&mut self, expr: &'x Expr, call: &'x ast::ExprCall) {
         if self.opaque == 0
             && let Some((Expr::Subscript(element), read)) = number_read(self.place, call)
-            && let (Expr::Name(array), Expr::Name(index)) = (&*element.value, &*element.slice)
-            && index.id.as_str() == self.index
+            && let (Expr::Name(array), Some(offset)) = (&*element.value, offset_from(&element.slice, self.index))
             && array.range.start() == element.range.start()
         {
-            self.reads.push((array, read));
+            self.reads.push(Element { array, offset, read });
             return;
         }
         let harmless =
