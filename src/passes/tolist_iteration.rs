@@ -511,6 +511,7 @@ mod tests {
             "for x in a.flatten():\n    out(x.item())\nelse:\n    out(x)\n",
             "for x in a.flatten():\n    x = x * 2\n    out(x.item())\n",
             "for x in a.flatten():\n    out(lambda: x.item())\n",
+            "for x in a.flatten():\n    out(x.item(), lambda x=x: x)\n",
             "for x in a.flatten():\n    def later():\n        return x.item()\n    out(later)\n",
             "for x in a.flatten():\n    out(x.item())\n    out(y + x.item() for y in model)\n",
             "for x in a.flatten():\n    out(x.item())\ndef later():\n    return x\nout(later)\n",

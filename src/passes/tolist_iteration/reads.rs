@@ -91,9 +91,12 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
             },
             Expr::Attribute(attribute) => self.visit_expr(&attribute.value),
             Expr::Lambda(lambda) => {
-                let shadowed = lambda.parameters.iter().flat_map(|p| p.iter()).any(|p| p.name().as_str() == self.name);
-                if !shadowed {
+                let parameters = lambda.parameters.as_deref();
+                if !parameters.is_some_and(|p| p.iter().any(|p| p.name().as_str() == self.name)) {
                     self.opaque(|r| source_order::walk_expr(r, expr));
+                } else if let Some(parameters) = parameters {
+                    // Defaults are evaluated outside.
+                    parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).for_each(|e| self.visit_expr(e));
                 }
             }
             Expr::ListComp(e) => self.comprehension(expr, &e.generators),
