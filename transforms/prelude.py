@@ -44,3 +44,8 @@ def adds_to_scores(mask, q, k):
 def is_integer(value):
     """Whether the array holds whole numbers, as indices do."""
     return mx.issubdtype(value.dtype, mx.integer)
+
+
+def same_batch_and_heads(q, k, v):
+    """Whether queries, keys and values have one batch size, and as many query heads as key heads or a multiple."""
+    return q.shape[0] == k.shape[0] == v.shape[0] and k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0

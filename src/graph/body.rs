@@ -188,6 +188,18 @@ impl Body {
         names.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// The name that held `value` last at some time before `offset`, although it may hold something else by then.
+    pub fn name_before(&self, value: ValueId, offset: TextSize) -> Option<Symbol> {
+        let moments = self.timeline.iter().flat_map(|(&name, moments)| moments.iter().map(move |&(from, held)| (from, name, held)));
+        moments.filter(|&(from, _, held)| held == value && from <= offset).map(|(from, name, _)| (from, name)).max().map(|(_, name)| name)
+    }
+
+    /// The value that `name` would hold just before `offset` without the assignments that take effect where `gone` says.
+    pub fn value_without(&self, name: Symbol, offset: TextSize, gone: &dyn Fn(TextSize) -> bool) -> Option<ValueId> {
+        let moments = self.timeline.get(&name)?;
+        moments.iter().rev().find(|&&(from, _)| from <= offset && !gone(from)).map(|&(_, value)| value)
+    }
+
     /// Every name and what it holds just before `offset`.
     pub fn held(&self, offset: TextSize) -> impl Iterator<Item = (Symbol, ValueId)> + '_ {
         self.timeline.keys().filter_map(move |&name| Some((name, self.value_of(name, offset)?)))

@@ -213,7 +213,12 @@ impl Graph {
 
     /// The node for a constant or name, if there is one.
     pub fn find_leaf(&self, op: Op) -> Option<ValueId> {
-        self.ids.get(&Value { op, operands: Operands::new() }).copied()
+        self.find(op, &[])
+    }
+
+    /// The node for exactly `op` of `operands`, if there is one.
+    pub fn find(&self, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+        self.ids.get(&Value { op, operands: operands.into() }).copied()
     }
 
     /// A function or lambda of the file.

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::load::Variant;
-use super::spell::Speller;
+use super::spell::{Names, Speller};
 use super::template::{Filled, Filling};
 use crate::graph::Analysis;
 use crate::graph::api;
@@ -46,11 +46,57 @@ pub struct Elaboration {
 pub type Obstacle = String;
 
 impl Plan<'_> {
-    /// Write the match as edits.
+    /// Write the match as edits. A statement that goes may have hidden the best name for a value, so the first try lets names hold what they held
+    /// before, and checks that the statements in between do go.
     pub fn elaborate(&self) -> Result<Elaboration, Obstacle> {
-        let filled = self.fill()?;
-        let removal = Removal::find(self, &filled.text);
-        self.refuse_work_done_twice(&removal)?;
+        if let Ok(filled) = self.fill(Names::Earlier) {
+            let removal = Removal::find(self, &filled.text, &self.earlier_names());
+            if self.reads_as_meant(&filled.text, &removal)
+                && let Ok(written) = self.write(filled, &removal)
+            {
+                return Ok(written);
+            }
+        }
+        let filled = self.fill(Names::Present)?;
+        let removal = Removal::find(self, &filled.text, &self.present_names());
+        self.write(filled, &removal)
+    }
+
+    fn place(&self) -> TextSize {
+        self.body.statements[self.root.statement as usize].range.start()
+    }
+
+    /// What each name holds at the root.
+    fn present_names(&self) -> Vec<(Symbol, ValueId)> {
+        self.body.held(self.place()).collect()
+    }
+
+    /// What each name that stands for an argument is to hold.
+    fn earlier_names(&self) -> Vec<(Symbol, ValueId)> {
+        let at = self.place();
+        let mut names = self.present_names();
+        for &(_, value) in self.arguments {
+            if self.body.names_of(value, at).is_empty()
+                && let Some(name) = self.body.name_before(value, at)
+            {
+                names.retain(|&(n, _)| n != name);
+                names.push((name, value));
+            }
+        }
+        names
+    }
+
+    /// Whether each name in the new text still holds what is meant once the dead statements are gone.
+    fn reads_as_meant(&self, text: &str, removal: &Removal) -> bool {
+        let gone = |offset: TextSize| removal.statements.iter().any(|&s| self.body.statements[s as usize].range.end() == offset);
+        let words: FxHashSet<&str> = words(text).collect();
+        let mut meant = self.earlier_names();
+        meant.retain(|&(name, _)| words.contains(self.analysis.graph.name(name)));
+        meant.into_iter().all(|(name, value)| self.body.value_without(name, self.place(), &gone) == Some(value))
+    }
+
+    fn write(&self, filled: Filled, removal: &Removal) -> Result<Elaboration, Obstacle> {
+        self.refuse_work_done_twice(removal)?;
         let (root_edit, comments) = self.root_edit(&filled);
         let range = removal.ranges(self.body).fold(self.root.range, TextRange::cover);
         let mut edits = vec![root_edit];
@@ -58,9 +104,8 @@ impl Plan<'_> {
         Ok(Elaboration { edits: merged(edits), range, text: filled.text })
     }
 
-    fn fill(&self) -> Result<Filled, Obstacle> {
-        let statement = self.body.statements[self.root.statement as usize];
-        let speller = Speller::new(self.analysis, self.body, self.root.range, statement.range.start());
+    fn fill(&self, names: Names) -> Result<Filled, Obstacle> {
+        let speller = Speller::new(self.analysis, self.body, self.root.range, self.place()).with(names);
         let mut arguments = Vec::new();
         for (name, value) in self.arguments {
             let value = *value;
@@ -82,7 +127,9 @@ impl Plan<'_> {
         let graph = &self.analysis.graph;
         let heavy = |v: ValueId| matches!(graph.op(v), Op::MatMul | Op::Mlx("softmax" | "mean" | "sum"));
         for occurrence in &self.body.occurrences {
-            if !self.inner.contains(&occurrence.value) || !heavy(occurrence.value) || self.root.range.contains_range(occurrence.range) {
+            // A call that was inlined computes its heavy parts out of sight.
+            let computes = heavy(occurrence.value) || !occurrence.own;
+            if !self.inner.contains(&occurrence.value) || !computes || self.root.range.contains_range(occurrence.range) {
                 continue;
             }
             if !removal.covers(self.body, occurrence.range) {
@@ -187,9 +234,10 @@ struct Removal {
 
 impl Removal {
     /// Find what is dead once the root is replaced by `text`.
-    fn find(plan: &Plan<'_>, text: &str) -> Self {
+    fn find(plan: &Plan<'_>, text: &str, names: &[(Symbol, ValueId)]) -> Self {
         let body = plan.body;
-        let kept = kept_names(plan, text);
+        let words: FxHashSet<&str> = words(text).collect();
+        let kept: FxHashSet<(Symbol, ValueId)> = names.iter().copied().filter(|&(n, _)| words.contains(plan.analysis.graph.name(n))).collect();
         let mut removal = Self { statements: Vec::new(), helpers: Vec::new() };
         loop {
             let dead = (0..body.statements.len() as StatementId).find(|&s| !removal.statements.contains(&s) && removal.is_dead(plan, s, &kept));
@@ -331,11 +379,9 @@ fn with_blank_line(plan: &Plan<'_>, line: TextRange, all: &[TextRange]) -> TextR
     }
 }
 
-/// Names that the new text reads, with the value each must hold.
-fn kept_names(plan: &Plan<'_>, text: &str) -> FxHashSet<(Symbol, ValueId)> {
-    let at = plan.body.statements[plan.root.statement as usize].range.start();
-    let words: FxHashSet<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    plan.body.held(at).filter(|&(name, _)| words.contains(plan.analysis.graph.name(name))).collect()
+/// The names and other words in `text`.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
 /// Whether the statement has its lines to itself.

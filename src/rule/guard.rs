@@ -29,6 +29,8 @@ pub enum Condition {
     Integer(String),
     /// `broadcasts_into(c, a, b)`.
     BroadcastsInto(String, String, String),
+    /// `same_batch_and_heads(q, k, v)`.
+    SameBatch(String, String, String),
     /// `adds_to_scores(mask, q, k)`.
     AddsToScores(String),
     /// Anything else: never proved, stated as it is written.
@@ -124,6 +126,7 @@ impl Condition {
             (Some("is_integer"), [name]) => Self::Integer(name.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
+            (Some("same_batch_and_heads"), [q, k, v]) => Self::SameBatch(q.clone(), k.clone(), v.clone()),
             (Some("adds_to_scores"), [mask, ..]) => Self::AddsToScores(mask.clone()),
             _ => Self::Stated(source.slice(e.range()).to_owned()),
         }
@@ -176,6 +179,7 @@ impl Condition {
                 _ => Truth::True,
             },
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
+            Self::SameBatch(q, k, v) => same_batch(site, [q, k, v]),
             Self::AddsToScores(mask) => adds_to_scores(site, mask),
             Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
         }
@@ -268,8 +272,8 @@ fn broadcasts_into(site: &Site<'_>, c: &str, a: &str, b: &str) -> Truth {
         _ => Truth::Unknown(vec![format!(
             "`{}` does not broadcast `{} @ {}` to a larger shape",
             (site.spelling)(c),
-            (site.spelling)(a),
-            (site.spelling)(b)
+            grouped((site.spelling)(a)),
+            grouped((site.spelling)(b))
         )]),
     }
 }
@@ -301,4 +305,24 @@ fn adds_to_scores(site: &Site<'_>, name: &str) -> Truth {
         return Truth::True;
     }
     Truth::Unknown(vec![format!("`{}` is added as it is (not boolean) and broadcasts to the shape of the scores", (site.spelling)(name))])
+}
+
+/// `text` as an operand: in parentheses where it is made of several words.
+fn grouped(text: String) -> String {
+    if text.contains(' ') && !text.ends_with(')') { format!("({text})") } else { text }
+}
+
+/// Proved where the first two axes of all three have the same lengths: the sum of products would broadcast, the fast operation raises.
+fn same_batch(site: &Site<'_>, names: [&String; 3]) -> Truth {
+    let [Some(q), Some(k), Some(v)] = names.map(|n| (site.value)(n)) else { return Truth::True };
+    let agree = |axis: u8| {
+        let length = site.facts.length(q, axis);
+        length.is_some() && site.facts.length(k, axis) == length && site.facts.length(v, axis) == length
+    };
+    if agree(0) && agree(1) {
+        return Truth::True;
+    }
+    let [q, k, v] = names.map(|n| (site.spelling)(n));
+    let heads = format!("`{q}` has as many heads as `{k}` and `{v}`, or a multiple");
+    Truth::Unknown(vec![if agree(0) { heads } else { format!("{heads}, and the same batch size") }])
 }

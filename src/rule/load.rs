@@ -46,6 +46,8 @@ pub struct Variant {
     pub name: String,
     /// What is looked for.
     pub pattern: ValueId,
+    /// The operations that a match may have at its root: the test that nearly every value of a program fails.
+    pub heads: Vec<Op>,
     /// The wildcards: what stands for each in the pattern, its name and what it must be.
     pub wildcards: Vec<Wildcard>,
     /// What it becomes, as a value.
@@ -229,9 +231,11 @@ impl<'a> Loader<'a> {
         let names: Vec<&str> = parameters.iter().map(|(n, ..)| n.as_str()).collect();
         let template = Template::read(self.returned_expression(after)?, &names, self.source);
         let after_value = self.returned_value(after)?;
+        let pattern = self.returned_value(before)?;
         Ok(Variant {
             name: before.name.to_string(),
-            pattern: self.returned_value(before)?,
+            heads: heads(&self.analysis.graph, pattern),
+            pattern,
             wildcards,
             after: after_value,
             parameters,
@@ -271,5 +275,16 @@ fn callee(graph: &Graph, value: ValueId) -> Option<String> {
         (Op::Mlx("astype"), operands) => callee(graph, operands[0]),
         (Op::Mlx(name), _) => Some(name.to_owned()),
         _ => None,
+    }
+}
+
+/// The operations that may stand at the root of what `pattern` matches.
+fn heads(graph: &Graph, pattern: ValueId) -> Vec<Op> {
+    match graph.op(pattern) {
+        Op::AnyOf => graph.operands(pattern).iter().flat_map(|&p| heads(graph, p)).collect(),
+        // x * s also matches x / n.
+        Op::Mul => vec![Op::Mul, Op::Div],
+        Op::Index(_) => vec![Op::Index(0)],
+        op => vec![op],
     }
 }

@@ -103,8 +103,12 @@ fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
     for (index, body) in analysis.bodies.iter().enumerate() {
         let mut facts: Option<(BlockId, usize, Facts<'_>)> = None;
         for root in body.occurrences.iter().filter(|o| o.own) {
+            let head = match analysis.graph.op(root.value) {
+                Op::Index(_) => Op::Index(0),
+                op => op,
+            };
             for (variant_index, variant) in rule.variants.iter().enumerate() {
-                if !looks_like(&rule.graph, variant.pattern, &analysis.graph, root.value, 3) {
+                if !variant.heads.contains(&head) || !looks_like(&rule.graph, variant.pattern, &analysis.graph, root.value, 3) {
                     continue;
                 }
                 let block = root.block;

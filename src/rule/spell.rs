@@ -20,12 +20,27 @@ pub(super) struct Speller<'x> {
     root: TextRange,
     /// Where its statement starts: names hold there what they hold.
     at: TextSize,
+    names: Names,
+}
+
+/// Which names may stand for a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Names {
+    /// Those that hold it at the place.
+    Present,
+    /// Also one that held it before; the caller sees to it that it does so again.
+    Earlier,
 }
 
 impl<'x> Speller<'x> {
     /// A speller for the place of `root`, whose statement starts at `at`.
     pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
-        Self { analysis, source: analysis.source, body, root, at }
+        Self { analysis, source: analysis.source, body, root, at, names: Names::Present }
+    }
+
+    /// The same with other names allowed.
+    pub(super) fn with(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     /// `value` as an argument of a call.
@@ -91,6 +106,11 @@ impl<'x> Speller<'x> {
         }
         if let Some(constant) = self.constant(op) {
             return Some(constant);
+        }
+        if self.names == Names::Earlier
+            && let Some(name) = self.body.name_before(value, self.at)
+        {
+            return Some(graph.name(name).to_owned());
         }
         if let Some(text) = self.written_in_root(value) {
             return Some(text);

@@ -184,6 +184,55 @@ impl Facts<'_> {
             }
         }
     }
+
+    /// The value that says how long axis `axis` (counted from the first) of `value` is: equal values, equal lengths.
+    pub fn length(&self, value: ValueId, axis: u8) -> Option<ValueId> {
+        self.length_at(value, axis, 0)
+    }
+
+    fn length_at(&self, value: ValueId, axis: u8, depth: u32) -> Option<ValueId> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let depth = depth + 1;
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
+        let same = |of: ValueId| self.length_at(of, axis, depth);
+        match op {
+            Op::Permute => {
+                let rank = i64::from(self.rank(value)?);
+                let (of, axes) = crate::graph::normalize::permutation(graph, value)?;
+                let place = i64::from(axis) - rank;
+                let from = axes.get(usize::try_from(place + axes.len() as i64).unwrap_or(usize::MAX)).copied().unwrap_or(place);
+                self.length_at(of, u8::try_from(from + rank).ok()?, depth)
+            }
+            Op::Mlx("reshape") => match graph.get(operands[1]) {
+                (Op::Tuple | Op::List, items) => items.get(usize::from(axis)).copied().filter(|&d| graph.as_int(d) != Some(-1)),
+                _ => None,
+            },
+            Op::Gate => {
+                let then = same(operands[1])?;
+                (same(operands[2]) == Some(then)).then_some(then)
+            }
+            Op::Mul | Op::Div | Op::Add | Op::Sub | Op::Pow if operands[1..].iter().all(|&v| self.kind(v).is_number()) => same(operands[0]),
+            Op::Mlx(name) if ELEMENTWISE.contains(&name) => same(operands[0]),
+            Op::Mlx("fast.rms_norm" | "fast.layer_norm" | "fast.rope") => same(operands[0]),
+            // All parts agree but along the axis of the concatenation, or the call raises.
+            Op::Mlx("concatenate") if graph.as_int(operands[1]).is_some_and(|a| a >= 0 && a != i64::from(axis)) => match graph.get(operands[0]) {
+                (Op::List | Op::Tuple, parts) => parts.iter().rev().find_map(|&v| same(v)),
+                _ => None,
+            },
+            Op::Item(_) => match graph.get(operands[0]) {
+                (Op::Mlx("split"), of) if graph.as_int(of[2]).is_some_and(|a| a == -1 && self.rank(of[0]).is_some_and(|r| r > axis + 1)) => same(of[0]),
+                _ => None,
+            },
+            Op::Apply => match self.module_of(operands[0]) {
+                Some("RoPE" | "LayerNorm" | "RMSNorm") => same(operands[1]),
+                _ => None,
+            },
+            _ => graph.find(Op::Dim(i32::from(axis)), &[value]),
+        }
+    }
 }
 
 fn keyword(analysis: &Analysis<'_>, operands: &[ValueId], name: &str) -> Option<ValueId> {
