@@ -13,6 +13,7 @@ use mlxfix::graph::value::Graph;
 use mlxfix::rule::{self, load};
 use mlxfix::syntax::Source;
 
+use super::cli::mlxfix;
 use super::mlx::python;
 use super::walk::{definitions, example, files, fixed, read, root};
 
@@ -42,6 +43,18 @@ fn table() -> String {
         let _ = writeln!(out, "| [`{}`](transforms/{}.py) | {} | {} | {} |", entry.id, file_stem(entry), entry.kind.as_str(), cells[0], cells[1]);
     }
     out
+}
+
+#[test]
+fn the_diff_of_the_readme_is_what_the_program_prints() {
+    let readme = read(&root().join("README.md"));
+    let diff = readme.split_once("```diff\n").and_then(|(_, rest)| rest.split_once("```")).map(|(diff, _)| diff).expect("README.md shows a diff");
+    let run = mlxfix(root(), &["--unsafe", "examples/models/llama_block.py"]);
+    // Findings may be left out, but what is shown is shown as it is, and in this order.
+    let mut printed = run.out.lines();
+    for line in diff.lines() {
+        assert!(printed.any(|p| p == line), "not printed, or not at this place: {line}");
+    }
 }
 
 #[test]

@@ -91,6 +91,16 @@ fn neither_threads_nor_the_order_of_files_decide_anything() {
     }
 }
 
+#[test]
+fn one_bad_edit_does_not_hold_up_the_others() {
+    // The last function is proposed and then withdrawn, for NumPy's arrays have no place in MLX.
+    let good: String = (0..150).map(|n| format!("def f{n}(a: mx.array, b: mx.array, c: mx.array):\n    return a @ b + c\n\n\n")).collect();
+    let bad = "def g(a, b):\n    return np.asarray(a) @ np.asarray(b) + np.ones(4)\n";
+    let fixed = fixed(&format!("import mlx.core as mx\nimport numpy as np\n\n\n{good}{bad}"), &[]);
+    assert_eq!((fixed.findings.len(), fixed.text.matches("mx.addmm").count()), (150, 150));
+    assert!(fixed.text.ends_with(bad));
+}
+
 /// Fix `text` and hold the result against everything that is promised of it.
 fn assert_keeps_promises(name: &str, text: &str) -> Fixed {
     let result = fixed(text, &[]);

@@ -53,7 +53,7 @@ pub(super) fn everything(ids: &[&str]) -> Options {
 /// `text` with everything applied that `ids` find. The file must be Python, and no promise may be broken.
 pub(super) fn fixed(text: &str, ids: &[&str]) -> Fixed {
     let fixed = mlxfix::fix(text, &everything(ids)).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    assert_eq!(fixed.broken, None, "{text}");
+    assert_eq!(fixed.broken, None, "{:.300}", text);
     fixed
 }
 
