@@ -1,0 +1,19 @@
+"""Arguments for the examples beside this file."""
+
+
+def rows(mx, dtype, *shape):
+    return (mx.random.normal(shape) + 0.5).astype(dtype)
+
+
+ARGUMENTS = {
+    "Cohere": lambda mx, dtype: ((64,), (rows(mx, dtype, 3, 5, 64),)),
+    "queries_and_keys": lambda mx, dtype: (rows(mx, dtype, 2, 4, 7, 32), rows(mx, dtype, 2, 2, 7, 32), 1e-6),
+    "step_by_step": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64),),
+    "by_keyword": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64), rows(mx, dtype, 3, 5, 64)),
+    "one_dtype": lambda mx, dtype: (rows(mx, dtype, 3, 64),),
+    "StableNorm": lambda mx, dtype: ((64,), (rows(mx, dtype, 3, 5, 64),)),
+    "offset_weight": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64), 0.2 * rows(mx, dtype, 64)),
+    "WhisperLayerNorm": lambda mx, dtype: ((64,), (rows(mx, dtype, 3, 5, 64),)),
+}
+EXACT = {"Cohere", "queries_and_keys", "step_by_step", "by_keyword", "one_dtype"}
+LESS_PRECISE = set(ARGUMENTS) - EXACT

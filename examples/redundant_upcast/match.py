@@ -1,0 +1,68 @@
+"""Casts to float32 around norms that accumulate in float32 anyway. Each can go."""
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx import core
+
+
+class Cohere(nn.Module):
+    """The norm itself has no parameters; the weight comes after the cast back."""
+
+    def __init__(self, dims: int, eps: float = 1e-5):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+        self.eps = eps
+
+    def __call__(self, x):
+        return self.weight * mx.fast.layer_norm(x.astype(mx.float32), None, None, self.eps).astype(x.dtype)
+
+
+def queries_and_keys(queries: mx.array, keys: mx.array, eps: float):
+    """Norms of the heads without a weight, through a lambda."""
+    norm = lambda t: mx.fast.rms_norm(t.astype(mx.float32), None, eps).astype(t.dtype)
+    return norm(queries), norm(keys)
+
+
+def step_by_step(x: mx.array):
+    """Each cast is a statement of its own."""
+    dtype = x.dtype
+    hidden = x.astype(mx.float32)
+    hidden = mx.fast.layer_norm(hidden, None, None, 1e-5)
+    return hidden.astype(dtype)
+
+
+def by_keyword(x: mx.array, residual: mx.array):
+    """What is cast is a sum, and the absent weight has its name."""
+    h = x + residual
+    return mx.fast.rms_norm(h.astype(mx.float32), weight=None, eps=1e-6).astype(h.dtype), h
+
+
+def one_dtype(x: mx.array):
+    """Both dtypes are spelled out, through another name of the module."""
+    h = x.astype(core.bfloat16)
+    return core.fast.layer_norm(h.astype(core.float32), None, None, 1e-6).astype(core.bfloat16)
+
+
+class StableNorm(nn.RMSNorm):
+    """With a weight the result is rounded once more, so that this is offered as less precise."""
+
+    def __call__(self, x: mx.array):
+        return mx.fast.rms_norm(x.astype(mx.float32), self.weight, self.eps).astype(x.dtype)
+
+
+def offset_weight(x: mx.array, weight: mx.array):
+    """Gemma stores its weight as an offset from one."""
+    return mx.fast.rms_norm(x.astype(mx.float32), 1.0 + weight, 1e-6).astype(x.dtype)
+
+
+class WhisperLayerNorm(nn.Module):
+    """Weight and bias; the cast back stays, because both may be float32."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
+
+    def __call__(self, x: mx.array):
+        y = mx.fast.layer_norm(x.astype(mx.float32), self.weight, self.bias, 1e-5)
+        return y.astype(x.dtype)

@@ -1,0 +1,82 @@
+"""Casts to float32 that look needless, and are not, or not for this reason."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+
+def stays_in_float32(x: mx.array):
+    """The float32 result is wanted: there is no cast back."""
+    return mx.fast.rms_norm(x.astype(mx.float32), None, 1e-6)
+
+
+def another_half(x: mx.array):
+    """The cast back is to a dtype that the operand would be rounded for first."""
+    h = x.astype(mx.bfloat16)
+    return mx.fast.rms_norm(h.astype(mx.float32), None, 1e-6).astype(mx.float16)
+
+
+def down_not_up(x: mx.array):
+    """The first cast is to half precision."""
+    return mx.fast.rms_norm(x.astype(mx.float16), None, 1e-6).astype(x.dtype)
+
+
+def scaled_in_float32(q: mx.array, scale: float):
+    """Between the norm and the cast back there is a product that would be rounded."""
+    return (mx.fast.rms_norm(q.astype(mx.float32), None, 1e-6) * scale).astype(q.dtype)
+
+
+def shifted_in_float32(x: mx.array):
+    """Between the cast and the norm there is a difference that would be rounded."""
+    h = x.astype(mx.float32) - 0.1
+    return mx.fast.layer_norm(h, None, None, 1e-5).astype(x.dtype)
+
+
+def dtype_of_another_array(x: mx.array, residual: mx.array):
+    """The dtype cast back to is that of an array which has nothing to do with the operand."""
+    return mx.fast.rms_norm(x.astype(mx.float32), None, 1e-6).astype(residual.dtype)
+
+
+def rope(x: mx.array, offset: int):
+    """The rotation computes in the dtype that it is given on some backends."""
+    return mx.fast.rope(x.astype(mx.float32), 64, traditional=False, base=1e4, scale=1.0, offset=offset).astype(x.dtype)
+
+
+def attention(q: mx.array, k: mx.array, v: mx.array):
+    """So do the products of attention."""
+    q32, k32, v32 = q.astype(mx.float32), k.astype(mx.float32), v.astype(mx.float32)
+    return mx.fast.scaled_dot_product_attention(q32, k32, v32, scale=0.125).astype(q.dtype)
+
+
+def softmax(scores: mx.array):
+    """A softmax accumulates in float32 only where `precise=True` says so."""
+    return mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype)
+
+
+class GroupNorm(nn.Module):
+    """The norm of a diffusion U-Net is a layer with parameters, and no fast operation."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.norm = nn.GroupNorm(32, dims, pytorch_compatible=True)
+
+    def __call__(self, x: mx.array):
+        return self.norm(x.astype(mx.float32)).astype(x.dtype)
+
+
+class LayerNorm(nn.LayerNorm):
+    """The method of the superclass may be any function, and here has parameters."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return super().__call__(x.astype(mx.float32)).astype(x.dtype)
+
+
+def rms_norm(x: mx.array, norm):
+    """A function of the caller may compute in the dtype that it is given."""
+    return norm(x.astype(mx.float32), None, 1e-6).astype(x.dtype)
+
+
+def in_numpy(x):
+    """Another library's arrays have `astype` too."""
+    h = x.astype(np.float32)
+    return (h / np.sqrt(np.mean(h * h, axis=-1, keepdims=True) + 1e-6)).astype(x.dtype)
