@@ -109,7 +109,7 @@ impl Run<'_> {
                 self.apply(&text, &edits, applied);
                 return Ok(Step::Applied(index));
             }
-            rest.extend(others.into_iter().filter(|p| p.finding.edits.is_empty() || accept(&mut analysis, vec![p.clone()]).is_some()));
+            rest.extend(valid(&mut analysis, others));
         }
         drop(analysis);
         drop(source);
@@ -130,25 +130,46 @@ impl Run<'_> {
 
     /// Everything in terms of the original text.
     fn finish(self, rest: Vec<Proposal>) -> Fixed {
-        let Self { original, text, edits, findings, .. } = self;
-        let mut reported: Vec<(usize, Reported)> = Vec::new();
-        for (n, mut finding) in findings.into_iter().enumerate() {
-            finding.edits = edits.iter().filter(|(_, f)| f.contains(&n)).map(|(e, _)| e.clone()).collect();
-            reported.push((n, Reported { finding, applied: true }));
+        let Self { original, text, edits, mut findings, .. } = self;
+        let applied = findings.len();
+        give_edits(&mut findings, &edits, 0);
+        let mut waiting: Vec<Finding> = rest.into_iter().map(|p| p.finding).collect();
+        // Findings whose edits do not meet are told in terms of the original together.
+        while !waiting.is_empty() {
+            let (mut layer, mut told, mut left) = (EditSet::new(), Vec::new(), Vec::new());
+            for mut finding in waiting {
+                if layer.try_add(&finding.edits, applied + told.len()) {
+                    finding.range = edits.original_range(finding.range);
+                    told.push(finding);
+                } else {
+                    left.push(finding);
+                }
+            }
+            give_edits(&mut told, &edits.then(&layer, original), applied);
+            findings.append(&mut told);
+            waiting = left;
         }
-        for Proposal { mut finding, .. } in rest {
-            let mut own = EditSet::new();
-            own.try_add(&finding.edits, usize::MAX);
-            finding.range = edits.original_range(finding.range);
-            finding.edits = edits.then(&own, original).iter().filter(|(_, f)| f.contains(&usize::MAX)).map(|(e, _)| e.clone()).collect();
-            reported.push((usize::MAX, Reported { finding, applied: false }));
+        let mut order: Vec<usize> = (0..findings.len()).collect();
+        let key = |&n: &usize| (findings[n].range.start(), findings[n].range.end(), findings[n].transform.clone(), n);
+        order.sort_by_key(key);
+        let mut places = vec![0; findings.len()];
+        order.iter().enumerate().for_each(|(place, &n)| places[n] = place);
+        let edits = edits.renumbered(|n| places[n]);
+        let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
+        let reported = order.into_iter().filter_map(|n| Some(Reported { finding: findings[n].take()?, applied: n < applied }));
+        Fixed { text, findings: reported.collect(), edits, broken: None }
+    }
+}
+
+/// Give each finding the edits of `edits` that carry its number, which is its place in the slice plus `first`.
+fn give_edits(findings: &mut [Finding], edits: &EditSet, first: usize) {
+    findings.iter_mut().for_each(|f| f.edits.clear());
+    for (edit, numbers) in edits.iter() {
+        for n in numbers {
+            if let Some(finding) = n.checked_sub(first).and_then(|at| findings.get_mut(at)) {
+                finding.edits.push(edit.clone());
+            }
         }
-        reported.sort_by(|(_, a), (_, b)| {
-            let key = |r: &Reported| (r.finding.range.start(), r.finding.range.end());
-            key(a).cmp(&key(b)).then_with(|| a.finding.transform.cmp(&b.finding.transform))
-        });
-        let edits = edits.renumbered(|n| reported.iter().position(|(old, _)| *old == n).unwrap_or(n));
-        Fixed { text, edits, findings: reported.into_iter().map(|(_, r)| r).collect(), broken: None }
     }
 }
 
@@ -186,24 +207,55 @@ fn propose(entry: &Entry, analysis: &mut Analysis<'_>) -> Vec<Proposal> {
 
 /// The edits of those `proposals` that do not collide and are valid, with their findings; `None` if there is none.
 fn accept(analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Option<(EditSet, Vec<Finding>)> {
-    let text = analysis.source.text();
-    let mut edits = EditSet::new();
-    let mut chosen: Vec<Proposal> = Vec::new();
-    for proposal in proposals {
-        if !proposal.finding.edits.is_empty() && edits.try_add(&proposal.finding.edits, chosen.len()) {
-            chosen.push(proposal);
-        }
-    }
+    let (edits, mut chosen, _) = apart(proposals);
     if chosen.is_empty() {
         return None;
     }
-    let contracts: Vec<&Contract> = chosen.iter().map(|p| &p.contract).collect();
-    if validate::validate(analysis, &edits.apply(text), &edits, &contracts).is_ok() {
+    if holds(analysis, &edits, &chosen) {
         return Some((edits, chosen.into_iter().map(|p| p.finding).collect()));
     }
     if chosen.len() == 1 {
         return None;
     }
-    // One of them is to blame: take the first that stands by itself; the others get their turn in the next step.
-    chosen.into_iter().find_map(|p| accept(analysis, vec![p]))
+    // One of them is to blame. A half without it is taken now; the others get their turn in the next step.
+    let second = chosen.split_off(chosen.len() / 2);
+    accept(analysis, chosen).or_else(|| accept(analysis, second))
+}
+
+/// Those of `proposals` that are valid, each by itself; ones that do not collide are checked together.
+fn valid(analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Vec<Proposal> {
+    let (edits, mut chosen, mut left) = apart(proposals);
+    let mut kept = if chosen.is_empty() || holds(analysis, &edits, &chosen) {
+        chosen
+    } else if chosen.len() == 1 {
+        Vec::new()
+    } else {
+        let second = chosen.split_off(chosen.len() / 2);
+        let mut kept = valid(analysis, chosen);
+        kept.extend(valid(analysis, second));
+        kept
+    };
+    if !left.is_empty() {
+        kept.extend(valid(analysis, std::mem::take(&mut left)));
+    }
+    kept
+}
+
+/// The proposals that do not collide with those before them, with their edits; and the others.
+fn apart(proposals: Vec<Proposal>) -> (EditSet, Vec<Proposal>, Vec<Proposal>) {
+    let (mut edits, mut chosen, mut left) = (EditSet::new(), Vec::new(), Vec::new());
+    for proposal in proposals {
+        if edits.try_add(&proposal.finding.edits, chosen.len()) {
+            chosen.push(proposal);
+        } else {
+            left.push(proposal);
+        }
+    }
+    (edits, chosen, left)
+}
+
+fn holds(analysis: &mut Analysis<'_>, edits: &EditSet, proposals: &[Proposal]) -> bool {
+    let contracts: Vec<&Contract> = proposals.iter().map(|p| &p.contract).collect();
+    let text = edits.apply(analysis.source.text());
+    edits.is_empty() || validate::validate(analysis, &text, edits, &contracts).is_ok()
 }

@@ -1,7 +1,9 @@
 //! Translation validation: the edited text is parsed and lowered again, and must behave as the old one with each match replaced by what its rule says.
 //! Nothing that elaboration did is believed.
 
-use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::Contract;
 use crate::graph::{Analysis, Lambdas};
@@ -42,26 +44,30 @@ fn keeps_comments(old: &Source<'_>, new: &Source<'_>) -> Result<(), Rejected> {
 fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet, contracts: &[&Contract]) -> Result<(), Rejected> {
     let (mut memo, passes) = replacements(graph, contracts);
     let by_name: FxHashMap<Symbol, &Body> = new.iter().map(|b| (b.name, b)).collect();
-    let removed: Vec<Symbol> = old.bodies.iter().filter(|b| !by_name.contains_key(&b.name)).map(|b| b.name).collect();
-    for body in &old.bodies {
-        let Some(after) = by_name.get(&body.name) else {
-            if edits.iter().any(|(e, _)| e.range.contains_range(body.range)) {
-                continue;
-            }
-            return Err(Rejected(format!("`{}` would be gone", graph.name(body.name))));
-        };
-        // Scopes without an edit have the same text; what they call is checked where it is defined.
-        if passes || !is_touched(old, body, edits) {
-            continue;
-        }
-        let expected: Vec<Effect> = body.behaviour().into_iter().map(|e| replace(graph, e, &mut memo)).collect();
-        let gone = |graph: &Graph, e: &Effect| matches!(e, Effect::StoreName(name, _) if is_removed(graph, body.name, *name, &removed));
-        let expected: Vec<Effect> = expected.into_iter().filter(|e| !gone(graph, e)).collect();
+    let removed: FxHashSet<Symbol> = old.bodies.iter().filter(|b| !by_name.contains_key(&b.name)).map(|b| b.name).collect();
+    if let Some(gone) = old.bodies.iter().find(|b| removed.contains(&b.name) && !covered(edits, b.range)) {
+        return Err(Rejected(format!("`{}` would be gone", graph.name(gone.name))));
+    }
+    if passes {
+        return Ok(());
+    }
+    // Scopes without an edit of their own have the same text; what they call is checked where it is defined.
+    for index in touched(old, edits) {
+        let body = &old.bodies[index];
+        let Some(after) = by_name.get(&body.name) else { continue };
+        let kept = body.behaviour().into_iter().filter(|e| !matches!(*e, Effect::StoreName(name, _) if is_removed(graph, body.name, name, &removed)));
+        let kept: Vec<Effect> = kept.collect();
+        let expected: Vec<Effect> = kept.into_iter().map(|e| replace(graph, e, &mut memo)).collect();
         if expected != after.behaviour() {
             return Err(Rejected(format!("`{}` would compute something else", graph.name(body.name))));
         }
     }
     Ok(())
+}
+
+/// Whether one edit takes all of `range` away.
+fn covered(edits: &EditSet, range: TextRange) -> bool {
+    edits.iter().any(|(e, _)| e.range.contains_range(range))
 }
 
 /// What every value becomes, and whether a pass answers for its own edits.
@@ -85,22 +91,42 @@ fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueI
     (memo, passes)
 }
 
-/// Whether an edit lies in the body's own text, not in that of a scope inside it.
-fn is_touched(analysis: &Analysis<'_>, body: &Body, edits: &EditSet) -> bool {
-    let strictly_inside = |inner: TextRange| body.range.contains_range(inner) && inner != body.range;
-    edits.iter().any(|(edit, _)| {
-        body.range.intersect(edit.range).is_some()
-            && !analysis.bodies.iter().any(|b| b.name != body.name && strictly_inside(b.range) && b.range.contains_range(edit.range))
-    })
+/// The scopes in whose own text, not that of a scope inside them, an edit lies: one for each edit, the innermost.
+fn touched(analysis: &Analysis<'_>, edits: &EditSet) -> BTreeSet<usize> {
+    // Bodies come in the order of the text, outer before inner.
+    let bodies = &analysis.bodies;
+    let mut parents: Vec<Option<usize>> = Vec::with_capacity(bodies.len());
+    let mut open: Vec<usize> = Vec::new();
+    for (index, body) in bodies.iter().enumerate() {
+        while open.last().is_some_and(|&o| !bodies[o].range.contains_range(body.range)) {
+            open.pop();
+        }
+        parents.push(open.last().copied());
+        open.push(index);
+    }
+    let innermost = |range: TextRange| {
+        let mut at = bodies.partition_point(|b| b.range.start() <= range.start()).checked_sub(1);
+        while let Some(index) = at {
+            if bodies[index].range.contains_range(range) {
+                return at;
+            }
+            at = parents[index];
+        }
+        None
+    };
+    // An edit outside of all, before the first statement, is the module's.
+    edits.iter().map(|(e, _)| innermost(e.range).unwrap_or(0)).collect()
 }
 
 /// Whether `name` in `scope` named a function that is gone.
-fn is_removed(graph: &Graph, scope: Symbol, name: Symbol, removed: &[Symbol]) -> bool {
+fn is_removed(graph: &Graph, scope: Symbol, name: Symbol, removed: &FxHashSet<Symbol>) -> bool {
+    if removed.is_empty() {
+        return false;
+    }
     let (scope, name) = (graph.name(scope), graph.name(name));
-    removed.iter().any(|&r| {
-        let removed = graph.name(r);
-        removed == name || removed.strip_suffix(name).is_some_and(|outer| outer.strip_suffix('.') == Some(scope))
-    })
+    [format!("{scope}.{name}"), format!("{scope}.<locals>.{name}"), name.to_owned()]
+        .iter()
+        .any(|full| graph.known_symbol(full).is_some_and(|s| removed.contains(&s)))
 }
 
 fn replace(graph: &mut Graph, effect: Effect, memo: &mut FxHashMap<ValueId, ValueId>) -> Effect {

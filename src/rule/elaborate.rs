@@ -239,6 +239,10 @@ impl Removal {
         let words: FxHashSet<&str> = words(text).collect();
         let kept: FxHashSet<(Symbol, ValueId)> = names.iter().copied().filter(|&(n, _)| words.contains(plan.analysis.graph.name(n))).collect();
         let mut removal = Self { statements: Vec::new(), helpers: Vec::new() };
+        if body.function.is_none() {
+            // What a module or class binds can be read from outside.
+            return removal;
+        }
         loop {
             let dead = (0..body.statements.len() as StatementId).find(|&s| !removal.statements.contains(&s) && removal.is_dead(plan, s, &kept));
             let Some(dead) = dead else { break };
@@ -402,6 +406,10 @@ fn is_pure(plan: &Plan<'_>, range: TextRange) -> bool {
 /// Private helpers that are mentioned in what goes and nowhere else: their whole lines, decorators and the blank lines above included.
 fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
     let source = plan.analysis.source;
+    let private = |r: TextRange| words(source.slice(r)).any(|w| w.starts_with('_'));
+    if !private(plan.root.range) && !removal.ranges(plan.body).any(private) {
+        return Vec::new();
+    }
     let gone = |r: TextRange| plan.root.range.contains_range(r) || removal.covers(plan.body, r);
     let mut lines = Vec::new();
     for info in &plan.analysis.definitions.functions {

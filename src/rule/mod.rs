@@ -7,6 +7,8 @@ pub mod matcher;
 mod spell;
 mod template;
 
+use std::collections::BTreeMap;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal};
@@ -16,7 +18,7 @@ use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::normalize;
 use crate::graph::value::{Graph, Op, ValueId};
-use crate::syntax::TextRange;
+use crate::syntax::{TextRange, TextSize};
 use elaborate::Plan;
 use guard::{Site, Truth};
 use load::{Rule, Variant};
@@ -69,7 +71,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     }
     // The most trusted edit of a place wins; among equals the one that assumes least, then the one that takes most away.
     judged.sort_by_key(|(c, j)| (j.applicability, j.assumptions.len(), std::cmp::Reverse(c.found.inner.len()), c.root.range.start(), j.numerics));
-    let mut taken: Vec<(usize, TextRange)> = Vec::new();
+    let mut taken = Taken::default();
     for (candidate, judgement) in judged {
         let plan = Plan {
             analysis,
@@ -79,22 +81,37 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
             arguments: &candidate.arguments,
             inner: &candidate.found.inner,
         };
-        if taken.iter().any(|&(_, t)| t.intersect(candidate.root.range).is_some_and(|i| !i.is_empty())) {
+        if taken.meets(candidate.root.range) {
             continue;
         }
         match plan.elaborate() {
             Ok(written) => {
-                taken.push((candidate.body, candidate.root.range));
+                taken.add(candidate.root.range);
                 outcome.proposals.push(proposal(rule, analysis, &candidate, judgement, written));
             }
             Err(reason) => outcome.refusals.push(Refusal { range: candidate.root.range, reason }),
         }
     }
-    outcome.refusals.retain(|r| !taken.iter().any(|&(_, t)| t.contains_range(r.range)));
+    outcome.refusals.retain(|r| !taken.meets(r.range));
     // One reason for each place: candidates come from the most specific pattern to the least.
     let mut told = FxHashSet::default();
     outcome.refusals.retain(|r| told.insert(r.range));
     outcome
+}
+
+/// Ranges that do not overlap, by where they start.
+#[derive(Default)]
+struct Taken(BTreeMap<TextSize, TextSize>);
+
+impl Taken {
+    fn add(&mut self, range: TextRange) {
+        self.0.insert(range.start(), range.end());
+    }
+
+    /// Whether `range` overlaps one of them.
+    fn meets(&self, range: TextRange) -> bool {
+        self.0.range(..range.end()).next_back().is_some_and(|(_, &end)| end > range.start())
+    }
 }
 
 /// The places where a pattern matches, facts about kinds taken into account, guards not.

@@ -59,8 +59,11 @@ impl EditSet {
         if edits.iter().any(collides) {
             return false;
         }
-        self.edits.extend(edits.iter().map(|e| (e.clone(), vec![finding])));
-        self.edits.sort_by_key(|(e, _)| (e.range.start(), e.range.end()));
+        for edit in edits {
+            // Most edits come in order, and are appended.
+            let at = self.edits.partition_point(|(old, _)| (old.range.start(), old.range.end()) <= (edit.range.start(), edit.range.end()));
+            self.edits.insert(at, (edit.clone(), vec![finding]));
+        }
         true
     }
 

@@ -39,6 +39,9 @@ const MAX_BRACKET_DEPTH: usize = 200;
 /// The same for operators that recurse without brackets: `----x`, `not not x`, `x ** x ** x`, `lambda: lambda: x`, `a if b else c if ...`.
 const MAX_PREFIX_RUN: usize = 200;
 
+/// Operators and blanks on one line without a comma: a chain of binary operators or attributes is a tree as deep as it is long.
+const MAX_CHAIN: usize = 50_000;
+
 /// A file's text with its tree, tokens and line starts.
 pub struct Source<'a> {
     text: &'a str,
@@ -56,7 +59,7 @@ impl<'a> Source<'a> {
             SyntaxError { location: Location { row: at.line.get(), column: at.character_offset.get() }, message }
         };
         if let Some((offset, what)) = nests_too_deep(text) {
-            return Err(error(offset, format!("{what} nested more than {MAX_BRACKET_DEPTH} deep are not analysed")));
+            return Err(error(offset, what));
         }
         let parsed = parse_module(text).map_err(|e| error(e.location.start(), e.error.to_string()))?;
         let comments = parsed.tokens().iter().filter(|t| t.kind() == TokenKind::Comment).map(Ranged::range).collect();
@@ -128,33 +131,37 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Where brackets or prefix operators nest too deep for a recursive parser, found by the (iterative) lexical scan below. It over-counts inside strings
-/// and comments only in texts that hold hundreds of unbalanced brackets there, which are reported like the others.
-fn nests_too_deep(text: &str) -> Option<(TextSize, &'static str)> {
-    let (mut depth, mut run) = (0usize, 0usize);
-    let mut skip_to = 0;
+/// Where brackets, prefix operators or chains of operators nest too deep for a recursive parser, found by a lexical scan. It over-counts inside strings, but
+/// only in texts that hold hundreds of unbalanced brackets or tens of thousands of operators there, which are reported like the others.
+fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
+    let (mut depth, mut run, mut chain) = (0usize, 0usize, 0usize);
     let bytes = text.as_bytes();
-    for (at, &byte) in bytes.iter().enumerate() {
-        if at < skip_to {
-            continue;
-        }
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
         match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            b'#' => skip_to = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n),
-            _ => {}
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => run = 0,
+            b'(' | b'[' | b'{' => (depth, run) = (depth + 1, 0),
+            b')' | b']' | b'}' => (depth, run) = (depth.saturating_sub(1), 0),
+            b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - 1, |n| at + n - 1),
+            b'\n' | b',' | b';' => chain = 0,
+            b'-' | b'+' | b'~' => (run, chain) = (run + 1, chain + 1),
+            b' ' => chain += 1,
+            b'\t' | b'\\' | b'\r' => {}
+            _ => (run, chain) = (0, chain + 1),
         }
-        match byte {
-            b'-' | b'+' | b'~' => run += 1,
-            b' ' | b'\t' | b'\\' | b'\n' | b'\r' => {}
-            _ => run = 0,
+        let what = if depth > MAX_BRACKET_DEPTH {
+            Some(format!("brackets nested more than {MAX_BRACKET_DEPTH} deep are not analysed"))
+        } else if run > MAX_PREFIX_RUN {
+            Some(format!("more than {MAX_PREFIX_RUN} prefix operators in a row are not analysed"))
+        } else if chain > MAX_CHAIN {
+            Some("an expression of this length on one line is not analysed".to_owned())
+        } else {
+            None
+        };
+        if let Some(what) = what {
+            return Some((TextSize::new(at as u32), what));
         }
-        if depth > MAX_BRACKET_DEPTH {
-            return Some((TextSize::new(at as u32), "brackets"));
-        }
-        if run > MAX_PREFIX_RUN {
-            return Some((TextSize::new(at as u32), "prefix operators"));
-        }
+        at += 1;
     }
     None
 }

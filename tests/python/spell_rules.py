@@ -417,7 +417,7 @@ def attend(w, q, k, v, scale, division, mask, mask_form, plan, twist=None, betwe
         added = w.binary("+", s, mask, swap=True)
         s = w.pick(Text(f"{s.text} if {mask.text} is None else {added.text}", 0), Text(f"{added.text} if {mask.text} is not None else {s.text}", 0))
         s = w.let(s, "scores", "masked", over=[])
-    axis = w.pick("axis=-1", "axis=-1", "axis=-1", "-1", "axis=(-1,)", "axis=[-1]", "axis=3")
+    axis = w.pick("axis=-1", "axis=-1", "axis=-1", "-1", "axis=(-1,)", "axis=[-1]")
     if twist == "softmax axis":
         axis = w.pick("axis=-2", "axis=1", "-2", "axis=(-2, -1)")
     if twist == "sigmoid":
@@ -611,7 +611,7 @@ def written_attention(w, twist=None, between=None):
             return Text(f"self.{projections[n]}({e})")
 
         note = w.chance(0.5)
-        signature = f"self, x{': ' + array if note else ''}" + (f", {mask_name}{'=None' if mask_default else ''}" if masked else "")
+        signature = f"self, x{': ' + array if note else ''}" + (f", {mask_name}{': ' + array if twist == 'mask multiplied' else ''}{'=None' if mask_default else ''}" if masked else "")
         call = w.definition("__call__", signature, ["self", "x"] + [mask_name] * masked, lambda: body_of_reshaped(project), arrays=["x"])
         init = ["super().__init__()", "self.n_heads = n_heads", "self.head_dim = dims // n_heads"]
         init.append("self.scale = " + w.pick("(dims // n_heads) ** -0.5", "self.head_dim**-0.5", repr(value)))
@@ -637,7 +637,8 @@ def written_attention(w, twist=None, between=None):
         all_annotated = w.chance(0.5)
 
         def declared(p):
-            note = f": {'float' if p == 'scale' else array}" if (annotated[p] or all_annotated) and p != mask_name else ""
+            plain = twist == "mask multiplied"  # or it might be a number
+            note = f": {'float' if p == 'scale' else array}" if (annotated[p] or all_annotated) and p != mask_name or plain else ""
             return p + note + ("=None" if p == mask_name and mask_default else "")
 
         body = body_of_arrays if form == "arrays" else body_of_reshaped
@@ -901,6 +902,8 @@ def written_addmm(w, twist=None, between=None):
             hostile += [given({c: lambda data: 0.5}), given({c: lambda data: data.numpy(*sc)})]
         if not annotated[a] and not annotated[b]:
             hostile.append(given({a: lambda data: data.numpy(*sa), b: lambda data: data.numpy(*sb_given)}))
+    if twist == "c reshaped larger":  # an unsafe edit assumes that it is not
+        hostile, arguments = [arguments], None
     return Spelling("addmm", w.file(lines), arguments, ("addmm(",), ("@", "matmul"), False, hostile, w.tags, twist)
 
 

@@ -292,7 +292,7 @@ class Writer:
                 passed.append((hint, text))
         name = self.fresh(*hints)
         self.names.add(name)
-        taken = set()
+        taken = {text.text for text in texts.values()}  # a parameter must not hide what is reached from inside
         for hint, _ in passed:
             own = hint if hint not in taken and self.chance(0.6) else self.pick("t", "u", "z") + str(len(taken))
             taken.add(own)

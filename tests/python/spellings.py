@@ -10,6 +10,11 @@ are found.
 """
 
 import argparse
+import ast
+import collections
+import contextlib
+import dataclasses
+import io
 import pathlib
 import random
 import shutil
@@ -19,8 +24,7 @@ import tempfile
 import time
 import tokenize
 import types
-import io
-import collections
+import warnings
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -161,11 +165,23 @@ def difference(before, after, make, exact, data, parameters, seed):
     new = attempt(after, make(data()), parameters, seed)
     if isinstance(new, Raised):
         return f"raises {new}", None
-    with oracle.float64():
+    with widest():
         truth = attempt(before, make(data()), parameters, seed, wide=True)
     if isinstance(truth, Raised):
         return f"the oracle raises {truth}", None
     return run_examples.compare(old, new, truth, exact)[0], None
+
+
+@contextlib.contextmanager
+def widest():
+    """Within it, a cast to half precision is one to float64 as well: what a text says of its precision is no truth about its value."""
+    halves = mx.float16, mx.bfloat16
+    with oracle.float64():
+        mx.float16 = mx.bfloat16 = mx.float64
+        try:
+            yield
+        finally:
+            mx.float16, mx.bfloat16 = halves
 
 
 SPECIAL = {"rms-norm": 300.0, "layer-norm": 300.0, "attention": 4.0, "precise-softmax": 300.0, "addmm": 20.0}
@@ -200,14 +216,24 @@ def comments(text):
     return collections.Counter(t.string for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.type == tokenize.COMMENT)
 
 
-def code(text):
-    """The text without comments and imports."""
-    return "\n".join(line.split("#")[0] for line in text.splitlines() if not line.startswith(("import ", "from ")))
-
-
 def found(spelling, after):
-    """Whether the fast operation is there and the slow one is gone."""
-    return all(part in code(after) for part in spelling.done) and not any(part in code(after) for part in spelling.gone)
+    """Whether the fast operation is there and the slow one is gone from what the subject runs."""
+    text = ast.unparse(without_unused(ast.parse(after)))
+    return all(part in text for part in spelling.done) and not any(part in text for part in spelling.gone)
+
+
+def without_unused(tree):
+    """The tree without imports and without helpers at the top that nothing calls any more; other files might."""
+    tree.body = [s for s in tree.body if not isinstance(s, (ast.Import, ast.ImportFrom))]
+    used = {n.id for s in tree.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+    def defined(statement):
+        if isinstance(statement, ast.Assign):
+            return statement.targets[0].id
+        return getattr(statement, "name", None)
+
+    tree.body = [s for s in tree.body if defined(s) in used | {"subject", "Subject"}]
+    return tree
 
 
 def drawn(rule, seed, spellings, near_misses):
@@ -251,6 +277,33 @@ def report(label, spelling, problems, after, why=""):
     print("  ---- before\n  " + spelling.text.replace("\n", "\n  "))
     if after is not None and after != spelling.text:
         print("  ---- after\n  " + after.replace("\n", "\n  "))
+
+
+def shrunk(spelling, still_fails):
+    """The spelling without the lines that its failure does not need. It answers what it answered."""
+    if spelling.arguments is None:
+        return spelling
+    make = lambda: spelling.arguments(Data(mx.float32, 0, 3))
+    wanted = answer(spelling.text, make(), mx.float32, 3)
+    text, line = spelling.text, 0
+    while line < len(text.splitlines()):
+        lines = text.splitlines(keepends=True)
+        shorter = "".join(lines[:line] + lines[line + 1 :])
+        needed = not lines[line].strip() or "super()" in lines[line]
+        found = wanted if needed else attempt(shorter, make(), mx.float32, 3)
+        if not needed and not isinstance(found, Raised) and run_examples.compare(wanted, found, wanted, False)[0] is None and still_fails(shorter):
+            text = shorter
+        else:
+            line += 1
+    return dataclasses.replace(spelling, text=text)
+
+
+def run_alone(mlxfix, text, flags, folder):
+    """The text after the program has run on it."""
+    path = folder / "alone.py"
+    path.write_text(text)
+    rewritten(mlxfix, path, flags)
+    return path.read_text()
 
 
 def run_rule(rule, options, folder):
@@ -297,7 +350,10 @@ def run_rule(rule, options, folder):
             else:
                 missed.append((s, texts["unsafe"][i]))
     for s, after in missed:
-        report("missed", s, [], after, reason(options.mlxfix, s, folder))
+        flags = ["--write", "--unsafe", "--select", rule]
+        if not options.fast:
+            s = shrunk(s, lambda text: not found(s, run_alone(options.mlxfix, text, flags, folder)))
+        report("missed", s, [], run_alone(options.mlxfix, s.text, flags, folder), reason(options.mlxfix, s, folder))
     near = [s for s in spellings if s.number >= options.spellings]
     changed = sum(texts["unsafe"][s.number] != s.text for s in near)
     recall = recalled / max(1, options.spellings)
@@ -336,9 +392,11 @@ def main():
     parser.add_argument("--near-misses", type=int, default=100)
     parser.add_argument("--rule", action="append")
     parser.add_argument("--keep")
+    parser.add_argument("--fast", action="store_true", help="show failures as they were drawn")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     mx.set_default_device(mx.cpu)
+    warnings.simplefilter("ignore")
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(options.keep or folder)

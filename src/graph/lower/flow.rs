@@ -11,6 +11,9 @@ use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextSize};
 
+/// More assignments than these reach a name through one join of their own.
+const MAX_REACHING: usize = 8;
+
 /// What one branch left behind: the names it changed, and whether control leaves it at its end.
 type Branch = (Vec<(Symbol, Option<Binding>)>, Flow);
 
@@ -106,6 +109,13 @@ impl<'g> Lowerer<'_, 'g> {
             if !definitions.contains(&d) {
                 definitions.push(d);
             }
+        }
+        if definitions.len() > MAX_REACHING {
+            // One join stands for them all, so that long chains of branches stay cheap.
+            let id = self.body.definitions.len() as u32;
+            let escapes = self.captured.contains(&name);
+            self.body.definitions.push(Definition { name, statement: None, feeds: definitions, uses: Vec::new(), escapes });
+            definitions = SmallVec::from_slice(&[id]);
         }
         Some(Binding { value, definitions })
     }
