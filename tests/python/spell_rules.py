@@ -662,7 +662,7 @@ def written_attention(w, twist=None, between=None):
         if form == "arrays":
             hostile.append(given({names[0]: lambda data: data.rows(1, 1, length, dim)}))
             hostile.append(given({n: lambda data: data.rows(heads, length, dim) for n in names}))
-        if scale_form == "parameter":
+        if scale_form == "parameter" and not (annotated["scale"] or all_annotated):
             hostile.append(given({"scale": lambda data: data.scalar(value)}))
     return Spelling("attention", w.file(lines), arguments, ("scaled_dot_product_attention(",), ("softmax(",), False, hostile, w.tags, twist)
 
