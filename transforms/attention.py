@@ -10,7 +10,7 @@ quietly made everything float32. In float32 prefill a CUDA device has no fused k
 """
 
 import mlx.core as mx
-from prelude import adds_to_scores, any_of, promotes_into, same_batch_and_heads
+from prelude import adds_to_scores, any_of, is_floating, promotes_into, same_batch_and_heads
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.scaled_dot_product_attention"
@@ -48,7 +48,7 @@ def after_cast_mask(q, k, v, scale=1.0, mask=None):
 
 def guard_cast_mask(q, k, v, mask=None):
     return (
-        (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v))
+        (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype))
         and q.dtype == k.dtype
         and (mask is None or adds_to_scores(mask, q, k))
     )
@@ -68,7 +68,7 @@ def after_values_dtype(q, k, v, scale=1.0, mask=None):
 
 
 def guard(q, k, v, mask=None):
-    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v)) and (
+    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype)) and (
         mask is None or (promotes_into(mask.dtype, q.dtype) and adds_to_scores(mask, q, k))
     )
 

@@ -7,6 +7,7 @@ is the same function; weight and bias must have one axis each. A later cast is k
 """
 
 import mlx.core as mx
+from prelude import is_floating
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.layer_norm"
@@ -49,8 +50,8 @@ def after(x, eps, w=None, b=None):
     return mx.fast.layer_norm(x, w, b, eps)
 
 
-def guard(w=None, b=None):
-    return (w is None or w.ndim == 1) and (b is None or b.ndim == 1)
+def guard(x, w=None, b=None):
+    return is_floating(x.dtype) and (w is None or w.ndim == 1) and (b is None or b.ndim == 1)
 
 
 def inputs(dtype):

@@ -11,6 +11,7 @@ the fast operation is a composition of the same kernels: nothing is gained there
 """
 
 import mlx.core as mx
+from prelude import is_floating
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.rms_norm"
@@ -45,8 +46,8 @@ def after(x, eps, w=None):
     return mx.fast.rms_norm(x, w, eps)
 
 
-def guard(w=None):
-    return w is None or w.ndim == 1
+def guard(x, w=None):
+    return is_floating(x.dtype) and (w is None or w.ndim == 1)
 
 
 def inputs(dtype):

@@ -36,6 +36,11 @@ pub(super) enum Command {
     },
     /// List the transforms, in the order in which they run
     List,
+    /// Print the value graph of a file, or of one function of it
+    Graph {
+        /// A file, or FILE:FUNCTION
+        place: String,
+    },
     /// Say where a rule nearly applies, and what stands in its way
     Why {
         /// A file, or FILE:LINE

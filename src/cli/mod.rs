@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod explain;
+mod graph;
 mod select;
 mod stdin;
 mod why;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(&check),
         Some(Command::Explain { id }) => explain::explain(&id),
         Some(Command::List) => explain::list(),
+        Some(Command::Graph { place }) => graph::graph(&place),
         Some(Command::Why { place, select }) => why::why(&place, &select),
     };
     let code = result.unwrap_or_else(|error| {

@@ -55,10 +55,10 @@ fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet,
     for index in touched(old, edits) {
         let body = &old.bodies[index];
         let Some(after) = by_name.get(&body.name) else { continue };
-        let kept = body.behaviour().into_iter().filter(|e| !matches!(*e, Effect::StoreName(name, _) if is_removed(graph, body.name, name, &removed)));
+        let kept = body.behaviour(graph).into_iter().filter(|e| !matches!(*e, Effect::StoreName(name, _) if is_removed(graph, body.name, name, &removed)));
         let kept: Vec<Effect> = kept.collect();
         let expected: Vec<Effect> = kept.into_iter().map(|e| replace(graph, e, &mut memo)).collect();
-        if expected != after.behaviour() {
+        if expected != after.behaviour(graph) {
             return Err(Rejected(format!("`{}` would compute something else", graph.name(body.name))));
         }
     }
@@ -143,6 +143,8 @@ fn replace(graph: &mut Graph, effect: Effect, memo: &mut FxHashMap<ValueId, Valu
         Effect::StoreName(name, v) => Effect::StoreName(name, new(v)),
         Effect::Mutate(before, after) => Effect::Mutate(new(before), new(after)),
         Effect::Delete(v) => Effect::Delete(new(v)),
+        Effect::Carry(join, v) => Effect::Carry(new(join), new(v)),
+        Effect::ReadUnbound(v) => Effect::ReadUnbound(v),
         Effect::Enter(v) => Effect::Enter(new(v)),
         Effect::Else | Effect::Leave | Effect::Jump(_) => effect,
     }

@@ -1,11 +1,11 @@
 //! What lowering one scope (a function, a class body or the module) records besides values: where each is computed, which name holds it when, what has
 //! effects, and what is proved where. Places are those of the scope's own text; code inlined from elsewhere leaves values and effects, no places.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::definitions::{ClassIndex, FunctionIndex};
-use super::value::{Symbol, ValueId};
+use super::value::{Graph, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
 
 /// Index into [`Body::statements`].
@@ -37,6 +37,8 @@ pub enum StatementKind {
     Assignment,
     /// `if`, with what hangs on it.
     If,
+    /// `pass`.
+    Pass,
     /// `def`.
     Function,
     /// Anything else.
@@ -103,6 +105,10 @@ pub enum Effect {
     StoreName(Symbol, ValueId),
     /// An object that others may hold is changed in place: what it was, what it is then.
     Mutate(ValueId, ValueId),
+    /// A value reaches a join that is not followed: the join's node, and what a name holds there.
+    Carry(ValueId, ValueId),
+    /// A local is read where nothing was assigned to it.
+    ReadUnbound(ValueId),
     /// A name or part is deleted.
     Delete(ValueId),
     /// A branch, loop or handler is entered; the value is what decides.
@@ -118,8 +124,10 @@ pub enum Effect {
 /// A property of a value that holds because an operation that demands it has run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Proved {
-    /// It is an `mx.array`.
+    /// It is an `mx.array`, because an operation took it that takes nothing else.
     Array,
+    /// It is an `mx.array`, because a function made it, whatever it made it of.
+    Made,
     /// It is a Python `int`.
     Int,
     /// It has so many axes.
@@ -217,10 +225,12 @@ impl Body {
         false
     }
 
-    /// The effects without branches that do nothing: equal lists mean equal behaviour.
-    pub fn behaviour(&self) -> Vec<Effect> {
+    /// The effects without branches that do nothing, and without what is carried to joins that nothing reads: equal lists mean equal behaviour.
+    pub fn behaviour(&self, graph: &Graph) -> Vec<Effect> {
+        let read = self.read_values(graph);
         let mut kept: Vec<Effect> = Vec::with_capacity(self.effects.len());
-        for &effect in &self.effects {
+        let alive = |e: &&Effect| !matches!(e, Effect::Carry(join, _) if !read.contains(join));
+        for &effect in self.effects.iter().filter(alive) {
             if effect == Effect::Leave {
                 while kept.last() == Some(&Effect::Else) {
                     kept.pop();
@@ -233,5 +243,42 @@ impl Body {
             kept.push(effect);
         }
         kept
+    }
+
+    /// Every value that an effect reads, also through joins that are read.
+    fn read_values(&self, graph: &Graph) -> FxHashSet<ValueId> {
+        let mut seen: FxHashSet<ValueId> = FxHashSet::default();
+        let mut stack: Vec<ValueId> = Vec::new();
+        let mut carried: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
+        for &effect in &self.effects {
+            match effect {
+                Effect::Carry(join, value) => carried.entry(join).or_default().push(value),
+                _ => stack.extend(effect.values().into_iter().flatten()),
+            }
+        }
+        if carried.is_empty() {
+            return seen;
+        }
+        while let Some(value) = stack.pop() {
+            if seen.insert(value) {
+                stack.extend(graph.operands(value));
+                stack.extend(carried.get(&value).into_iter().flatten());
+            }
+        }
+        seen
+    }
+}
+
+impl Effect {
+    /// The values it reads.
+    pub(super) fn values(self) -> [Option<ValueId>; 3] {
+        match self {
+            Self::Return(v) | Self::Yield(v) | Self::Raise(v) | Self::Assert(v) | Self::Call(v) | Self::Evaluate(v) | Self::Delete(v) => [Some(v), None, None],
+            Self::Enter(v) | Self::StoreName(_, v) | Self::ReadUnbound(v) => [Some(v), None, None],
+            Self::StoreAttribute(object, _, v) => [Some(object), Some(v), None],
+            Self::StoreItem(object, index, v) => [Some(object), Some(index), Some(v)],
+            Self::Mutate(a, b) | Self::Carry(a, b) => [Some(a), Some(b), None],
+            Self::Else | Self::Leave | Self::Jump(_) => [None; 3],
+        }
     }
 }

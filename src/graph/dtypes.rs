@@ -127,7 +127,7 @@ pub fn promotes_into(graph: &Graph, facts: &Facts<'_>, narrow: ValueId, wide: Va
 /// Whether the array `value` is known to hold integers or booleans.
 pub fn is_integer(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
     let floats = over_all(graph, facts, |search| match search.type_of(value, 0) {
-        Type::Array(dtype) if !dtype.is_floating() => Case::Fails(String::new()),
+        Type::Array(dtype) if !dtype.is_floating() || dtype == Dtype::Complex64 => Case::Fails(String::new()),
         _ => Case::Holds,
     });
     matches!(floats, Agreement::Never(_))
@@ -245,6 +245,10 @@ impl Search<'_> {
             Op::Add | Op::Sub | Op::Mul | Op::MatMul => self.promoted(operands, false, depth),
             Op::Div | Op::Pow => self.promoted(operands, op == Op::Div, depth),
             Op::Neg | Op::Permute | Op::Index(_) => self.type_of(operands[0], depth),
+            Op::Compare(_) | Op::Not | Op::Invert if graph.op(value) != Op::Not => match self.facts.kind(operands[0]) {
+                super::facts::Kind::Array => Type::Array(Dtype::Bool),
+                _ => self.free(value),
+            },
             Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
             Op::Gate => self.gate(operands, depth),
             Op::Mlx(name) => self.mlx(value, name, operands, depth),

@@ -247,12 +247,27 @@ fn single_axis(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueI
     let [x, axis, ..] = *operands else { return None };
     let single = match graph.get(axis) {
         (Op::Tuple | Op::List, &[only]) if graph.as_int(only).is_some() => only,
-        (Op::Sub, &[rank, one]) if graph.as_int(one) == Some(1) && graph.get(rank) == (Op::Ndim, &[x]) => graph.int(-1),
+        (Op::Sub, &[rank, one]) if graph.as_int(one) == Some(1) && matches!(graph.get(rank), (Op::Ndim, &[of]) if shaped_like(graph, of) == shaped_like(graph, x)) => {
+            graph.int(-1)
+        }
         _ => return None,
     };
     let mut operands: Operands = operands.into();
     operands[1] = single;
     Some(graph.value(op, &operands))
+}
+
+/// What `value` has its shape from: casts, powers and arithmetic with numbers keep it, and so does taking away a mean that keeps its axis.
+fn shaped_like(graph: &Graph, value: ValueId) -> ValueId {
+    let mut value = value;
+    loop {
+        value = match graph.get(value) {
+            (Op::Pow | Op::Neg, operands) | (Op::Mlx("astype"), operands) => operands[0],
+            (Op::Mul | Op::Add | Op::Sub | Op::Div, &[x, n]) if graph.number(n).is_some() => x,
+            (Op::Sub, &[x, mean]) if matches!(graph.get(mean), (Op::Mlx("mean"), &[of, _, keep]) if of == x && graph.op(keep) == Op::Bool(true)) => x,
+            _ => return value,
+        };
+    }
 }
 
 /// `mx.expand_dims(x.mean(-1), -1) = x.mean(-1, keepdims=True)`, and the same for the other reductions.

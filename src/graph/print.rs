@@ -12,9 +12,9 @@ use super::value::{Comparison, Graph, Op, Symbol, ValueId};
 /// The values and effects of `body`. Constants and names stand where they are used, and so do tuples and what is passed by name.
 pub fn print(analysis: &Analysis<'_>, body: &Body) -> String {
     let graph = &analysis.graph;
-    let effects = body.behaviour();
+    let effects = body.behaviour(&analysis.graph);
     let mut printer = Printer { graph, scope: body.name, numbers: FxHashMap::default(), out: format!("{}\n", graph.name(body.name)) };
-    for value in effects.iter().flat_map(operands) {
+    for value in effects.iter().flat_map(|e| e.values().into_iter().flatten()) {
         printer.define(value);
     }
     printer.effects(&effects);
@@ -77,6 +77,8 @@ impl Printer<'_> {
             Effect::StoreItem(object, index, v) => format!("store {}[{}] = {}", show(object), show(index), show(v)),
             Effect::StoreName(name, v) => format!("store {} = {}", self.graph.name(name), show(v)),
             Effect::Mutate(before, after) => format!("mutate {} into {}", show(before), show(after)),
+            Effect::Carry(join, v) => format!("carry {} to {}", show(v), show(join)),
+            Effect::ReadUnbound(v) => format!("read {} unbound", show(v)),
             Effect::Delete(v) => format!("delete {}", show(v)),
             Effect::Enter(v) => format!("enter {}", show(v)),
             Effect::Else => "else".to_owned(),
@@ -191,16 +193,4 @@ fn word(op: Op) -> &'static str {
 /// A mark for reads after something may have changed what is read.
 fn after_writes(version: u32) -> String {
     if version == 0 { String::new() } else { format!("@{version}") }
-}
-
-/// The values that an effect names.
-fn operands(effect: &Effect) -> Vec<ValueId> {
-    match *effect {
-        Effect::Return(v) | Effect::Yield(v) | Effect::Raise(v) | Effect::Assert(v) | Effect::Call(v) | Effect::Evaluate(v) => vec![v],
-        Effect::StoreAttribute(object, _, v) => vec![object, v],
-        Effect::StoreItem(object, index, v) => vec![object, index, v],
-        Effect::StoreName(_, v) | Effect::Delete(v) | Effect::Enter(v) => vec![v],
-        Effect::Mutate(before, after) => vec![before, after],
-        Effect::Else | Effect::Leave | Effect::Jump(_) => Vec::new(),
-    }
 }

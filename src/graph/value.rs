@@ -51,8 +51,11 @@ pub enum Op {
     Builtin(Symbol),
     /// A local that is read where no assignment has reached.
     Unbound(Symbol),
-    /// A name after a join that is not followed (loops, `try`): scope, ordinal of the join, name.
+    /// A name after a join that is not followed (loops, `try`): scope, ordinal of the join, name. The operand is what it held before; what is assigned
+    /// inside is told by [`super::body::Effect::Carry`].
     Phi(Symbol, u32, Symbol),
+    /// What an array that others may hold has become after so many calls that may have changed it in place.
+    Changed(u32),
     /// A value about which nothing is known: scope and ordinal.
     Opaque(Symbol, u32),
     /// What a loop variable holds; the operand is the iterable. Scope and ordinal of the loop.

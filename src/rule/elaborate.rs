@@ -248,7 +248,7 @@ impl Removal {
             let Some(dead) = dead else { break };
             removal.statements.push(dead);
         }
-        removal.keep_branches_whole(plan);
+        removal.keep_branches_whole(plan, &kept);
         removal.helpers = unused_helpers(plan, &removal);
         removal
     }
@@ -268,7 +268,7 @@ impl Removal {
         match statement.kind {
             StatementKind::Assignment | StatementKind::Function => {}
             StatementKind::If => return self.is_empty_if(plan, s),
-            StatementKind::Other => return false,
+            StatementKind::Pass | StatementKind::Other => return false,
         }
         if s == plan.root.statement || !stands_alone(plan, statement.range) {
             return false;
@@ -310,6 +310,9 @@ impl Removal {
             if n as StatementId == s || !range.contains_range(inner.range) {
                 continue;
             }
+            if inner.kind == StatementKind::Pass {
+                continue;
+            }
             any = true;
             if !self.statements.contains(&(n as StatementId)) {
                 return false;
@@ -319,7 +322,7 @@ impl Removal {
     }
 
     /// A block must keep a statement: where all of one would go but not the `if` around it, they stay.
-    fn keep_branches_whole(&mut self, plan: &Plan<'_>) {
+    fn keep_branches_whole(&mut self, plan: &Plan<'_>, kept: &FxHashSet<(Symbol, ValueId)>) {
         loop {
             let statements = &plan.body.statements;
             let emptied = self.statements.iter().position(|&s| {
@@ -330,6 +333,10 @@ impl Removal {
             });
             let Some(at) = emptied else { return };
             self.statements.remove(at);
+            // What stays keeps what it reads.
+            while let Some(needed) = self.statements.iter().position(|&s| !self.is_dead(plan, s, kept)) {
+                self.statements.remove(needed);
+            }
         }
     }
 
@@ -421,8 +428,8 @@ fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
         }
         let mut mentions = source.tokens().iter().filter(|t| t.kind() == TokenKind::Name && source.slice(t.range()) == name).map(Ranged::range);
         let elsewhere = mentions.clone().any(|m| m != info.ast.name.range() && !gone(m) && !means_another(plan, info, m));
-        let text_mentions = source.tokens().iter().any(|t| t.kind() == TokenKind::String && source.slice(t.range()).contains(name));
-        if elsewhere || text_mentions || !mentions.any(gone) || !source.comments_in(info.ast.range).is_empty() || !stands_alone(plan, info.ast.range) {
+        let text_mentions = source.tokens().iter().any(|t| t.kind() == TokenKind::String && words(source.slice(t.range())).any(|w| w == name));
+        if elsewhere || text_mentions || !mentions.any(gone) || !source.comments_in(helper_lines(plan, info.ast.range)).is_empty() || !stands_alone(plan, info.ast.range) {
             continue;
         }
         let siblings = match info.class {

@@ -304,6 +304,9 @@ fn adds_to_scores(site: &Site<'_>, name: &str) -> Truth {
     if made_here {
         return Truth::True;
     }
+    if site.facts.kind(value).is_number() {
+        return Truth::False(format!("`{}` is a number, and no mask", (site.spelling)(name)));
+    }
     Truth::Unknown(vec![format!("`{}` is added as it is (not boolean) and broadcasts to the shape of the scores", (site.spelling)(name))])
 }
 

@@ -99,8 +99,9 @@ impl<'x> Speller<'x> {
         let (op, operands) = graph.get(value);
         let depth = depth + 1;
         // A named constant keeps its name; `None`, truth values and counts are clearer as they are.
+        let held = if matches!(op, Op::Changed(_)) { operands[0] } else { value };
         if !matches!(op, Op::None | Op::Bool(_) | Op::Int(_))
-            && let Some(&name) = self.body.names_of(value, self.at).first()
+            && let Some(&name) = self.body.names_of(held, self.at).first()
         {
             return Some(graph.name(name).to_owned());
         }
@@ -117,6 +118,8 @@ impl<'x> Speller<'x> {
         }
         match op {
             Op::Captured(scope, name) if scope == self.body.name => return Some(graph.name(name).to_owned()),
+            // A parameter of the lambda in which the root stands.
+            Op::Param(scope, name) if scope != self.body.name && graph.name(scope).contains(".<lambda>") => return Some(graph.name(name).to_owned()),
             Op::Captured(_, name) | Op::Param(_, name) | Op::ModuleName(name) | Op::Builtin(name) if self.body.value_of(name, self.at).is_none() => {
                 return Some(graph.name(name).to_owned());
             }

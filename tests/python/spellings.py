@@ -316,9 +316,10 @@ def run_rule(rule, options, folder):
         place.mkdir(parents=True)
         for s in spellings:
             (place / f"s{s.number:04}.py").write_text(s.text)
-        rewritten(options.mlxfix, place, [*flags, "--select", rule])
+        flags += [] if options.all else ["--select", rule]
+        rewritten(options.mlxfix, place, flags)
         texts[mode] = [(place / f"s{s.number:04}.py").read_text() for s in spellings]
-        rewritten(options.mlxfix, place, [*flags, "--select", rule])
+        rewritten(options.mlxfix, place, flags)
         for s, text in zip(spellings, texts[mode]):
             if (place / f"s{s.number:04}.py").read_text() != text:
                 failures["unsettled"] += 1
@@ -350,7 +351,7 @@ def run_rule(rule, options, folder):
             else:
                 missed.append((s, texts["unsafe"][i]))
     for s, after in missed:
-        flags = ["--write", "--unsafe", "--select", rule]
+        flags = ["--write", "--unsafe", *([] if options.all else ["--select", rule])]
         if not options.fast:
             s = shrunk(s, lambda text: not found(s, run_alone(options.mlxfix, text, flags, folder)))
         report("missed", s, [], run_alone(options.mlxfix, s.text, flags, folder), reason(options.mlxfix, s, folder))
@@ -393,6 +394,7 @@ def main():
     parser.add_argument("--recall", type=float, default=0.97)
     parser.add_argument("--rule", action="append")
     parser.add_argument("--keep")
+    parser.add_argument("--all", action="store_true", help="run all transforms on each spelling, not only its own")
     parser.add_argument("--fast", action="store_true", help="show failures as they were drawn")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)

@@ -75,6 +75,9 @@ impl<'x> Facts<'x> {
             }
             match proof.proved {
                 Proved::Array => facts.prove_array(proof.value),
+                Proved::Made => {
+                    facts.arrays.insert(proof.value, ());
+                }
                 Proved::Int => {
                     facts.kinds.borrow_mut().insert(proof.value, Kind::Int);
                 }
@@ -193,6 +196,7 @@ impl<'x> Facts<'x> {
                 _ => Kind::Unknown,
             },
             Op::Index(_) if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
+            Op::Changed(_) => self.kind_at(operands[0], depth),
             Op::Neg | Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv | Op::Mod | Op::MatMul => self.kind_of_arithmetic(op, operands, depth),
             Op::Gate => self.kind_of_gate(operands, depth),
             Op::Apply | Op::Call(..) => self.kind_of_call(operands, depth),
@@ -252,6 +256,7 @@ impl<'x> Facts<'x> {
                 "int" | "len" => Kind::Int,
                 "float" => Kind::Float,
                 "bool" | "isinstance" | "hasattr" | "issubclass" => Kind::Bool,
+                "abs" if self.kind_at(operands[1], depth) == Kind::Array => Kind::Array,
                 "round" | "abs" | "max" | "min" | "sum" if operands[1..].iter().all(|&v| self.kind_at(v, depth).is_number()) => Kind::Number,
                 "list" | "tuple" | "dict" | "set" | "str" | "range" | "enumerate" | "zip" | "sorted" | "type" => Kind::Other,
                 _ => Kind::Unknown,
@@ -275,6 +280,9 @@ impl<'x> Facts<'x> {
     fn kind_of_import(&self, path: &str) -> Kind {
         if let Some(name) = path.strip_prefix("mlx.core.") {
             return self.kind_of_mlx(name);
+        }
+        if ["numpy.", "torch.", "jax.", "tensorflow."].iter().any(|other| path.starts_with(other)) {
+            return Kind::Other;
         }
         match path.strip_prefix("mlx.nn.") {
             Some("MultiHeadAttention.create_additive_causal_mask") => Kind::Array,

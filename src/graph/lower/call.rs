@@ -14,6 +14,11 @@ const PURE_BUILTINS: [&str; 29] = [
     "max", "min", "pow", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple", "type",
 ];
 
+/// Methods of `mx.array` that NumPy's arrays do not have, and that leave something a function of MLX must take.
+const OWN_METHODS: [&str; 18] = [
+    "square", "sqrt", "rsqrt", "reciprocal", "abs", "exp", "log", "log2", "log10", "log1p", "sin", "cos", "logsumexp", "moveaxis", "split", "cummax", "cummin", "maximum",
+];
+
 impl<'g> Lowerer<'_, 'g> {
     /// The value of a call, and whether its root operation is written here (`false`: it comes from an inlined helper).
     pub(super) fn call(&mut self, call: &'g ast::ExprCall) -> (ValueId, bool) {
@@ -132,6 +137,7 @@ impl<'g> Lowerer<'_, 'g> {
         // A container made by a builtin holds what it was made of.
         if matches!(name, "list" | "tuple" | "dict" | "set" | "enumerate" | "reversed" | "sorted") {
             arguments.positional.iter().for_each(|&v| self.escape_parts(v));
+            arguments.keywords.iter().for_each(|&(_, v)| self.escape_parts(v));
         }
         Some(self.apply(callee, arguments))
     }
@@ -193,7 +199,7 @@ impl<'g> Lowerer<'_, 'g> {
                 let value = self.graph.value(Op::Mlx(entry.name), &operands);
                 if entry.result == ResultKind::Array {
                     // The function form gives an `mx.array` whatever it is given; a method might be that of something else.
-                    self.prove(value, Proved::Array);
+                    self.prove(value, Proved::Made);
                 }
                 Some(value)
             }
@@ -216,6 +222,10 @@ impl<'g> Lowerer<'_, 'g> {
         let name = api::twin(method).map_or_else(|| entry.name.trim_start_matches("array."), FunctionId::name);
         if name == "astype" && self.is_dtype(operands[1]) {
             // Neither NumPy nor torch take an `mx.Dtype`.
+            self.prove(object, Proved::Array);
+        }
+        if OWN_METHODS.contains(&name) {
+            // NumPy arrays have no method of this name.
             self.prove(object, Proved::Array);
         }
         self.prove_rank(name, &operands);

@@ -136,6 +136,9 @@ impl<'g> Lowerer<'_, 'g> {
         if matches!(expr, Expr::Await(_) | Expr::Yield(_) | Expr::YieldFrom(_)) {
             let value = self.graph.value(Op::Tuple, &values);
             self.effect(Effect::Yield(value));
+            // Whoever goes on meanwhile may hold what came in as an argument.
+            let arguments: Vec<ValueId> = self.body.timeline.values().flatten().map(|&(_, v)| v).filter(|&v| matches!(self.graph.op(v), Op::Param(..))).collect();
+            self.escaped.extend(arguments);
             self.bump();
         } else if !values.is_empty() {
             // What a display holds must stay visible to validation although the display itself is opaque.
@@ -159,11 +162,13 @@ impl<'g> Lowerer<'_, 'g> {
                 if later && self.assigned.contains(&name) {
                     return self.graph.leaf(Op::Captured(self.body.name, name));
                 }
-                return value;
+                return self.present(name, value);
             }
             later |= frame.deferred;
             if frame.locals.contains(&name) {
-                return self.graph.leaf(Op::Unbound(name));
+                let value = self.graph.leaf(Op::Unbound(name));
+                self.effect(Effect::ReadUnbound(value));
+                return value;
             }
             at = frame.parent;
         }
@@ -171,6 +176,19 @@ impl<'g> Lowerer<'_, 'g> {
             Some(value) => value,
             None => self.free_name(name),
         }
+    }
+
+    /// What `value`, held by `name`, is by now: an array that others may hold can have been changed in place by every call since.
+    fn present(&mut self, name: Symbol, value: ValueId) -> ValueId {
+        let exposed = self.escaped.contains(&value) || self.volatile.contains(&name);
+        let fixed = self.is_immutable(value)
+            || self.class_of_receiver(value).is_some()
+            || matches!(self.graph.op(value), Op::Global(_) | Op::Function(_) | Op::Class(_) | Op::Unbound(_) | Op::Attr(..) | Op::Apply | Op::Call(..));
+        if !exposed || self.epoch == 0 || fixed && !self.volatile.contains(&name) {
+            return value;
+        }
+        let epoch = self.epoch;
+        self.graph.value(Op::Changed(epoch), &[value])
     }
 
     /// The value of a name that an enclosing function binds.
@@ -305,11 +323,9 @@ impl<'g> Lowerer<'_, 'g> {
         value
     }
 
+    /// A tuple or list. Its parts can be seen elsewhere once something keeps it: a name, a container, a call that is not followed.
     fn display(&mut self, op: Op, elts: &'g [Expr]) -> ValueId {
         let values: Operands = elts.iter().map(|e| self.expr(e)).collect();
-        for &value in &values {
-            self.escape_parts(value);
-        }
         self.graph.value(op, &values)
     }
 

@@ -129,7 +129,8 @@ impl<'g> Lowerer<'_, 'g> {
         let mut made = Vec::new();
         for &name in names {
             let old = self.frame().get(name).map_or_else(SmallVec::new, |b| b.definitions.clone());
-            let value = self.phi(join, name);
+            let before = self.frame().get(name).map(|b| b.value);
+            let value = self.phi(join, name, before);
             let mut definitions: SmallVec<[u32; 2]> = SmallVec::new();
             if self.inlining == 0 {
                 let id = self.body.definitions.len() as u32;
@@ -153,6 +154,32 @@ impl<'g> Lowerer<'_, 'g> {
                 }
             }
         }
+    }
+
+    /// From here on, what is assigned to `names` is carried to join `join`, at which each name has a node.
+    fn enter_region(&mut self, names: &[Symbol], join: u32) {
+        for &name in names {
+            let before = self.frame().get(name).map(|b| b.value);
+            let node = match before {
+                Some(value) if matches!(self.graph.op(value), Op::Phi(_, j, _) if j == join) => value,
+                _ => self.phi(join, name, before),
+            };
+            self.joined.insert((join, name), node);
+        }
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        self.regions.push((names, join));
+    }
+
+    /// Like `forget`, for names whose assignments were carried to join `region`.
+    fn forget_region(&mut self, names: &[Symbol], region: u32, from: TextSize) -> Vec<(Symbol, u32)> {
+        for &name in names {
+            if let Some(&node) = self.joined.get(&(region, name)) {
+                let definitions = self.frame().get(name).map_or_else(SmallVec::new, |b| b.definitions.clone());
+                self.frame().set(name, Binding { value: node, definitions });
+            }
+        }
+        self.forget(names, from)
     }
 
     fn assigned_in(&mut self, bodies: &[&'g [Stmt]], extra: Vec<&'g str>) -> Vec<Symbol> {
@@ -202,7 +229,9 @@ impl<'g> Lowerer<'_, 'g> {
         let entry = self.forget(names, start);
         self.bump();
         let outer = self.enter_block(true);
+        self.enter_region(names, self.joins);
         lower(self);
+        self.regions.pop();
         self.block = outer;
         self.bump();
         self.feed(&entry, first);
@@ -236,10 +265,16 @@ impl<'g> Lowerer<'_, 'g> {
         self.effect(Effect::Enter(marker));
         let first = self.body.definitions.len();
         let outer = self.enter_block(false);
+        let handlers: Vec<&'g [Stmt]> = s.handlers.iter().map(|ast::ExceptHandler::ExceptHandler(h)| &*h.body).collect();
+        let extra = s.handlers.iter().filter_map(|ast::ExceptHandler::ExceptHandler(h)| h.name.as_ref()).map(|n| n.as_str()).collect();
+        let all = self.assigned_in(&[&[&*s.body, &*s.orelse], &handlers[..]].concat(), extra);
+        self.joins += 1;
+        let region = self.joins;
+        self.enter_region(&all, region);
         self.statements(&s.body);
         let names = self.assigned_in(&[&s.body], Vec::new());
         for ast::ExceptHandler::ExceptHandler(handler) in &s.handlers {
-            let joined = self.forget(&names, handler.range.start());
+            let joined = self.forget_region(&names, region, handler.range.start());
             self.feed(&joined, first);
             self.bump();
             self.effect(Effect::Else);
@@ -254,18 +289,14 @@ impl<'g> Lowerer<'_, 'g> {
             self.statements(&handler.body);
         }
         self.effect(Effect::Else);
-        let joined = self.forget(&names, s.range.end());
+        let joined = self.forget_region(&names, region, s.range.end());
         self.feed(&joined, first);
         self.statements(&s.orelse);
+        self.regions.pop();
         self.block = outer;
         self.effect(Effect::Else);
         self.bump();
-        let handlers: Vec<&'g [Stmt]> = s.handlers.iter().map(|ast::ExceptHandler::ExceptHandler(h)| &*h.body).collect();
-        let mut bodies = vec![&*s.body, &*s.orelse];
-        bodies.extend(handlers);
-        let extra = s.handlers.iter().filter_map(|ast::ExceptHandler::ExceptHandler(h)| h.name.as_ref()).map(|n| n.as_str()).collect();
-        let names = self.assigned_in(&bodies, extra);
-        let joined = self.forget(&names, s.finalbody.first().map_or(s.range.end(), Ranged::start));
+        let joined = self.forget_region(&all, region, s.finalbody.first().map_or(s.range.end(), Ranged::start));
         self.feed(&joined, first);
         self.statements(&s.finalbody);
         self.effect(Effect::Leave);
@@ -281,8 +312,11 @@ impl<'g> Lowerer<'_, 'g> {
         pattern_targets(s, &mut extra);
         let names = self.assigned_in(&bodies, extra);
         let outer = self.enter_block(false);
+        self.joins += 1;
+        let region = self.joins;
+        self.enter_region(&names, region);
         for case in &s.cases {
-            let joined = self.forget(&names, case.range.start());
+            let joined = self.forget_region(&names, region, case.range.start());
             self.feed(&joined, first);
             self.effect(Effect::Else);
             if let Some(guard) = &case.guard {
@@ -291,7 +325,8 @@ impl<'g> Lowerer<'_, 'g> {
             self.statements(&case.body);
         }
         self.block = outer;
-        let joined = self.forget(&names, s.range.end());
+        self.regions.pop();
+        let joined = self.forget_region(&names, region, s.range.end());
         self.feed(&joined, first);
         self.bump();
         self.effect(Effect::Leave);

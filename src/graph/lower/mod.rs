@@ -67,6 +67,12 @@ pub(super) struct Lowerer<'a, 'g> {
     enclosing: Vec<Enclosing>,
     /// Values that a container, a call or an attribute may hold: in-place changes of them are seen elsewhere.
     escaped: FxHashSet<ValueId>,
+    /// Names that inner functions may rebind or change in place at any call.
+    volatile: FxHashSet<Symbol>,
+    /// The joins that are not followed around the present statement: the names that are assigned inside, and the ordinal of each.
+    regions: Vec<(Vec<Symbol>, u32)>,
+    /// The node of each name at the joins of `regions`.
+    joined: FxHashMap<(u32, Symbol), ValueId>,
     statement: StatementId,
     block: BlockId,
     inlining: u32,
@@ -119,6 +125,9 @@ pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>
         assigned: FxHashSet::default(),
         enclosing: Vec::new(),
         escaped: FxHashSet::default(),
+        volatile: FxHashSet::default(),
+        regions: Vec::new(),
+        joined: FxHashMap::default(),
         statement: 0,
         block: 0,
         inlining: 0,
@@ -197,6 +206,9 @@ impl<'g> Lowerer<'_, 'g> {
             InnerReads { depth: 0, names: &mut reads }.statement(statement);
         }
         self.captured = reads.into_iter().map(|n| self.graph.symbol(n)).collect();
+        let mut written = Vec::new();
+        inner_writes(body, 0, &mut written);
+        self.volatile = written.into_iter().map(|n| self.graph.symbol(n)).collect();
     }
 
     // Names.
@@ -212,6 +224,13 @@ impl<'g> Lowerer<'_, 'g> {
             self.moment(name, value, from);
             if escapes && statement.is_some() {
                 self.effect(Effect::StoreName(name, value));
+            }
+            for region in 0..self.regions.len() {
+                if self.regions[region].0.binary_search(&name).is_ok() {
+                    let join = self.regions[region].1;
+                    let target = self.joined[&(join, name)];
+                    self.effect(Effect::Carry(target, value));
+                }
             }
         }
         self.frame().set(name, frame::Binding { value, definitions });
@@ -238,8 +257,10 @@ impl<'g> Lowerer<'_, 'g> {
         self.graph.leaf(Op::Opaque(self.body.name, self.opaques))
     }
 
-    fn phi(&mut self, join: u32, name: Symbol) -> ValueId {
-        self.graph.leaf(Op::Phi(self.body.name, join, name))
+    /// What `name` holds after join `join`, before which it held `before`.
+    fn phi(&mut self, join: u32, name: Symbol, before: Option<ValueId>) -> ValueId {
+        let before: Vec<ValueId> = before.into_iter().collect();
+        self.graph.value(Op::Phi(self.body.name, join, name), &before)
     }
 
     fn effect(&mut self, effect: Effect) {
@@ -293,6 +314,39 @@ fn outer_names(body: &[Stmt]) -> Vec<&str> {
         }
     }
     names
+}
+
+/// Names that inner functions declare `nonlocal`, or whose object they change in place.
+fn inner_writes<'a>(body: &'a [Stmt], depth: u32, names: &mut Vec<&'a str>) {
+    for statement in body {
+        let target = match statement {
+            Stmt::AugAssign(s) if depth > 0 => Some(&*s.target),
+            Stmt::Assign(s) if depth > 0 => s.targets.iter().find(|t| t.is_subscript_expr()),
+            Stmt::Nonlocal(s) if depth > 0 => {
+                names.extend(s.names.iter().map(|n| n.as_str()));
+                None
+            }
+            Stmt::FunctionDef(s) => {
+                inner_writes(&s.body, depth + 1, names);
+                None
+            }
+            Stmt::ClassDef(s) => {
+                inner_writes(&s.body, depth + 1, names);
+                None
+            }
+            _ => None,
+        };
+        let base = target.map(|t| t.as_subscript_expr().map_or(t, |s| &s.value));
+        names.extend(base.and_then(Expr::as_name_expr).map(|n| n.id.as_str()));
+        super::definitions::blocks(statement).into_iter().for_each(|b| inner_writes(b, depth, names));
+    }
+}
+
+/// Every name that `body` reads, at any depth.
+fn names_read<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
+    for statement in body {
+        InnerReads { depth: 1, names }.statement(statement);
+    }
 }
 
 /// Collects the names read inside inner functions, lambdas and classes.

@@ -126,7 +126,8 @@ impl<'g> Lowerer<'_, 'g> {
             self.expr(&decorator.expression);
         }
         for default in s.parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()) {
-            self.expr(default);
+            let value = self.expr(default);
+            self.escape_parts(value);
         }
         let name = self.graph.symbol(&s.name);
         let value = match self.definitions.function_of(s) {
@@ -142,6 +143,15 @@ impl<'g> Lowerer<'_, 'g> {
         }
         for argument in s.arguments.iter().flat_map(|a| a.args.iter()) {
             self.expr(argument);
+        }
+        // What its body reads may be held by the class from now on.
+        let mut reads = Vec::new();
+        super::names_read(&s.body, &mut reads);
+        for read in reads {
+            let name = self.graph.symbol(read);
+            if let Some(value) = self.frame().get(name).map(|b| b.value) {
+                self.escape_parts(value);
+            }
         }
         let name = self.graph.symbol(&s.name);
         let value = match self.definitions.class_of(s) {
@@ -180,12 +190,15 @@ impl<'g> Lowerer<'_, 'g> {
         match target {
             Expr::Name(name) => {
                 let name = self.graph.symbol(&name.id);
+                if matches!(self.graph.op(value), Op::Tuple | Op::List | Op::Gate | Op::Mul | Op::Add) {
+                    self.escape_display(value);
+                }
                 let value = if self.is_mutable_display(value) { self.opaque() } else { value };
                 if self.frames.last().is_some_and(|f| f.locals.contains(&name)) {
                     self.bind(name, value, Some(self.statement), from);
                 } else {
                     self.effect(Effect::StoreName(name, value));
-                    self.escaped.insert(value);
+                    self.escape_parts(value);
                     self.bump();
                 }
             }
@@ -198,14 +211,14 @@ impl<'g> Lowerer<'_, 'g> {
                 let object = self.expr(&attribute.value);
                 let name = self.graph.symbol(&attribute.attr);
                 self.effect(Effect::StoreAttribute(object, name, value));
-                self.escaped.insert(value);
+                self.escape_parts(value);
                 self.bump();
             }
             Expr::Subscript(subscript) => {
                 let object = self.expr(&subscript.value);
                 let index = self.expr(&subscript.slice);
                 self.effect(Effect::StoreItem(object, index, value));
-                self.escaped.insert(value);
+                self.escape_parts(value);
                 self.bump();
                 self.changed_in_place(object, from);
             }
@@ -264,6 +277,7 @@ impl<'g> Lowerer<'_, 'g> {
         if !self.is_immutable(old) {
             if !self.is_fresh(old) {
                 self.effect(Effect::Mutate(old, new));
+                self.escape_parts(old);
                 self.bump();
             }
             self.changed_in_place(old, s.range.end());
@@ -281,7 +295,7 @@ impl<'g> Lowerer<'_, 'g> {
     }
 
     /// Numbers, strings and tuples: `+=` makes a new object.
-    fn is_immutable(&self, value: ValueId) -> bool {
+    pub(super) fn is_immutable(&self, value: ValueId) -> bool {
         matches!(
             self.graph.op(value),
             Op::Int(_) | Op::Float(_) | Op::Bool(_) | Op::Str(_) | Op::None | Op::Tuple | Op::Shape | Op::Dim(_) | Op::Ndim | Op::DtypeOf | Op::Compare(_)
@@ -307,6 +321,17 @@ impl<'g> Lowerer<'_, 'g> {
         if matches!(self.graph.op(value), Op::Tuple | Op::List | Op::Keyword(_) | Op::Star | Op::Gate) {
             for part in self.graph.operands(value).to_vec() {
                 self.escape_parts(part);
+            }
+        }
+    }
+
+    /// A name keeps a display: its parts can be seen through the name.
+    fn escape_display(&mut self, value: ValueId) {
+        for part in self.graph.operands(value).to_vec() {
+            match self.graph.op(value) {
+                Op::Tuple | Op::List => self.escape_parts(part),
+                _ if self.graph.is_arrayish(value) => return,
+                _ => self.escape_display(part),
             }
         }
     }
@@ -337,6 +362,7 @@ fn kind_of(statement: &Stmt) -> StatementKind {
         Stmt::AnnAssign(s) if s.value.is_some() && s.target.is_name_expr() => StatementKind::Assignment,
         Stmt::AugAssign(s) if s.target.is_name_expr() => StatementKind::Assignment,
         Stmt::If(_) => StatementKind::If,
+        Stmt::Pass(_) => StatementKind::Pass,
         Stmt::FunctionDef(_) => StatementKind::Function,
         _ => StatementKind::Other,
     }

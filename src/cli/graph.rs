@@ -1,0 +1,31 @@
+//! `graph`: the value graph of a file or one of its functions, as text.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::{CLEAN, print};
+use crate::batch;
+use crate::graph::Analysis;
+use crate::graph::print::print as print_body;
+use crate::graph::value::Graph;
+use crate::syntax::{Source, decode};
+
+/// Print the graph of `place`, a file or `FILE:FUNCTION`, where the function is named with the class or function around it: `Attention.__call__`.
+pub(super) fn graph(place: &str) -> Result<u8> {
+    let (path, function) = match place.rsplit_once(':') {
+        Some((path, function)) if !Path::new(place).exists() => (path, Some(function)),
+        _ => (place, None),
+    };
+    let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
+    let (text, _) = decode(&bytes).map_err(|e| anyhow!("{path}:{e}"))?;
+    let source = Source::parse(&text).map_err(|e| anyhow!("{path}:{e}"))?;
+    let analysis = Analysis::new(&source, Graph::default());
+    let wanted = analysis.bodies.iter().filter(|b| function.is_none_or(|f| analysis.graph.name(b.name) == f));
+    let shown: Vec<String> = wanted.map(|b| print_body(&analysis, b)).collect();
+    if shown.is_empty() {
+        bail!("{path} has no function {:?}; methods are named with their class", function.unwrap_or_default());
+    }
+    print(shown.join("\n").as_bytes())?;
+    Ok(CLEAN)
+}
