@@ -5,10 +5,21 @@ def matrix(mx, dtype, *shape):
     return mx.random.normal(shape).astype(dtype)
 
 
+def three(mx, dtype):
+    return matrix(mx, dtype, 5, 48), matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48)
+
+
 ARGUMENTS = {
     "Linear": lambda mx, dtype: ((64, 48), (matrix(mx, dtype, 2, 5, 64),)),
     "merged_adapter": lambda mx, dtype: (matrix(mx, dtype, 48, 64), matrix(mx, dtype, 8, 64), matrix(mx, dtype, 48, 8)),
     "functions_instead_of_operators": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 5, 1)),
     "residual": lambda mx, dtype: (matrix(mx, dtype, 2, 5, 48), matrix(mx, dtype, 2, 5, 64), matrix(mx, dtype, 48, 64)),
+    "squared_distances": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48)),
+    "scaled_update": lambda mx, dtype: (*three(mx, dtype), 0.5),
+    "scaled_factor": lambda mx, dtype: (*three(mx, dtype), 0.5),
+    "scaled_other_factor": lambda mx, dtype: (*three(mx, dtype), 0.5),
+    "residual_of_a_fit": three,
+    "minus_target": three,
+    "bias_in_place": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
     "bias_by_statement": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
 }

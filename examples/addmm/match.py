@@ -37,3 +37,41 @@ def bias_by_statement(x: mx.array, w: mx.array, b: mx.array):
     y = mx.matmul(x, w)
     y = y + b
     return mx.maximum(y, 0)
+
+
+def squared_distances(x: mx.array, embed: mx.array):
+    """The codebook of an audio codec: the product is taken away twice."""
+    norms = x.square().sum(axis=1, keepdims=True)
+    return norms - 2 * x @ embed
+
+
+def scaled_update(weight: mx.array, a: mx.array, b: mx.array, scale: float):
+    """A factor of the product becomes `alpha`."""
+    return weight + scale * (a @ b)
+
+
+def scaled_factor(weight: mx.array, a: mx.array, b: mx.array, scale: float):
+    """The factor stands on one of the matrices."""
+    return a @ (scale * b) + weight
+
+
+def scaled_other_factor(weight: mx.array, a: mx.array, b: mx.array, scale: float):
+    """The factor stands on the other."""
+    return (scale * a) @ b + weight
+
+
+def residual_of_a_fit(y: mx.array, x: mx.array, w: mx.array):
+    """What a linear model leaves."""
+    return y - x @ w
+
+
+def minus_target(y: mx.array, x: mx.array, w: mx.array):
+    """The same with the other sign."""
+    return x @ w - y
+
+
+def bias_in_place(x: mx.array, w: mx.array, b: mx.array):
+    """The sum is taken in place, on an array that nobody else holds."""
+    y = x @ w
+    y += b
+    return y

@@ -11,9 +11,5 @@ ARGUMENTS = {
     "step_by_step": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64),),
     "by_keyword": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64), rows(mx, dtype, 3, 5, 64)),
     "one_dtype": lambda mx, dtype: (rows(mx, dtype, 3, 64),),
-    "StableNorm": lambda mx, dtype: ((64,), (rows(mx, dtype, 3, 5, 64),)),
-    "offset_weight": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64), 0.2 * rows(mx, dtype, 64)),
-    "WhisperLayerNorm": lambda mx, dtype: ((64,), (rows(mx, dtype, 3, 5, 64),)),
 }
 EXACT = {"Cohere", "queries_and_keys", "step_by_step", "by_keyword", "one_dtype"}
-LESS_PRECISE = set(ARGUMENTS) - EXACT

@@ -41,28 +41,3 @@ def one_dtype(x: mx.array):
     """Both dtypes are spelled out, through another name of the module."""
     h = x.astype(core.bfloat16)
     return core.fast.layer_norm(h.astype(core.float32), None, None, 1e-6).astype(core.bfloat16)
-
-
-class StableNorm(nn.RMSNorm):
-    """With a weight the result is rounded once more, so that this is offered as less precise."""
-
-    def __call__(self, x: mx.array):
-        return mx.fast.rms_norm(x.astype(mx.float32), self.weight, self.eps).astype(x.dtype)
-
-
-def offset_weight(x: mx.array, weight: mx.array):
-    """Gemma stores its weight as an offset from one."""
-    return mx.fast.rms_norm(x.astype(mx.float32), 1.0 + weight, 1e-6).astype(x.dtype)
-
-
-class WhisperLayerNorm(nn.Module):
-    """Weight and bias; the cast back stays, because both may be float32."""
-
-    def __init__(self, dims: int):
-        super().__init__()
-        self.weight = mx.ones((dims,))
-        self.bias = mx.zeros((dims,))
-
-    def __call__(self, x: mx.array):
-        y = mx.fast.layer_norm(x.astype(mx.float32), self.weight, self.bias, 1e-5)
-        return y.astype(x.dtype)

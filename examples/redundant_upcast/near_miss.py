@@ -80,3 +80,40 @@ def in_numpy(x):
     """Another library's arrays have `astype` too."""
     h = x.astype(np.float32)
     return (h / np.sqrt(np.mean(h * h, axis=-1, keepdims=True) + 1e-6)).astype(x.dtype)
+
+
+class StableNorm(nn.RMSNorm):
+    """With a weight the result would be rounded once more, and be less precise."""
+
+    def __call__(self, x: mx.array):
+        return mx.fast.rms_norm(x.astype(mx.float32), self.weight, self.eps).astype(x.dtype)
+
+
+def offset_weight(x: mx.array, weight: mx.array):
+    """Gemma stores its weight as an offset from one; a weight is a weight."""
+    return mx.fast.rms_norm(x.astype(mx.float32), 1.0 + weight, 1e-6).astype(x.dtype)
+
+
+class WhisperLayerNorm(nn.Module):
+    """Weight and bias; the cast back stays, because both may be float32."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
+
+    def __call__(self, x: mx.array):
+        y = mx.fast.layer_norm(x.astype(mx.float32), self.weight, self.bias, 1e-5)
+        return y.astype(x.dtype)
+
+
+def token_ids(tokens: mx.array):
+    """The fast operation refuses integers, so that the cast is needed."""
+    hits = tokens.astype(mx.int32)
+    return mx.fast.rms_norm(hits.astype(mx.float32), None, 1e-6).astype(hits.dtype)
+
+
+def both_are_used(x: mx.array):
+    """The norm in float32 is returned as well, so that it would be computed twice."""
+    normed = mx.fast.rms_norm(x.astype(mx.float32), None, 1e-6)
+    return normed.astype(x.dtype), normed

@@ -6,10 +6,8 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::{CLEAN, print};
 use crate::batch;
-use crate::graph::Analysis;
-use crate::graph::print::print as print_body;
-use crate::graph::value::Graph;
-use crate::syntax::{Source, decode};
+use crate::engine::graphs;
+use crate::syntax::decode;
 
 /// Print the graph of `place`, a file or `FILE:FUNCTION`, where the function is named with the class or function around it: `Attention.__call__`.
 pub(super) fn graph(place: &str) -> Result<u8> {
@@ -19,10 +17,7 @@ pub(super) fn graph(place: &str) -> Result<u8> {
     };
     let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
     let (text, _) = decode(&bytes).map_err(|e| anyhow!("{path}:{e}"))?;
-    let source = Source::parse(&text).map_err(|e| anyhow!("{path}:{e}"))?;
-    let analysis = Analysis::new(&source, Graph::default());
-    let wanted = analysis.bodies.iter().filter(|b| function.is_none_or(|f| analysis.graph.name(b.name) == f));
-    let shown: Vec<String> = wanted.map(|b| print_body(&analysis, b)).collect();
+    let shown = graphs(&text, function).map_err(|e| anyhow!("{path}:{e}"))?;
     if shown.is_empty() {
         bail!("{path} has no function {:?}; methods are named with their class", function.unwrap_or_default());
     }

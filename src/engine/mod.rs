@@ -173,6 +173,14 @@ fn give_edits(findings: &mut [Finding], edits: &EditSet, first: usize) {
     }
 }
 
+/// The value graph of every scope of `text`, or of those with the qualified name `scope`, as text.
+pub fn graphs(text: &str, scope: Option<&str>) -> Result<Vec<String>, SyntaxError> {
+    let source = Source::parse(text)?;
+    let analysis = Analysis::new(&source, Graph::default());
+    let wanted = analysis.bodies.iter().filter(|b| scope.is_none_or(|s| analysis.graph.name(b.name) == s));
+    Ok(wanted.map(|b| crate::graph::print::print(&analysis, b)).collect())
+}
+
 /// Where rules nearly apply to `text`, and why they do not: what each of the selected rules refuses.
 pub fn refusals(text: &str, options: &Options) -> Result<Vec<(TransformId, Refusal)>, SyntaxError> {
     let source = Source::parse(text)?;

@@ -73,6 +73,12 @@ impl<'a> Definitions<'a> {
         let mut collector = Collector { definitions: Self::default(), graph, seen: FxHashMap::default() };
         collector.block(&module.body, &Place { prefix: String::new(), class: None, parent: None });
         collector.definitions.mark_overridden();
+        let mut targets = Vec::new();
+        attribute_targets(&module.body, &mut targets);
+        let assigned: FxHashSet<Symbol> = targets.into_iter().map(|(_, attribute)| collector.graph.symbol(attribute)).collect();
+        for class in &mut collector.definitions.classes {
+            class.overridden.extend(class.methods.keys().filter(|m| assigned.contains(m)).copied().collect::<Vec<_>>());
+        }
         collector.definitions
     }
 
@@ -387,6 +393,10 @@ fn attribute_targets<'a>(body: &'a [Stmt], targets: &mut Vec<(&'a str, &'a str)>
             Stmt::With(s) => s.items.iter().filter_map(|i| i.optional_vars.as_deref()).collect(),
             Stmt::Delete(s) => s.targets.iter().collect(),
             Stmt::FunctionDef(s) => {
+                attribute_targets(&s.body, targets);
+                continue;
+            }
+            Stmt::ClassDef(s) => {
                 attribute_targets(&s.body, targets);
                 continue;
             }

@@ -125,7 +125,11 @@ impl Plan<'_> {
     /// If a heavy part of the match is still computed elsewhere, the replacement would add work instead of saving it.
     fn refuse_work_done_twice(&self, removal: &Removal) -> Result<(), Obstacle> {
         let graph = &self.analysis.graph;
-        let heavy = |v: ValueId| matches!(graph.op(v), Op::MatMul | Op::Mlx("softmax" | "mean" | "sum"));
+        let heavy = |v: ValueId| match graph.op(v) {
+            Op::MatMul | Op::Mlx("softmax" | "mean" | "sum") => true,
+            Op::Mlx(name) => name.starts_with("fast."),
+            _ => false,
+        };
         for occurrence in &self.body.occurrences {
             // A call that was inlined computes its heavy parts out of sight.
             let computes = heavy(occurrence.value) || !occurrence.own;
@@ -143,7 +147,14 @@ impl Plan<'_> {
     /// The edit of the root, and the comments inside it, which must move.
     fn root_edit(&self, filled: &Filled) -> (Edit, Vec<TextRange>) {
         let source = self.analysis.source;
-        let range = without_parentheses(source, self.root.range);
+        let mut filled = filled.clone();
+        let range = match self.root.target {
+            Some(name) => {
+                filled.assign_to(self.analysis.graph.name(name));
+                self.root.range
+            }
+            None => without_parentheses(source, self.root.range),
+        };
         let line = source.line_start(range.start());
         let prefix = source.slice(TextRange::new(line, range.start())).chars().count();
         let rest = source.slice(TextRange::new(range.end(), source.full_line_end(range.end()))).trim_end().chars().count();
@@ -152,7 +163,7 @@ impl Plan<'_> {
         let text = if prefix + filled.text.chars().count() + rest <= width || filled.arguments.is_empty() {
             filled.text.clone()
         } else {
-            broken(filled, source.indentation(range.start()), source.newline())
+            broken(&filled, source.indentation(range.start()), source.newline())
         };
         (Edit::replace(range, text), source.comments_in(range).to_vec())
     }

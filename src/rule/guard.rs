@@ -265,6 +265,9 @@ fn broadcasts_into(site: &Site<'_>, c: &str, a: &str, b: &str) -> Truth {
         (Some(1), Some(n)) | (Some(n), Some(1)) if n >= 1 => Some(n - 1),
         _ => None,
     };
+    if enlarges(site, added, left, right) {
+        return Truth::False(format!("`{}` does not broadcast into the product", (site.spelling)(c)));
+    }
     match (site.facts.rank(added), product) {
         (Some(0), _) => Truth::True,
         (Some(added), Some(product)) if added > product => Truth::False(format!("`{}` has more axes than the product", (site.spelling)(c))),
@@ -275,6 +278,19 @@ fn broadcasts_into(site: &Site<'_>, c: &str, a: &str, b: &str) -> Truth {
             grouped((site.spelling)(a)),
             grouped((site.spelling)(b))
         )]),
+    }
+}
+
+/// Whether lengths that are plain to see show that `c` would enlarge `a @ b`, or that the fast operation refuses these numbers of axes.
+fn enlarges(site: &Site<'_>, c: ValueId, a: ValueId, b: ValueId) -> bool {
+    match (site.facts.rank(c), site.facts.rank(a), site.facts.rank(b)) {
+        (Some(1), Some(3..), Some(1)) => true,
+        (Some(2), Some(2), Some(2)) => {
+            let known = |v: ValueId, axis: u8| site.facts.length(v, axis).and_then(|d| site.graph.as_int(d));
+            let longer = |c: Option<i64>, product: Option<i64>| matches!((c, product), (Some(c), Some(p)) if c != p && c != 1);
+            longer(known(c, 0), known(a, 0)) || longer(known(c, 1), known(b, 1))
+        }
+        _ => false,
     }
 }
 

@@ -99,6 +99,20 @@ impl Matcher<'_> {
                 continue;
             }
             let operands = self.pattern.operands(pattern);
+            if op == Op::DtypeOf
+                && let Some(index) = self.variant.wildcards.iter().position(|w| w.value == operands[0])
+            {
+                match state.bindings[index] {
+                    Some(Bound::Value(array)) if dtype_is(self.graph, array, value) => continue,
+                    Some(_) => return,
+                    // Wait until the array is known, if anything is left that may say.
+                    None if state.goals.iter().any(|&(p, _)| self.pattern.op(p) != Op::DtypeOf) => {
+                        state.goals.insert(0, (pattern, value));
+                        continue;
+                    }
+                    None => {}
+                }
+            }
             if !operands.is_empty() {
                 state.seen.push((pattern, value));
             }
@@ -189,15 +203,6 @@ impl Matcher<'_> {
                     self.solve(state);
                 }
             }
-            // x.dtype, where x was cast in sight, so that its dtype is what it was cast to.
-            (Op::DtypeOf, _) => {
-                let bound = wildcard(operands[0]).and_then(|w| state.bindings[w]);
-                if let Some(Bound::Value(array)) = bound
-                    && cast_to(self.graph, array) == Some(value)
-                {
-                    self.solve(state);
-                }
-            }
             _ => {}
         }
     }
@@ -227,12 +232,20 @@ impl Matcher<'_> {
     }
 }
 
-/// The dtype that `array` was last cast to, where nothing since could change it.
-fn cast_to(graph: &Graph, array: ValueId) -> Option<ValueId> {
-    match graph.get(array) {
-        (Op::Mlx("astype"), operands) => Some(operands[1]),
-        (Op::Permute | Op::Index(_) | Op::Mlx("reshape" | "expand_dims" | "softmax"), operands) => cast_to(graph, operands[0]),
-        _ => None,
+/// Whether `dtype` is the dtype of `array`: read from it, from what its elements were moved from, or what it was last cast to.
+fn dtype_is(graph: &Graph, array: ValueId, dtype: ValueId) -> bool {
+    let mut array = array;
+    loop {
+        if graph.find(Op::DtypeOf, &[array]) == Some(dtype) {
+            return true;
+        }
+        array = match graph.get(array) {
+            (Op::Mlx("astype"), operands) => return operands[1] == dtype,
+            (Op::Permute | Op::Index(_), operands) => operands[0],
+            (Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient" | "softmax"), operands) => operands[0],
+            (Op::Item(_), &[list]) if graph.op(list) == Op::Mlx("split") => graph.operands(list)[0],
+            _ => return false,
+        };
     }
 }
 

@@ -129,6 +129,13 @@ impl<'x> Speller<'x> {
         if let Some(text) = self.written(value) {
             return Some(text);
         }
+        self.by_structure(value, depth)
+    }
+
+    /// `value` written as the operation it is.
+    fn by_structure(&self, value: ValueId, depth: u32) -> Option<String> {
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
         let binary = |sign: &str| Some(format!("{} {sign} {}", self.tight_at(operands[0], depth)?, self.tight_at(operands[1], depth)?));
         match op {
             Op::Attr(name, _) => Some(format!("{}.{}", self.tight_at(operands[0], depth)?, graph.name(name))),

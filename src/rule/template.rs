@@ -44,6 +44,15 @@ pub struct Filled {
     closed: bool,
 }
 
+impl Filled {
+    /// Put `name = ` before the expression.
+    pub fn assign_to(&mut self, name: &str) {
+        let lead = format!("{name} = ");
+        self.arguments.iter_mut().for_each(|a| *a = a.start + lead.len()..a.end + lead.len());
+        self.text.insert_str(0, &lead);
+    }
+}
+
 impl Template {
     /// Read the expression that `after` returns.
     pub(super) fn read(expr: &Expr, parameters: &[&str], source: &Source<'_>) -> Self {

@@ -155,7 +155,7 @@ def attempt(*given, **options):
         return Raised(f"{type(error).__name__}: {str(error)[:200]}")
 
 
-def difference(before, after, make, exact, data, parameters, seed):
+def difference(before, after, make, exact, data, parameters, seed, rounding):
     """What is wrong with the answer of `after`, or None. Also whether `before` ran at all."""
     given = make(data())
     old = attempt(before, given, parameters, seed)
@@ -168,7 +168,10 @@ def difference(before, after, make, exact, data, parameters, seed):
         truth = attempt(before, make(data()), parameters, seed, wide=True)
     if isinstance(truth, Raised):
         return f"the oracle raises {truth}", None
-    return run_examples.compare(old, new, truth, exact)[0], None
+    problem, measures = run_examples.compare(old, new, truth, exact)
+    if problem and "mean error" in problem and rounding * measures[-1].mean[0] + oracle.MEAN_SLACK[measures[-1].dtype] >= measures[-1].mean[1]:
+        problem = None
+    return problem, None
 
 
 @contextlib.contextmanager
@@ -183,6 +186,8 @@ def widest():
             mx.float16, mx.bfloat16 = halves
 
 
+# How much larger the mean error may be where a rewrite rounds elsewhere, not less: the scores are scaled before they are rounded, or after.
+ROUNDING = {"attention": 1.5}
 SPECIAL = {"rms-norm": 300.0, "layer-norm": 300.0, "attention": 4.0, "precise-softmax": 300.0, "addmm": 20.0}
 
 
@@ -190,6 +195,7 @@ def judged(spelling, after, safe):
     """Everything that is wrong with one rewritten text, each with the circumstances."""
     before = spelling.text
     wrong = []
+    rounding = ROUNDING.get(spelling.rule, 1.0)
     makes = [("", spelling.arguments)] if spelling.arguments else []
     if safe:
         makes += [(f"hostile arguments {n}", make) for n, make in enumerate(spelling.hostile)]
@@ -202,7 +208,7 @@ def judged(spelling, after, safe):
                     # A chance difference in accuracy does not come three times.
                     for attempt_ in range(3):
                         seed = spelling.number * 10 + attempt_
-                        problem, _ = difference(before, after, make, exact, lambda: Data(dtype, special, seed), parameters, seed)
+                        problem, _ = difference(before, after, make, exact, lambda: Data(dtype, special, seed), parameters, seed, rounding)
                         if not problem or "error" not in problem:
                             break
                     if problem:
@@ -316,7 +322,7 @@ def run_rule(rule, options, folder):
         place.mkdir(parents=True)
         for s in spellings:
             (place / f"s{s.number:04}.py").write_text(s.text)
-        flags += [] if options.all else ["--select", rule]
+        flags += ["--ignore", "redundant-upcast"] if options.all else ["--select", rule]  # which is less precise, and says so
         rewritten(options.mlxfix, place, flags)
         texts[mode] = [(place / f"s{s.number:04}.py").read_text() for s in spellings]
         rewritten(options.mlxfix, place, flags)

@@ -278,7 +278,7 @@ impl<'g> Lowerer<'_, 'g> {
 
     fn occurrence(&mut self, value: ValueId, range: TextRange, own: bool) {
         if self.inlining == 0 {
-            self.body.occurrences.push(Occurrence { value, range, statement: self.statement, block: self.block, own });
+            self.body.occurrences.push(Occurrence { value, range, statement: self.statement, block: self.block, target: None, own });
         }
     }
 

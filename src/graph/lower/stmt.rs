@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::frame::Binding;
 use super::Lowerer;
-use crate::graph::body::{Effect, Proved, Statement, StatementId, StatementKind};
+use crate::graph::body::{Effect, Occurrence, Proved, Statement, StatementId, StatementKind};
 use crate::graph::definitions::{imported, imported_from};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -281,6 +281,12 @@ impl<'g> Lowerer<'_, 'g> {
                 self.bump();
             }
             self.changed_in_place(old, s.range.end());
+        }
+        if let (Expr::Name(name), 0) = (&*s.target, self.inlining)
+            && self.is_fresh(old)
+        {
+            let target = Some(self.graph.symbol(&name.id));
+            self.body.occurrences.push(Occurrence { value: new, range: s.range, statement: self.statement, block: self.block, target, own: true });
         }
         self.store(&s.target, new, s.range.end());
     }
