@@ -73,13 +73,43 @@ def disturbances(w, x):
         "setattr": lambda: f"{other} = [0, {x}]\n{other}[1][...] = 1",
         "unpacked in place": lambda: f"{x}[0], {alias} = 0, 1",
         "del and again": lambda: f"{alias} = {x} * 2\ndel {x}\n{x} = {alias}",
-        "with": lambda: with_null(w, f"with contextlib.nullcontext({x} + 1) as {x}:\n    pass"),
+        "with": lambda: with_import(w, "contextlib", f"with contextlib.nullcontext({x} + 1) as {x}:\n    pass"),
         "mapped": lambda: with_helper(f"list(map({bump}, [{x}]))"),
+        "by keyword": lambda: with_helper(f"{bump}(a={x})"),
+        "starred call": lambda: with_helper(w.pick(f"{bump}(*[{x}])", f"{bump}(**{{'a': {x}}})")),
+        "lambda called": lambda: with_helper(f"{alias} = lambda: {bump}({x})\n{alias}()"),
+        "partial": lambda: with_import(w, "functools", with_helper(f"functools.partial({bump}, {x})()")),
+        "enumerate": lambda: f"for {other}, {alias} in enumerate([{x}]):\n    {in_place.replace('{}', alias)}",
+        "zip": lambda: f"for {alias}, {other} in zip([{x}], [1]):\n    {alias} += {other}",
+        "dunder": lambda: w.pick(f"{x}.__iadd__(1)", f"{x}.__setitem__(0, 1)", f"{x}.__imul__(3)"),
+        "operator": lambda: with_import(w, "operator", w.pick(f"operator.iadd({x}, 1)", f"operator.setitem({x}, 0, 1)")),
+        "identity helper": lambda: (w.top.extend([f"def {bump}(a):", "    return a", ""]), f"{alias} = {bump}({x})\n{in_place.replace('{}', alias)}")[1],
+        "identity lambda": lambda: f"{other} = lambda: {x}\n{alias} = {other}()\n{in_place.replace('{}', alias)}",
+        "alias by index": lambda: f"{alias} = {w.pick(f'[{x}][0]', f'({x}, 1)[0]', chr(123) + repr('a') + f': {x}' + chr(125) + '[' + repr('a') + ']')}\n{in_place.replace('{}', alias)}",
+        "alias by unpacking": lambda: f"{w.pick(f'{alias}, = {x},', f'{alias}, *{other} = [{x}, 1]', f'[{alias}, {other}] = {x}, 2')}\n{in_place.replace('{}', alias)}",
+        "alias by walrus": lambda: f"{other} = ({alias} := {x}) is None\n{in_place.replace('{}', alias)}",
+        "alias by iterator": lambda: f"{alias} = next(iter([{x}]))\n{in_place.replace('{}', alias)}",
+        "alias in a branch": lambda: f"if {x}.ndim > 0:\n    {alias} = {x}\nelse:\n    {alias} = {x} + 1\n{in_place.replace('{}', alias)}",
+        "alias in a loop": lambda: f"while True:\n    {alias} = {x}\n    break\n{in_place.replace('{}', alias)}",
+        "alias in a try": lambda: f"try:\n    {alias} = {x}\nfinally:\n    pass\n{in_place.replace('{}', alias)}",
+        "alias by match": lambda: f"match {x}:\n    case {alias}:\n        {in_place.replace('{}', alias)}",
+        "alias by boolean": lambda: f"{alias} = None or {x}\n{in_place.replace('{}', alias)}",
+        "alias of an alias": lambda: f"{alias} = {x}\n{other} = {alias}\n{alias} = 0\n{in_place.replace('{}', other)}",
+        "alias by with": lambda: with_import(w, "contextlib", f"with contextlib.nullcontext({x}) as {alias}:\n    {in_place.replace('{}', alias)}"),
+        "comprehension in place": lambda: f"{other} = [{alias}.__imul__(2) for {alias} in [{x}]]",
+        "appended": lambda: f"{other} = []\n{other}.append({x})\n{other}[-1] += 1",
+        "set attribute": lambda: f"def {bump}():\n    pass\n{bump}.kept = {x}\n{bump}.kept *= 2",
+        "function returns it": lambda: f"def {bump}(a={x}):\n    return a\n{alias} = {bump}()\n{in_place.replace('{}', alias)}",
+        "generator holds it": lambda: f"{other} = ({alias}.__iadd__(1) for {alias} in [{x}])\nlist({other})",
+        "rebound in an except": lambda: f"try:\n    raise ValueError\nexcept ValueError:\n    {x} = {x} * 2",
+        "rebound in while else": lambda: f"while {x}.ndim > 9:\n    pass\nelse:\n    {x} = {x} * 2",
+        "rebound by import": lambda: f"{other} = {x} + 1\nimport mlx.core as {alias}\n{x} = {alias}.array({other})",
+        "deep": lambda: f"{other} = dict(k=[({x},)])\n{other}['k'][0][0][...] = 1",
     }
 
 
-def with_null(w, line):
-    w.imports.add("import contextlib")
+def with_import(w, name, line):
+    w.imports.add(f"import {name}")
     return line
 
 

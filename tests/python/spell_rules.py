@@ -904,7 +904,7 @@ def written_addmm(w, twist=None, between=None):
             hostile.append(given({a: lambda data: data.numpy(*sa), b: lambda data: data.numpy(*sb_given)}))
     if twist == "c reshaped larger":  # an unsafe edit assumes that it is not
         hostile, arguments = [arguments], None
-    return Spelling("addmm", w.file(lines), arguments, ("addmm(",), ("@", "matmul"), False, hostile, w.tags, twist)
+    return Spelling("addmm", w.file(lines), arguments, ("addmm(",), (" @ ", "matmul"), False, hostile, w.tags, twist)
 
 
 RULES = {

@@ -285,17 +285,17 @@ def report(label, spelling, problems, after, why=""):
 
 
 def shrunk(spelling, still_fails):
-    """The spelling without the lines that its failure does not need. It answers what it answered."""
+    """The spelling without the lines that its failure does not need. It answers what it answered, in half precision so that casts count."""
     if spelling.arguments is None:
         return spelling
-    make = lambda: spelling.arguments(Data(mx.float32, 0, 3))
-    wanted = answer(spelling.text, make(), mx.float32, 3)
+    make = lambda: spelling.arguments(Data(mx.float16, 0, 3))
+    wanted = answer(spelling.text, make(), mx.float16, 3)
     text, line = spelling.text, 0
     while line < len(text.splitlines()):
         lines = text.splitlines(keepends=True)
         shorter = "".join(lines[:line] + lines[line + 1 :])
         needed = not lines[line].strip() or "super()" in lines[line]
-        found = wanted if needed else attempt(shorter, make(), mx.float32, 3)
+        found = wanted if needed else attempt(shorter, make(), mx.float16, 3)
         if not needed and not isinstance(found, Raised) and run_examples.compare(wanted, found, wanted, False)[0] is None and still_fails(shorter):
             text = shorter
         else:
