@@ -62,6 +62,8 @@ pub struct Definitions<'a> {
     pub classes: Vec<ClassInfo<'a>>,
     /// Module-level names.
     pub module: FxHashMap<Symbol, ModuleBinding>,
+    /// The module-level names that are imports, with what they stand for.
+    pub imports: Vec<(Symbol, Symbol)>,
     by_name: FxHashMap<Symbol, FunctionIndex>,
     by_start: FxHashMap<u32, FunctionIndex>,
     class_by_start: FxHashMap<u32, ClassIndex>,
@@ -73,6 +75,13 @@ impl<'a> Definitions<'a> {
         let mut collector = Collector { definitions: Self::default(), graph, seen: FxHashMap::default() };
         collector.block(&module.body, &Place { prefix: String::new(), class: None, parent: None });
         collector.definitions.mark_overridden();
+        let imports = collector.definitions.module.iter().filter_map(|(&name, binding)| match *binding {
+            ModuleBinding::Import(path) => Some((name, path)),
+            _ => None,
+        });
+        let mut imports: Vec<(Symbol, Symbol)> = imports.collect();
+        imports.sort_unstable();
+        collector.definitions.imports = imports;
         let mut targets = Vec::new();
         attribute_targets(&module.body, &mut targets);
         let assigned: FxHashSet<Symbol> = targets.into_iter().map(|(_, attribute)| collector.graph.symbol(attribute)).collect();

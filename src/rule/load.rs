@@ -36,6 +36,8 @@ pub struct Rule {
     pub about: About,
     /// The patterns, and what each becomes.
     pub variants: Vec<Variant>,
+    /// The operations that a match of any pattern may have at its root.
+    pub heads: Vec<Op>,
     /// The values of all patterns and replacements.
     pub graph: Graph,
 }
@@ -106,7 +108,13 @@ pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
     if variants.is_empty() {
         return Err(loader.error(TextSize::new(0), "a rule needs a function `before`".to_owned()));
     }
-    Ok(Rule { id: id.clone(), about, variants, graph: analysis.graph })
+    let mut heads: Vec<Op> = Vec::new();
+    for &head in variants.iter().flat_map(|v| &v.heads) {
+        if !heads.contains(&head) {
+            heads.push(head);
+        }
+    }
+    Ok(Rule { id: id.clone(), about, variants, heads, graph: analysis.graph })
 }
 
 /// What a transform file says of itself.

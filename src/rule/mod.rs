@@ -124,6 +124,9 @@ fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
                 Op::Index(_) => Op::Index(0),
                 op => op,
             };
+            if !rule.heads.contains(&head) {
+                continue;
+            }
             for (variant_index, variant) in rule.variants.iter().enumerate() {
                 if !variant.heads.contains(&head) || !looks_like(&rule.graph, variant.pattern, &analysis.graph, root.value, 3) {
                     continue;

@@ -3,7 +3,6 @@
 
 use crate::graph::Analysis;
 use crate::graph::body::Body;
-use crate::graph::definitions::ModuleBinding;
 use crate::graph::normalize;
 use crate::graph::value::{Op, ValueId};
 use crate::syntax::{Source, TextRange, TextSize, is_argument, is_tight, on_one_line};
@@ -77,10 +76,10 @@ impl<'x> Speller<'x> {
                 }
             }
         };
-        for (&name, binding) in &self.analysis.definitions.module {
+        for &(name, target) in &self.analysis.definitions.imports {
             // A local of the same name hides the import.
-            if let (ModuleBinding::Import(target), None) = (binding, self.body.value_of(name, self.at)) {
-                consider(graph.name(name), graph.name(*target));
+            if self.body.value_of(name, self.at).is_none() {
+                consider(graph.name(name), graph.name(target));
             }
         }
         for (name, value) in self.body.held(self.at) {
