@@ -15,7 +15,7 @@ from prelude import adds_to_scores, any_of, is_floating, promotes_into, same_bat
 group = "fast ops"
 guide = "Fast operations: mx.fast.scaled_dot_product_attention"
 gain = "3.4 to 6.3 times faster at half-precision prefill and 1.3 to 2.2 times at decode, with 0.015 to 0.29 of the memory (NVIDIA H200)"
-numerics = {"before": "more precise", "before_cast_mask": "more precise", "before_values_dtype": "more precise"}
+numerics = {"before": "rounding", "before_cast_mask": "rounding", "before_values_dtype": "more precise"}
 
 
 def scores(q, k, scale):

@@ -9,7 +9,7 @@ use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
 use crate::rule::{self, Refusal};
-use crate::syntax::{EditSet, Source, SyntaxError};
+use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
 
 /// What to look for, and how far edits may go.
 #[derive(Clone, Debug)]
@@ -109,7 +109,10 @@ impl Run<'_> {
                 self.apply(&text, &edits, applied);
                 return Ok(Step::Applied(index));
             }
-            rest.extend(valid(&mut analysis, others));
+            // What lies inside an edit of an earlier transform would be another way to change the same lines.
+            let taken: Vec<TextRange> = rest.iter().map(|p: &Proposal| p.finding.range).collect();
+            let apart = others.into_iter().filter(|p| p.finding.edits.is_empty() || !taken.iter().any(|t| t.contains_range(p.finding.range)));
+            rest.extend(valid(&mut analysis, apart.collect()));
         }
         drop(analysis);
         drop(source);

@@ -245,10 +245,8 @@ impl Search<'_> {
             Op::Add | Op::Sub | Op::Mul | Op::MatMul => self.promoted(operands, false, depth),
             Op::Div | Op::Pow => self.promoted(operands, op == Op::Div, depth),
             Op::Neg | Op::Permute | Op::Index(_) => self.type_of(operands[0], depth),
-            Op::Compare(_) | Op::Not | Op::Invert if graph.op(value) != Op::Not => match self.facts.kind(operands[0]) {
-                super::facts::Kind::Array => Type::Array(Dtype::Bool),
-                _ => self.free(value),
-            },
+            // Of arrays; where it is a Python bool nothing here asks for its dtype.
+            Op::Compare(_) => Type::Array(Dtype::Bool),
             Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
             Op::Gate => self.gate(operands, depth),
             Op::Mlx(name) => self.mlx(value, name, operands, depth),
@@ -349,6 +347,9 @@ impl Search<'_> {
         let Some(function) = api::function(name).or_else(|| api::method(name)).map(api::FunctionId::get) else { return self.free(value) };
         let parameters = function.params.iter().filter(|p| p.accepts != Accepts::Stream);
         let joined: Vec<ValueId> = operands.iter().zip(parameters).filter(|(_, p)| p.joins).map(|(&v, _)| v).collect();
+        if let Some(made) = self.made(name, operands, depth) {
+            return made;
+        }
         match function.dtype {
             DtypeRule::Bool => Type::Array(Dtype::Bool),
             DtypeRule::Uint32 => Type::Array(Dtype::Uint32),
@@ -364,6 +365,20 @@ impl Search<'_> {
                 other => other,
             },
             DtypeRule::Unknown | DtypeRule::Argument => self.free(value),
+        }
+    }
+
+    /// The dtype that a call names, or that its integers give it.
+    fn made(&mut self, name: &str, operands: &[ValueId], depth: u32) -> Option<Type> {
+        let function = api::function(name)?.get();
+        let at = function.params.iter().filter(|p| p.accepts != Accepts::Stream).position(|p| p.accepts == Accepts::Dtype)?;
+        match self.type_of(*operands.get(at)?, depth) {
+            Type::Dtype(dtype) => Some(Type::Array(dtype)),
+            Type::None if name == "arange" => {
+                let whole = operands[..at].iter().all(|&v| matches!(self.type_of(v, depth), Type::Number(false) | Type::None));
+                whole.then_some(Type::Array(Dtype::Int32))
+            }
+            _ => None,
         }
     }
 

@@ -320,6 +320,9 @@ fn adds_to_scores(site: &Site<'_>, name: &str) -> Truth {
     if made_here {
         return Truth::True;
     }
+    if site.facts.rank(value).is_some_and(|r| r > 4) {
+        return Truth::False(format!("`{}` has more than 4 axes", (site.spelling)(name)));
+    }
     if site.facts.kind(value).is_number() {
         return Truth::False(format!("`{}` is a number, and no mask", (site.spelling)(name)));
     }

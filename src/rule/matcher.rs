@@ -242,7 +242,7 @@ fn dtype_is(graph: &Graph, array: ValueId, dtype: ValueId) -> bool {
         array = match graph.get(array) {
             (Op::Mlx("astype"), operands) => return operands[1] == dtype,
             (Op::Permute | Op::Index(_), operands) => operands[0],
-            (Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient" | "softmax"), operands) => operands[0],
+            (Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient" | "softmax" | "take_along_axis" | "take" | "repeat" | "tile"), operands) => operands[0],
             (Op::Item(_), &[list]) if graph.op(list) == Op::Mlx("split") => graph.operands(list)[0],
             _ => return false,
         };

@@ -131,8 +131,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Where brackets, prefix operators or chains of operators nest too deep for a recursive parser, found by a lexical scan. It over-counts inside strings, but
-/// only in texts that hold hundreds of unbalanced brackets or tens of thousands of operators there, which are reported like the others.
+/// Where brackets, prefix operators or chains of operators nest too deep for a recursive parser, found by a lexical scan. Strings and comments
+/// are passed over.
 fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
     let (mut depth, mut run, mut chain) = (0usize, 0usize, 0usize);
     let bytes = text.as_bytes();
@@ -142,6 +142,16 @@ fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => run = 0,
             b'(' | b'[' | b'{' => (depth, run) = (depth + 1, 0),
             b')' | b']' | b'}' => (depth, run) = (depth.saturating_sub(1), 0),
+            b'"' | b'\'' => {
+                // Brackets in an f-string may hold expressions, so they count while they are open; other strings hold none.
+                let end = string_end(bytes, at);
+                let formatted = at > 0 && bytes[at - 1].is_ascii_alphabetic() && bytes[at.saturating_sub(2)..at].iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
+                if formatted && nested(&bytes[at..end]) > MAX_BRACKET_DEPTH {
+                    depth = MAX_BRACKET_DEPTH + 1;
+                }
+                at = end - 1;
+                run = 0;
+            }
             b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - 1, |n| at + n - 1),
             b'\n' | b',' | b';' => chain = 0,
             b'-' | b'+' | b'~' => (run, chain) = (run + 1, chain + 1),
@@ -166,6 +176,37 @@ fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
     None
 }
 
+/// Where the string that starts at `at` ends. A string without an end ends with the text; the parser says so.
+fn string_end(bytes: &[u8], at: usize) -> usize {
+    let quote = bytes[at];
+    let triple = bytes[at..].starts_with(&[quote; 3]);
+    let mut i = at + if triple { 3 } else { 1 };
+    while let Some(&byte) = bytes.get(i) {
+        match byte {
+            b'\\' => i += 1,
+            b'\n' if !triple => return i,
+            _ if byte == quote && (!triple || bytes[i..].starts_with(&[quote; 3])) => return i + if triple { 3 } else { 1 },
+            _ => {}
+        }
+        i += 1;
+    }
+    bytes.len()
+}
+
+/// How deep brackets nest in `bytes`.
+fn nested(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0usize);
+    for byte in bytes {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +221,13 @@ mod tests {
     fn deep_brackets_are_an_error_and_no_stack_overflow() {
         let text = format!("x = {}1{}\n", "(".repeat(10_000), ")".repeat(10_000));
         assert!(Source::parse(&text).is_err());
+    }
+
+    #[test]
+    fn brackets_and_signs_in_strings_and_comments_do_not_count() {
+        let text = format!("x = [\n{}]\n", "    f(\"#ff0000\"), '(((((((((((((((((((((', # ((((((((((((((\n".repeat(300));
+        assert!(Source::parse(&text).is_ok());
+        assert!(Source::parse(&format!("x = f'{{{}1{}}}'\n", "(".repeat(10_000), ")".repeat(10_000))).is_err());
     }
 
     #[test]

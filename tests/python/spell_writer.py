@@ -154,8 +154,14 @@ class Writer:
             return a
         return self.binary(op, a, b, swap)
 
-    def attribute(self, e, name):
-        return Text(f"{at(e, ATOM)}.{name}")
+    def math(self, text, rank=ATOM):
+        """An expression with the module `math`."""
+        self.imports.add("import math")
+        return Text(text, rank)
+
+    def own(self, e):
+        """The name of a value that no one else sees, for `over`."""
+        return [e.text] if e.text in self.scope.own else []
 
     def cast(self, e, dtype):
         return Text(f"{at(e, ATOM)}.astype({dtype})")
@@ -315,6 +321,12 @@ class Writer:
         keyword = self.chance(0.1)
         given = [f"{texts[h].text}={t.text}" if keyword and i else t.text for i, (h, t) in enumerate(passed)]
         return Text(f"{receiver}{name}({', '.join(given)})")
+
+    def signature(self, parameters, notes, defaults):
+        """A list of parameters with their annotations and defaults."""
+        notes = {p: f": {note}" for p, note in notes.items()}
+        equals = {p: (" = " if p in notes else "=") + value for p, value in defaults.items()}
+        return ", ".join(p + notes.get(p, "") + equals.get(p, "") for p in parameters)
 
     # The whole file
 

@@ -196,6 +196,11 @@ impl<'x> Facts<'x> {
                 _ => Kind::Unknown,
             },
             Op::Index(_) if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
+            // A sum that starts at 0 is a number in the first round.
+            Op::Phi(..) => match operands.first().map(|&v| self.kind_at(v, depth)) {
+                Some(kind) if kind.is_number() || kind == Kind::None => Kind::Other,
+                _ => Kind::Unknown,
+            },
             Op::Changed(_) => self.kind_at(operands[0], depth),
             Op::Neg | Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv | Op::Mod | Op::MatMul => self.kind_of_arithmetic(op, operands, depth),
             Op::Gate => self.kind_of_gate(operands, depth),
@@ -244,6 +249,9 @@ impl<'x> Facts<'x> {
             (a, b) if a == b => a,
             (Kind::Array | Kind::OptionalArray | Kind::None, Kind::Array | Kind::OptionalArray | Kind::None) => Kind::OptionalArray,
             (a, b) if a.is_number() && b.is_number() => Kind::Number,
+            // Now one, now the other: neither can be relied on.
+            (Kind::Array, b) if b.is_number() => Kind::Other,
+            (a, Kind::Array) if a.is_number() => Kind::Other,
             _ => Kind::Unknown,
         }
     }

@@ -47,6 +47,8 @@ impl<'g> Lowerer<'_, 'g> {
         let epoch = self.epoch;
         let attr = self.graph.symbol(name);
         let callee = self.graph.value(Op::Attr(attr, epoch), &[object]);
+        // A method that is not known may change its object: `x.__iadd__(1)`.
+        self.escape_parts(object);
         (self.unknown_call(callee, &arguments), true)
     }
 
@@ -171,7 +173,12 @@ impl<'g> Lowerer<'_, 'g> {
         }
         match path {
             "prelude.any_of" => Some(self.graph.value(Op::AnyOf, &arguments.positional)),
-            _ if path.starts_with("prelude.") || path.starts_with("math.") || path == "functools.partial" => Some(self.apply(callee, arguments)),
+            "functools.partial" => {
+                arguments.positional.iter().for_each(|&v| self.escape_parts(v));
+                arguments.keywords.iter().for_each(|&(_, v)| self.escape_parts(v));
+                Some(self.apply(callee, arguments))
+            }
+            _ if path.starts_with("prelude.") || path.starts_with("math.") => Some(self.apply(callee, arguments)),
             _ => None,
         }
     }

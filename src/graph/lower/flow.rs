@@ -11,6 +11,9 @@ use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextSize};
 
+/// Longer chains of `elif` are not followed branch by branch.
+const MAX_CHAIN: usize = 300;
+
 /// More assignments than these reach a name through one join of their own.
 const MAX_REACHING: usize = 8;
 
@@ -19,7 +22,39 @@ type Branch = (Vec<(Symbol, Option<Binding>)>, Flow);
 
 impl<'g> Lowerer<'_, 'g> {
     pub(super) fn if_statement(&mut self, s: &'g ast::StmtIf) -> Flow {
+        if s.elif_else_clauses.len() > MAX_CHAIN {
+            self.long_chain(s);
+            return Flow::Falls;
+        }
         self.if_chain(&s.test, &s.body, &s.elif_else_clauses, s.range.end())
+    }
+
+    /// A chain of so many `elif` that following it would exhaust the stack: each branch starts from unknown names, and leaves them unknown.
+    fn long_chain(&mut self, s: &'g ast::StmtIf) {
+        let condition = self.expr(&s.test);
+        self.effect(Effect::Enter(condition));
+        let bodies: Vec<&'g [Stmt]> = std::iter::once(&*s.body).chain(s.elif_else_clauses.iter().map(|c| &*c.body)).collect();
+        let names = self.assigned_in(&bodies, Vec::new());
+        let first = self.body.definitions.len();
+        let outer = self.enter_block(false);
+        self.joins += 1;
+        let region = self.joins;
+        self.enter_region(&names, region);
+        self.statements(&s.body);
+        for clause in &s.elif_else_clauses {
+            self.forget_region(&names, region, clause.range.start());
+            self.effect(Effect::Else);
+            if let Some(test) = &clause.test {
+                self.expr(test);
+            }
+            self.statements(&clause.body);
+        }
+        self.block = outer;
+        self.regions.pop();
+        let joined = self.forget_region(&names, region, s.range.end());
+        self.feed(&joined, first);
+        self.bump();
+        self.effect(Effect::Leave);
     }
 
     fn if_chain(&mut self, test: &'g Expr, body: &'g [Stmt], rest: &'g [ast::ElifElseClause], end: TextSize) -> Flow {
@@ -316,8 +351,7 @@ impl<'g> Lowerer<'_, 'g> {
         let region = self.joins;
         self.enter_region(&names, region);
         for case in &s.cases {
-            let joined = self.forget_region(&names, region, case.range.start());
-            self.feed(&joined, first);
+            self.forget_region(&names, region, case.range.start());
             self.effect(Effect::Else);
             if let Some(guard) = &case.guard {
                 self.expr(guard);

@@ -324,7 +324,11 @@ impl<'g> Lowerer<'_, 'g> {
     /// What a container, a call or another object may hold from now on.
     pub(super) fn escape_parts(&mut self, value: ValueId) {
         self.escaped.insert(value);
-        if matches!(self.graph.op(value), Op::Tuple | Op::List | Op::Keyword(_) | Op::Star | Op::Gate) {
+        let may_be_parts = matches!(
+            self.graph.op(value),
+            Op::Tuple | Op::List | Op::Keyword(_) | Op::Star | Op::Gate | Op::Phi(..) | Op::And | Op::Or | Op::Element(..) | Op::Changed(_) | Op::Comprehension(_)
+        );
+        if may_be_parts || matches!(self.graph.op(value), Op::Index(_) | Op::Item(_)) && !self.graph.is_arrayish(value) {
             for part in self.graph.operands(value).to_vec() {
                 self.escape_parts(part);
             }

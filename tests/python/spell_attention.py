@@ -1,0 +1,346 @@
+"""Attention as a `Writer` draws it: of arrays with four axes, with the reshapes before it, or in a module with its projections."""
+
+from spell_writer import ATOM, COMPARE, LOW, POWER, TIMES, Text, at, indented, is_name
+from spelling import Spelling
+
+MASKED = ("mask before scale", "mask multiplied", "mask subtracted", "mask by where", "mask after softmax")
+
+
+def written_attention(w, twist=None, between=None):
+    """Attention in a function or a module."""
+    return Attention(w, twist, between).spelling()
+
+
+def permuted(w, k):
+    """`k` with its last two axes exchanged."""
+    order = "0, 1, 3, 2"
+    last = w.pick("-1, -2", "-2, -1", "2, 3", "3, 2", "-2, -1")
+    return w.one_of(
+        (4, lambda: Text(f"{at(k, ATOM)}.transpose({order})")),
+        (1, lambda: Text(f"{at(k, ATOM)}.transpose({w.pick('({})', '[{}]').format(order)})")),
+        (3, lambda: Text(f"{at(k, ATOM)}.swapaxes({last})")),
+        (1, lambda: Text(f"{at(k, ATOM)}.moveaxis({last})")),
+        (1, lambda: w.call("transpose", k, w.pick("({})", "[{}]", "axes=({})").format(order))),
+        (1, lambda: w.call("swapaxes", k, last)),
+        (0.5, lambda: w.call("moveaxis", k, last)),
+    )
+
+
+class Attention:
+    """One attention: what was chosen for it, and how it is written from that."""
+
+    def __init__(self, w, twist, between):
+        self.w, self.twist, self.disturb = w, twist, between
+        self.form = w.pick("arrays", "arrays", "reshaped", "module")
+        self.in_class = self.form == "module"
+        self.heads, self.dim = w.pick((4, 16), (2, 32), (4, 64))
+        self.batch, self.length = w.pick(1, 2), w.pick(7, 9, 16)
+        self.grouped = self.form == "arrays" and w.chance(0.15)
+        self.names = w.pick(("q", "k", "v"), ("q", "k", "v"), ("queries", "keys", "values"), ("query", "key", "value"))
+        self.scaled = w.pick("q", "q", "k", "scores", "scores", "none") if twist != "mask before scale" else "scores"
+        self.scale_form = w.pick(*["attribute"] * 2, "shape", "division") if self.in_class else w.pick("literal", "parameter", "shape", "division", "by root")
+        if self.scaled == "none":
+            self.scale_form = "none"
+        else:
+            w.tag(f"scale {self.scaled} {self.scale_form}")
+        self.softmax = w.pick("plain", "plain", "precise", "back to scores", "back to scores", "back to values")
+        if twist == "stays in float32":
+            self.softmax = "back to scores"
+        self.mask = w.pick("mask", "mask", "attn_mask", "attention_mask")
+        self.mask_form = w.pick("none", "added", "if", "if", "conditional")
+        if twist in MASKED:
+            self.mask_form = "added"
+        if twist == "mask under flag":
+            self.mask_form = "if"
+        self.masked = self.mask_form != "none"
+        self.mask_default = self.mask_form in ("if", "conditional")
+        self.mask_absent = self.mask_default and w.chance(0.25)
+        square = (self.length, self.length)
+        self.mask_shape = w.pick(square, (1, 1, *square), (self.batch, 1, *square), (self.batch, self.heads, *square))
+        self.keys_permuted = self.form != "arrays" and self.scaled != "k" and w.chance(0.2)
+        w.tag("keys permuted by the reshape" if self.keys_permuted else "")
+
+    def spelling(self):
+        """The text and its arguments."""
+        lines, arguments, hostile = self.module() if self.in_class else self.function()
+        return Spelling("attention", self.w.file(lines), arguments, ("scaled_dot_product_attention(",), ("softmax(",), False, hostile, self.w.tags, self.twist)
+
+    # The computation
+
+    def factor(self, q):
+        """The operator that scales and its right side, written where `q` has a name."""
+        w = self.w
+        length = f"{q}.shape[-1]"
+        if self.scale_form == "literal":
+            return "*", Text(repr(self.dim**-0.5))
+        if self.scale_form == "by root":
+            return "/", w.pick(Text(repr(self.dim**0.5)), w.math(f"math.sqrt({self.dim})"))
+        if self.scale_form == "shape":
+            e = w.pick(Text(f"{length} ** -0.5", POWER), w.math(f"1 / math.sqrt({length})", TIMES), Text(f"1.0 / {length} ** 0.5", TIMES))
+            e = w.let(e, "scale", "factor")
+        elif self.scale_form == "division":
+            e = w.let(w.pick(w.math(f"math.sqrt({length})"), Text(f"{length} ** 0.5", POWER)), "root", "denom")
+        else:
+            e = Text("self.scale" if self.in_class else "scale")
+        w.scope.own.discard(e.text)  # a number, which an augmented assignment would rebind
+        return "/" if self.scale_form == "division" else "*", e
+
+    def scaling(self, e, factor):
+        return self.w.update(*factor[:1], e, factor[1], swap=factor[0] == "*")
+
+    def attend(self, q, k, v, factor, mask):
+        """The computation from q, k and v with four axes; the keys may be permuted already."""
+        w, twist = self.w, self.twist
+        if self.scaled == "q":
+            q = w.let(self.scaling(q, factor), "q", "scaled_q", "qs", over=w.own(q))
+        if self.scaled == "k":
+            k = w.let(self.scaling(k, factor), "ks", "scaled_k", over=w.own(k))
+        if twist == "keys not permuted":
+            k = w.pick(k, Text(f"{at(k, ATOM)}.transpose({w.pick('0, 2, 3, 1', '0, 1, 2, 3', '1, 0, 3, 2')})"))
+        elif not self.keys_permuted:
+            k = w.let(permuted(w, k), "kt", "k_t", "keys_t", over=w.own(k))
+        s = w.binary("@", q, k, function=0.3)
+        if twist == "mask before scale":
+            s = w.binary("+", s, mask, swap=True)
+        if self.scaled == "scores":
+            s = self.scaling(w.let(s, "scores", "s", "attn", "qk"), factor)
+        s = w.let(s, "scores", "s", "attn", "qk", over=w.own(s))
+        s = self.disturb(w, s) if self.disturb else s
+        if twist == "scores twice":
+            s = w.named(s, "scores")
+        scores = s
+        s = self.with_mask(self.capped(s), mask)
+        p = self.probabilities(s, v)
+        out = w.binary("@", p, v, function=0.3)
+        if twist == "weights returned":
+            return Text(f"{w.named(out, 'out').text}, {p.text}")
+        if twist == "scores twice":
+            return Text(f"{w.named(out, 'out').text}, {scores.text}")
+        return out
+
+    def capped(self, s):
+        """What a near miss does to the scores."""
+        if self.twist == "soft cap":
+            return self.w.let(Text(f"{self.w.mx('tanh')}({s.text} / 50.0) * 50.0", TIMES), "capped", over=self.w.own(s))
+        if self.twist == "scores squared":
+            return Text(f"{self.w.named(s, 'scores').text} ** 2", POWER)
+        return s
+
+    def with_mask(self, s, mask):
+        """The scores with the mask."""
+        w, twist = self.w, self.twist
+        if twist == "mask multiplied":
+            return w.binary("*", s, mask, swap=True)
+        if twist == "mask subtracted":
+            return w.binary("-", s, mask)
+        if twist == "mask by where":
+            return w.call("where", Text(f"{mask.text} > -1", COMPARE), s, Text(w.pick("-1e4", "0.0")))
+        if twist in ("mask before scale", "mask after softmax") or not self.masked:
+            return s
+        if self.mask_form == "added":
+            return w.let(w.update("+", s, mask, swap=True), "scores", "masked", "s", over=w.own(s))
+        w.tag(f"mask {self.mask_form}")
+        if self.mask_form == "if":
+            return self.with_mask_under_if(s, mask)
+        s = w.named(s, "scores", "s")
+        added = w.binary("+", s, mask, swap=True).text
+        either = w.pick(f"{s.text} if {mask.text} is None else {added}", f"{added} if {mask.text} is not None else {s.text}")
+        return w.let(Text(either, LOW), "scores", "masked")
+
+    def with_mask_under_if(self, s, mask):
+        w = self.w
+        s = w.named(s, "scores", "s", "attn")
+        change = w.pick(f"{s.text} += {mask.text}", f"{s.text} = {w.binary('+', s, mask, swap=True).text}")
+        w.tag("augmented" if "+=" in change else "")
+        if self.twist == "mask under flag":
+            condition = w.pick(f"{s.text}.shape[-1] > 4", f"{s.text}.ndim > 4")
+        else:
+            condition = f"{mask.text} is not None"
+        if w.chance(0.15) and self.twist is None:
+            w.tag("if else pass")
+            w.emit(f"if {mask.text} is None:\n    pass\nelse:\n    {change}")
+        else:
+            comment = "    # additive mask\n" if w.chance(0.2) else ""
+            w.emit(f"if {condition}:\n{comment}    {change}")
+        return s
+
+    def probabilities(self, s, v):
+        """The softmax of the scores."""
+        w, twist = self.w, self.twist
+        axis = w.pick("axis=-1", "axis=-1", "axis=-1", "-1", "axis=(-1,)", "axis=[-1]")
+        if twist == "softmax axis":
+            axis = w.pick("axis=-2", "axis=1", "-2", "axis=(-2, -1)")
+        if twist in ("sigmoid", "exponentials"):
+            p = w.call("sigmoid" if twist == "sigmoid" else "exp", s)
+        elif self.softmax in ("plain", "precise"):
+            p = w.call("softmax", s, axis, *["precise=True"] * (self.softmax == "precise"))
+        else:
+            p = self.softmax_in_float32(s, v, axis)
+        if twist in ("weights dropped", "weights changed", "weights returned", "mask after softmax"):
+            p = w.named(p, "p", "probs", "weights")
+        p = w.let(p, "p", "probs", "weights", "attn_weights", "scores_", over=w.own(s))
+        if twist == "weights dropped":
+            return Text(f"{p.text} * ({w.mx('random')}.uniform(shape={p.text}.shape) > 0.1)", TIMES)
+        if twist == "weights changed":
+            total = f"(1.0 + {p.text}.sum(axis=-2, keepdims=True))"
+            return w.pick(Text(f"{p.text} / {total}", TIMES), Text(f"{w.mx('round')}({p.text}, 2)"), Text(f"{p.text} ** 2", POWER))
+        return w.binary("+", p, Text(self.mask), swap=True) if twist == "mask after softmax" else p
+
+    def softmax_in_float32(self, s, v, axis):
+        w = self.w
+        to = f"{v.text}.dtype"
+        if self.softmax == "back to scores":
+            s = w.named(s, "scores", "s") if not is_name(s) else s
+            to = f"{s.text}.dtype"
+            if w.chance(0.3):
+                to = w.fresh("t", "dtype", "score_dtype")
+                w.emit(f"{to} = {s.text}.dtype")
+        p = w.call("softmax", w.let(w.cast(s, w.float32()), "s32", "upcast", p=w.split / 2), axis)
+        p = w.let(p, "p", "probs", "weights", p=w.split / 2)
+        return p if self.twist == "stays in float32" else w.cast(p, to)
+
+    # Before and after it
+
+    def of_arrays(self):
+        """Writes attention of three parameters with four axes each."""
+        w = self.w
+        q, k, v = map(Text, self.names)
+        w.scope.arrays = [q.text, v.text]
+        factor = self.factor(q.text)
+        if self.grouped:
+            w.tag("repeated heads")
+            k = w.named(w.call("repeat", k, "2", "axis=1"), "kr", over=[k.text])
+            v = w.named(w.call("repeat", v, "2", "axis=1"), "vr", over=[v.text])
+        return self.attend(q, k, v, factor, Text(self.mask))
+
+    def split_heads(self, e, keys):
+        """The reshape to four axes and the transpose of heads and length."""
+        w = self.w
+        heads = "self.n_heads" if self.in_class else str(self.heads)
+        dim = w.pick("self.head_dim", str(self.dim)) if self.in_class else str(self.dim)
+        shape = w.pick(f"B, L, {heads}, -1", f"B, -1, {heads}, {dim}", f"B, L, {heads}, {dim}")
+        y = w.pick(Text(f"{at(e, ATOM)}.reshape({shape})"), Text(f"{at(e, ATOM)}.reshape(({shape}))"), w.call("reshape", e, f"({shape})"))
+        if w.chance(0.3) and is_name(e):
+            y = w.named(y, "split", over=[e.text])
+        if not keys and w.chance(0.2):
+            return Text(f"{at(y, ATOM)}.swapaxes(1, 2)")
+        order = "0, 2, 3, 1" if keys else "0, 2, 1, 3"
+        return w.pick(Text(f"{at(y, ATOM)}.transpose({order})"), w.call("transpose", y, f"({order})"))
+
+    def of_rows(self, sources):
+        """Writes attention of arrays of (batch, length, heads times dim); `sources` are functions that give them in turn."""
+        w = self.w
+        rows = "x" if self.in_class else self.names[0]
+        w.scope.arrays = [rows]
+        w.emit(w.pick(f"B, L = {rows}.shape[0], {rows}.shape[1]", f"B, L, _ = {rows}.shape"))
+        w.scope.names |= {"B", "L", "_"}
+        for n, (name, source) in enumerate(zip(self.names, sources)):
+            w.emit(f"{name} = {self.split_heads(source(), self.keys_permuted and n == 1).text}")
+            w.scope.names.add(name)
+            w.scope.own.add(name)
+        out = self.core(*map(Text, self.names))
+        if self.twist in ("weights returned", "scores twice"):
+            return out
+        if w.chance(0.8):
+            out = w.let(out, "o", "out", "context")
+            dims = f"{self.heads} * {self.dim}"
+            out = Text(at(out, ATOM) + w.pick(".transpose(0, 2, 1, 3).reshape(B, L, -1)", f".swapaxes(1, 2).reshape(B, L, {dims})"))
+        return out
+
+    def core(self, q, k, v):
+        """The computation, perhaps in a function of its own."""
+        op, factor = self.factor(q.text)
+        mask = Text(self.mask)
+        needs_statements = self.mask_form in ("if", "conditional") or self.softmax == "back to scores"
+        if self.twist or self.disturb or needs_statements or self.w.chance(0.5):
+            return self.attend(q, k, v, (op, factor), mask)
+        # A constant may not be passed on; what is not used must not be.
+        extra = [("factor", factor)] * (self.scaled != "none") + [("mask", mask)] * self.masked
+
+        def inner(q, k, v, *rest):
+            given = {"factor": factor, "mask": mask} | dict(zip([hint for hint, _ in extra], rest))
+            return self.attend(q, k, v, (op, given["factor"]), given["mask"])
+
+        return self.w.helper(("_attend", "attention", "core"), [("q", q), ("k", k), ("v", v), *extra], inner, self.in_class)
+
+    # What it stands in
+
+    def module(self):
+        """A class with projections."""
+        w, names = self.w, self.names
+        w.tag("class")
+        w.names |= {*names, "B", "L"}
+        linear = f"{w.nn()}.Linear"
+        if w.chance(0.3):
+            projections = [f"self.qkv = {linear}(dims, 3 * dims, bias=False)"]
+
+            def first():
+                w.emit(f"{', '.join(names)} = {w.call('split', 'self.qkv(x)', '3', 'axis=-1').text}")
+                w.scope.names |= set(names)
+                return Text(names[0])
+
+            sources = [first, lambda: Text(names[1]), lambda: Text(names[2])]
+        else:
+            projections = [f"self.{n[0]}_proj = {linear}(dims, dims, bias={w.pick(True, False)})" for n in names]
+            sources = [lambda n=n: Text(f"self.{n[0]}_proj(x)") for n in names]
+        parameters = ["self", "x"] + [self.mask] * self.masked
+        lines = w.definition("__call__", self.signature(parameters, ["x"]), parameters, lambda: self.of_rows(sources), arrays=["x"])
+        scale = w.pick("(dims // n_heads) ** -0.5", "self.head_dim**-0.5", repr(self.dim**-0.5))
+        init = ["super().__init__()", "self.n_heads = n_heads", "self.head_dim = dims // n_heads", f"self.scale = {scale}", *projections]
+        lines = ["def __init__(self, dims: int, n_heads: int):", *indented(init), "", *w.members, *lines]
+
+        def given(mask=lambda data: data.mask(self.mask_shape, self.mask_absent)):
+            dims = self.heads * self.dim
+            return lambda data: ((dims, self.heads), (data.rows(self.batch, self.length, dims), *([mask(data)] if self.masked else [])))
+
+        hostile = [given(mask) for mask in self.odd_masks()] if self.masked else []
+        return [f"class Subject({w.nn()}.Module):", *indented(lines)], given(), hostile
+
+    def function(self):
+        """A function of three arrays."""
+        w, names = self.w, self.names
+        w.names |= set(names)
+        parameters = [*names] + ["scale"] * (self.scale_form == "parameter") + [self.mask] * self.masked
+        annotated = [p for p in parameters if p != self.mask and w.chance(0.7)]
+        body = self.of_arrays if self.form == "arrays" else lambda: self.of_rows([lambda n=n: Text(n) for n in names])
+        lines = w.definition("subject", self.signature(parameters, annotated), parameters, body, arrays=[names[0]])
+        four = self.form == "arrays"
+        kv_heads = self.heads // 2 if self.grouped else self.heads
+        rows = (self.batch, self.length, self.heads * self.dim)
+        qs, kv = ((self.batch, heads, self.length, self.dim) if four else rows for heads in (self.heads, kv_heads))
+        values = {names[0]: lambda data: data.rows(*qs), names[1]: lambda data: data.rows(*kv), names[2]: lambda data: data.rows(*kv)}
+        values |= {"scale": lambda data: self.dim**-0.5, self.mask: lambda data: data.mask(self.mask_shape, self.mask_absent)}
+
+        def given(**change):
+            return lambda data: tuple((values | change)[p](data) for p in parameters)
+
+        hostile = [given(**{self.mask: mask}) for mask in self.odd_masks()] if self.masked else []
+        hostile += [given(**{n: lambda data: data.other.rows(*kv)}) for n in names[1:]]
+        hostile += [given(**{n: lambda data, b=b: data.rows(b, *kv[1:]) for n in names[1:]}) for b in (1, 2 * self.batch)]
+        if four:
+            hostile.append(given(**{names[0]: lambda data: data.rows(1, 1, self.length, self.dim)}))
+            hostile.append(given(**{n: lambda data: data.rows(self.heads, self.length, self.dim) for n in names}))
+        if "scale" in parameters and "scale" not in annotated:
+            hostile.append(given(scale=lambda data: data.scalar(self.dim**-0.5)))
+        return lines, given(), hostile
+
+    def signature(self, parameters, annotated):
+        notes = {p: "float" if p == "scale" else self.w.mx("array") for p in annotated}
+        if self.twist == "mask multiplied":  # or it might be a number
+            notes[self.mask] = self.w.mx("array")
+        return self.w.signature(parameters, notes, {self.mask: "None"} if self.mask_default else {})
+
+    def odd_masks(self):
+        """Masks that the fast operation refuses, or takes for something else than a sum does."""
+        square = (self.length, self.length)
+        return [
+            lambda data: data.mask(square, dead=True),
+            lambda data: data.other.mask(square),
+            lambda data: data.truth(square),
+            lambda data: data.integers(square),
+            lambda data: data.mask((1, self.batch, self.heads, *square)),
+            lambda data: data.mask((self.batch * 2, 1, *square)),
+            lambda data: data.mask(()),
+            lambda data: data.mask((self.length,)),
+            lambda data: 0.5,
+        ]
