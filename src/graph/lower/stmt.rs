@@ -323,7 +323,16 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// What a container, a call or another object may hold from now on.
     pub(super) fn escape_parts(&mut self, value: ValueId) {
-        self.escaped.insert(value);
+        if !self.escaped.insert(value) {
+            return;
+        }
+        if let Op::Phi(..) = self.graph.op(value) {
+            let carried = self.body.effects.iter().filter_map(|e| match *e {
+                Effect::Carry(join, part) if join == value => Some(part),
+                _ => None,
+            });
+            carried.collect::<Vec<_>>().into_iter().for_each(|part| self.escape_parts(part));
+        }
         let may_be_parts = matches!(
             self.graph.op(value),
             Op::Tuple | Op::List | Op::Keyword(_) | Op::Star | Op::Gate | Op::Phi(..) | Op::And | Op::Or | Op::Element(..) | Op::Changed(_) | Op::Comprehension(_)
