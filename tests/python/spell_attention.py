@@ -38,7 +38,9 @@ class Attention:
         self.grouped = self.form == "arrays" and w.chance(0.15)
         self.names = w.pick(("q", "k", "v"), ("q", "k", "v"), ("queries", "keys", "values"), ("query", "key", "value"))
         self.scaled = w.pick("q", "q", "k", "scores", "scores", "none") if twist != "mask before scale" else "scores"
-        self.scale_form = w.pick(*["attribute"] * 2, "shape", "division") if self.in_class else w.pick("literal", "parameter", "shape", "division", "by root")
+        self.scale_form = (
+            w.pick(*["attribute"] * 2, "shape", "division") if self.in_class else w.pick("literal", "parameter", "shape", "division", "by root")
+        )
         if self.scaled == "none":
             self.scale_form = "none"
         else:
@@ -63,7 +65,9 @@ class Attention:
     def spelling(self):
         """The text and its arguments."""
         lines, arguments, hostile = self.module() if self.in_class else self.function()
-        return Spelling("attention", self.w.file(lines), arguments, ("scaled_dot_product_attention(",), ("softmax(",), False, hostile, self.w.tags, self.twist)
+        return Spelling(
+            "attention", self.w.file(lines), arguments, ("scaled_dot_product_attention(",), ("softmax(",), False, hostile, self.w.tags, self.twist
+        )
 
     # The computation
 
@@ -86,7 +90,8 @@ class Attention:
         return "/" if self.scale_form == "division" else "*", e
 
     def scaling(self, e, factor):
-        return self.w.update(*factor[:1], e, factor[1], swap=factor[0] == "*")
+        op, by = factor
+        return self.w.update(op, e, by, swap=op == "*")
 
     def attend(self, q, k, v, factor, mask):
         """The computation from q, k and v with four axes; the keys may be permuted already."""

@@ -3,9 +3,239 @@
 Each begins with a line `# --- name: shapes`, one shape or value for each argument. `(class)` says that the arguments are those of a call
 of an instance, `(hostile)` that they break what an unsafe edit may assume, so that only a safe edit has to stand them. `{core}` is the
 computation of a rule for `x`, `{stat}` a statement that computes its first part as `s`, `{from_stat}` the rest; see `PARTS`.
+
+The disturbances are statements after which the name X or the array that it holds is another. Y and Z are names of no one else, F is one, too,
+or a function that changes its argument in place, and `CHANGE Y` is some statement that changes Y in place.
 """
 
 import ast
+
+DISTURBANCES = """
+# --- rebound
+X = X + 1
+# --- rebound by a swap
+Y = X + 1
+X, Y = Y, X
+# --- rebound by a walrus
+if (X := X + 1) is None:
+    raise ValueError
+# --- rebound in a loop
+for Z in range(2):
+    X = X + Z + 1
+# --- rebound in a while
+Z = 0
+while Z < 2:
+    Z += 1
+    X = X * 2
+# --- rebound after a while
+while X.ndim > 9:
+    pass
+else:
+    X = X * 2
+# --- rebound in a branch
+if X.shape[0] > 1:
+    X = X * 2
+# --- rebound in a try
+try:
+    X = X * 3
+finally:
+    pass
+# --- rebound in an except
+try:
+    raise ValueError
+except ValueError:
+    X = X * 2
+# --- rebound by nonlocal
+def F():
+    nonlocal X
+    X = X * 2
+F()
+# --- rebound as the target of a loop
+for X in [X + 1]:
+    pass
+# --- rebound in a comprehension
+Z = [(X := X + 1) for Y in range(2)]
+# --- rebound by a starred assignment
+*Z, X = X - 1, X * 2
+# --- rebound by match
+match X + 1:
+    case Y:
+        X = Y
+# --- rebound by with
+import contextlib
+with contextlib.nullcontext(X + 1) as X:
+    pass
+# --- deleted and bound again
+Y = X * 2
+del X
+X = Y
+# --- in place
+CHANGE X
+# --- in place, unpacked
+X[0], Y = 0, 1
+# --- in place in a branch
+if X.shape[0] > 1:
+    CHANGE X
+# --- in place by name of the method
+X.__iadd__(1)
+# --- in place by setitem
+X.__setitem__(0, 1)
+# --- in place by operator
+import operator
+operator.iadd(X, 1)
+# --- in place by operator, an item
+import operator
+operator.setitem(X, 0, 1)
+# --- nested function in place
+def F():
+    X[...] = 2
+F()
+# --- alias
+Y = X
+CHANGE Y
+# --- alias of an alias
+Y = X
+Z = Y
+Y = 0
+CHANGE Z
+# --- alias in a chain
+Y = Z = X
+CHANGE Z
+# --- alias out of a tuple
+Y, Z = X, 1
+CHANGE Y
+# --- alias unpacked
+Y, = X,
+CHANGE Y
+# --- alias unpacked with a star
+Y, *Z = [X, 1]
+CHANGE Y
+# --- alias by a walrus
+Z = (Y := X) is None
+CHANGE Y
+# --- alias by a condition
+Y = X if X.ndim > 0 else X + 1
+CHANGE Y
+# --- alias in a branch
+if X.ndim > 0:
+    Y = X
+else:
+    Y = X + 1
+CHANGE Y
+# --- alias by or
+Y = None or X
+CHANGE Y
+# --- alias in a while
+while True:
+    Y = X
+    break
+CHANGE Y
+# --- alias in a try
+try:
+    Y = X
+finally:
+    pass
+CHANGE Y
+# --- alias by match
+match X:
+    case Y:
+        CHANGE Y
+# --- alias by with
+import contextlib
+with contextlib.nullcontext(X) as Y:
+    CHANGE Y
+# --- alias by index of a list
+Y = [X][0]
+CHANGE Y
+# --- alias by index of a tuple
+Y = (X, 1)[0]
+CHANGE Y
+# --- alias by key of a dict
+Y = {"a": X}["a"]
+CHANGE Y
+# --- alias by iterator
+Y = next(iter([X]))
+CHANGE Y
+# --- alias as a loop variable
+for Y in (X,):
+    CHANGE Y
+# --- alias by enumerate
+for Z, Y in enumerate([X]):
+    CHANGE Y
+# --- alias by zip
+for Y, Z in zip([X], [1]):
+    Y += Z
+# --- alias by default argument
+def F(a=X):
+    CHANGE a
+F()
+# --- alias returned by a function
+def F(a):
+    return a
+Y = F(X)
+CHANGE Y
+# --- alias returned by a default
+def F(a=X):
+    return a
+Y = F()
+CHANGE Y
+# --- alias returned by a lambda
+Z = lambda: X
+Y = Z()
+CHANGE Y
+# --- alias in a comprehension
+Z = [Y.__imul__(2) for Y in [X]]
+# --- alias in a generator
+Z = (Y.__iadd__(1) for Y in [X])
+list(Z)
+# --- held by a list
+Z = [X]
+Z[0] += 1
+# --- held by a list, an item
+Z = [0, X]
+Z[1][...] = 1
+# --- held by a dict
+Z = dict(a=X)
+Z["a"] *= 2
+# --- held by a dict and popped
+Z = {"a": X}
+Z.pop("a")[...] = 1
+# --- held deep inside
+Z = dict(k=[(X,)])
+Z["k"][0][0][...] = 1
+# --- appended
+Z = []
+Z.append(X)
+Z[-1] += 1
+# --- held by a class
+class Y:
+    held = X
+Y.held += 1
+# --- held by a function
+def F():
+    pass
+F.kept = X
+F.kept *= 2
+# --- given to a function
+F(X)
+# --- alias given to a function
+Y = X
+F(Y)
+# --- given by keyword
+F(a=X)
+# --- given with a star
+F(*[X])
+# --- given with two stars
+F(**{"a": X})
+# --- given by a lambda
+Y = lambda: F(X)
+Y()
+# --- given by map
+list(map(F, [X]))
+# --- given by partial
+import functools
+functools.partial(F, X)()
+"""
 
 GENERAL = """
 # --- numpy: (8, 8)

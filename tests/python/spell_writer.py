@@ -24,7 +24,14 @@ IMPORTS = [
     (2, "import mlx.core as mx", "mx"),  # and some of the functions by name
     (1, None, None),
 ]
-COMMENTS = ["# see the paper", "# same as the reference", "# TODO: check the shape", "# noqa: E501", "# (batch, length, dims)", "# float32 on purpose?"]
+COMMENTS = [
+    "# see the paper",
+    "# same as the reference",
+    "# TODO: check the shape",
+    "# noqa: E501",
+    "# (batch, length, dims)",
+    "# float32 on purpose?",
+]
 
 
 class Text(NamedTuple):

@@ -1,0 +1,144 @@
+"""A matrix product to which something is added, as a `Writer` draws it."""
+
+from spell_writer import ATOM, TIMES, Text, at, indented
+from spelling import Spelling
+
+D = 64  # the length of the axis that is summed over
+
+
+def written_addmm(w, twist=None, between=None):
+    """A product and a sum in a function or a module."""
+    return Sum(w, twist, between).spelling()
+
+
+class Sum:
+    """One sum: what was chosen for it, and how it is written from that."""
+
+    def __init__(self, w, twist, between):
+        self.w, self.twist, self.disturb = w, twist, between
+        self.in_class = w.chance(0.25) and twist is None
+        forms = [((5, D), (D, 8), (5, 8)), ((2, 5, D), (D, 8), (2, 5, 8))]
+        if not self.in_class and not twist:
+            forms += [((2, 5, D), (2, D, 8), (2, 5, 8)), ((D,), (D, 8), (8,)), ((3, D), (D,), (3,))]
+        self.a_shape, self.b_shape, product = w.pick(*forms)
+        shapes = [product, product[-1:], product[-1:]]
+        if len(product) > 1:
+            shapes += [(*product[:-1], 1), (1,) * (len(product) - 1) + product[-1:]]
+        self.c_shape = product[-1:] if self.in_class else w.pick(*shapes)
+        self.larger = [(), (1,), (3, *product), (1, *product), (1, 1, 1, 1)]
+        self.names = w.pick(("a", "b", "c"), ("x", "w", "b"), ("x", "weight", "bias"), ("lhs", "rhs", "addend"), ("h", "proj", "residual"))
+        self.transposed = len(self.b_shape) == 2 and w.chance(0.3)
+        if self.transposed:
+            self.b_shape = self.b_shape[::-1]
+
+    def spelling(self):
+        """The text and its arguments."""
+        lines, arguments, hostile = self.module() if self.in_class else self.function()
+        if self.twist == "c reshaped larger":  # an unsafe edit assumes that it is not
+            hostile, arguments = [arguments], None
+        return Spelling("addmm", self.w.file(lines), arguments, ("addmm(",), (" @ ", "matmul"), False, hostile, self.w.tags, self.twist)
+
+    def body(self):
+        """Writes the statements and gives the result."""
+        w = self.w
+        a, b, c = self.names
+        w.scope.arrays = [a]
+        prefix = "self." if self.in_class else ""
+        parts = [("a", Text(a)), ("b", Text(prefix + b)), ("c", Text(prefix + c))]
+        if self.twist:
+            return self.compute(*[part for _, part in parts])
+        s = w.helper(("linear", "_affine", "project"), parts, self.compute, self.in_class)
+        if w.chance(0.2):
+            s = w.call(w.pick("maximum", "minimum"), w.let(s, "z", "y", over=w.own(s)), "0")
+        return s
+
+    def compute(self, left, right, addend):
+        """The product and the sum."""
+        w, twist = self.w, self.twist
+        right = w.let(self.turned(right), "wt", "b_t", p=w.split / 2) if self.transposed else right
+        left, right, addend = self.twisted(left, right, addend)
+        if w.chance(0.15) and twist is None:
+            left = w.let(w.binary("*", left, Text("2.0"), swap=True), "scaled")
+        if twist == "elementwise":
+            m = Text(f"{at(left, TIMES)} * {at(right, TIMES)}[:, 0]", TIMES)
+        else:
+            m = w.binary("@", left, right, function=0.3)
+        m = w.let(m, "y", "out", "product", "xw", over=w.own(left))
+        m = self.disturb(w, m) if self.disturb else m
+        if twist == "cast between":
+            m = w.cast(m, w.mx(w.pick("float32", "float16")))
+        if twist == "activated":
+            m = w.call(w.pick("tanh", "abs", "exp"), m)
+        if twist in ("product returned", "product twice"):
+            m = w.named(m, "y")
+        if twist in ("subtracted", "multiplied"):
+            return w.binary("-" if twist == "subtracted" else "*", m, addend)
+        s = w.update("+", m, addend, swap=True)
+        if twist == "product returned":
+            return Text(f"{w.named(s, 'z').text}, {m.text}")
+        return Text(f"({s.text}) * {m.text}", TIMES) if twist == "product twice" else s
+
+    def turned(self, b):
+        """The transpose of a matrix."""
+        w = self.w
+        return w.one_of(
+            (3, lambda: Text(f"{at(b, ATOM)}.T")),
+            (1, lambda: Text(f"{at(b, ATOM)}.transpose({w.pick('', '1, 0')})")),
+            (1, lambda: Text(f"{at(b, ATOM)}.swapaxes(0, 1)")),
+            (1, lambda: w.call("transpose", b, *w.pick([], ["(1, 0)"]))),
+        )
+
+    def twisted(self, left, right, addend):
+        """What a near miss does to the operands."""
+        w, twist = self.w, self.twist
+        if twist == "c reshaped larger":
+            addend = w.pick(Text(f"{at(addend, ATOM)}[None, None, None]"), w.call("expand_dims", addend, "(0, 1, 2)"))
+        if twist == "number":
+            addend = Text(w.pick("1.0", "1e-5", "3", "float(2)", f"{self.names[0]}.shape[0]", "len('abc')", "1 / 3"), TIMES)
+        if twist == "numpy":
+            w.imports.add("import numpy as np")
+            addend = Text(w.pick("np.float32(1.5)", "np.ones(8)", "np.zeros((1, 8), np.float32)"))
+        if twist == "integers":
+            left, right = w.cast(left, w.mx("int32")), w.cast(right, w.mx("int32"))
+        if twist == "wider":
+            left, right, addend = w.cast(left, w.mx("float16")), w.cast(right, w.mx("float16")), w.cast(addend, w.mx("float32"))
+        return left, right, addend
+
+    def module(self):
+        """A layer with a weight and a bias."""
+        w = self.w
+        a, b, c = self.names
+        w.tag("class")
+        shape = "outputs, inputs" if self.transposed else "inputs, outputs"
+        signature = w.signature(["self", a], {a: w.mx("array")} if w.chance(0.5) else {}, {})
+        call = w.definition("__call__", signature, ["self", a], self.body, arrays=[a])
+        init = ["super().__init__()", f"self.{b} = {w.mx('zeros')}(({shape}))", f"self.{c} = {w.mx('zeros')}({w.pick('(outputs,)', 'outputs')})"]
+        lines = ["def __init__(self, inputs: int, outputs: int):", *indented(init), "", *w.members, *call]
+        return [f"class Subject({w.nn()}.Module):", *indented(lines)], lambda data: ((D, 8), (data.rows(*self.a_shape),)), []
+
+    def function(self):
+        """A function of three arrays."""
+        w = self.w
+        a, b, c = self.names
+        order = [a, b, c]
+        if w.chance(0.3):
+            w.rng.shuffle(order)
+        annotated = {p: w.mx("array") for p in order if w.chance(0.5)}
+        lines = w.definition("subject", w.signature(order, annotated, {}), order, self.body, arrays=[a])
+        values = {
+            a: lambda data: data.rows(*self.a_shape),
+            b: lambda data: data.rows(*self.b_shape, size=0.2),
+            c: lambda data: data.rows(*self.c_shape),
+        }
+
+        def given(**change):
+            return lambda data: tuple((values | change)[p](data) for p in order)
+
+        hostile = [given(**{c: lambda data, s=s: data.rows(*s)}) for s in self.larger]
+        hostile += [given(**{c: lambda data: data.other.rows(*self.c_shape)})]
+        hostile += [given(**{c: lambda data: data.integers(self.c_shape)}), given(**{c: lambda data: data.truth(self.c_shape)})]
+        if c not in annotated:
+            hostile += [given(**{c: lambda data: 0.5}), given(**{c: lambda data: data.numpy(*self.c_shape)})]
+        if a not in annotated and b not in annotated:
+            hostile.append(given(**{a: lambda data: data.numpy(*self.a_shape), b: lambda data: data.numpy(*self.b_shape)}))
+        return lines, given(), hostile

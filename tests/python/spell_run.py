@@ -1,0 +1,188 @@
+"""Runs what was drawn, before and after its rewrite, and says what is wrong."""
+
+import contextlib
+import types
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import oracle
+import run_examples
+from mlx.utils import tree_flatten, tree_map, tree_unflatten
+
+OTHER = {"float32": mx.float16, "float16": mx.float32, "bfloat16": mx.float32}
+# How large the large ones among the special values are.
+LARGE = {"rms-norm": 300.0, "layer-norm": 300.0, "attention": 4.0, "precise-softmax": 300.0, "addmm": 20.0}
+# How much larger the mean error may be where a rewrite rounds elsewhere, not less: the scores are scaled before they are rounded, or after.
+ROUNDING = {"attention": 1.5}
+
+
+class Data:
+    """Makes arguments, the same ones for the same seed; `other` makes them in another dtype."""
+
+    def __init__(self, dtype, large, seed, other=None):
+        self.dtype, self.large, self.seed = dtype, large, seed
+        self.count = 0
+        self.other = other or Data(OTHER[oracle.name_of(dtype)], large, seed + 1, self)
+
+    def key(self):
+        self.count += 1
+        return mx.random.key(self.seed * 1000 + self.count)
+
+    def rows(self, *shape, size=1.0):
+        """Activations. Special ones have rows of zeros, rows of large values, and rows with an infinity or a NaN."""
+        x = size * mx.random.normal(shape, key=self.key())
+        if self.large and shape and x.size > 1:
+            rows = np.array(x).reshape(-1, shape[-1])
+            for i in range(len(rows)):
+                kind = (self.seed + i) % 6
+                if kind == 0:
+                    rows[i] = 0
+                elif kind == 1:
+                    rows[i] *= self.large
+                elif kind == 2 and self.large > 50:
+                    rows[i, 0] = np.inf
+                elif kind == 3:
+                    rows[i, -1] = np.nan
+            x = mx.array(rows.reshape(shape))
+        return x.astype(self.dtype)
+
+    def vector(self, *shape):
+        """Weights."""
+        return (1 + 0.25 * mx.random.normal(shape, key=self.key())).astype(self.dtype)
+
+    def mask(self, shape, absent=False, dead=False):
+        """A causal mask to be added; a dead one hides everything from the first query."""
+        if absent:
+            return None
+        if len(shape) < 2:
+            return mx.random.normal(shape, key=self.key()).astype(self.dtype)
+        mask = mx.where(mx.tri(shape[-2], shape[-1]) > 0, 0.0, -1e4)
+        if dead or self.large and self.seed % 2:
+            mask[0] = -np.inf
+        return mx.broadcast_to(mask, shape).astype(self.dtype)
+
+    def truth(self, shape):
+        return mx.random.normal(shape, key=self.key()) > 0
+
+    def integers(self, shape):
+        return mx.random.randint(0, 3, shape, key=self.key())
+
+    def numpy(self, *shape):
+        return np.array(mx.random.normal(shape, key=self.key()))
+
+    def scalar(self, value):
+        return mx.array(value)
+
+
+class Raised(str):
+    """What was raised."""
+
+
+def attempt(*given, **options):
+    """An answer, or what was raised on the way to it."""
+    try:
+        return answer(*given, **options)
+    except Exception as error:
+        return Raised(f"{type(error).__name__}: {str(error)[:200]}")
+
+
+def answer(text, arguments, parameters, seed, wide=False):
+    """The result of the function or class in a text, and the arguments as they are after the call."""
+    names = types.ModuleType("spelling")
+    exec(compile(text, "spelling", "exec"), vars(names))
+    callable_ = vars(names).get("subject") or names.Subject
+    arguments = oracle.map_arrays(oracle.upcast, arguments) if wide else oracle.copied(arguments)
+    mx.random.seed(7)
+    if isinstance(callable_, type):
+        instance = callable_(*arguments[0])
+        if isinstance(instance, nn.Module):
+            fill(instance, parameters, seed)
+            if wide:
+                instance.update(tree_map(oracle.upcast, instance.parameters()))
+        callable_, arguments = instance, arguments[1]
+    value = comparable([callable_(*arguments), list(arguments)])
+    mx.eval([leaf for _, leaf in oracle.flatten(value) if isinstance(leaf, mx.array)])
+    return value
+
+
+def fill(model, dtype, seed):
+    """Gives a module parameters of a dtype, of a size that keeps its outputs moderate."""
+    drawn = []
+    for n, (name, leaf) in enumerate(sorted(tree_flatten(model.parameters()))):
+        noise = mx.random.normal(leaf.shape, key=mx.random.key(seed + n))
+        matrix = leaf.ndim == 2 and leaf.shape[0] > 1
+        drawn.append((name, (noise * leaf.shape[-1] ** -0.5 if matrix else 1 + 0.25 * noise).astype(dtype)))
+    model.update(tree_unflatten(drawn))
+
+
+def comparable(value):
+    """The result with NumPy arrays made arrays that can be measured."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return ["ndarray", mx.array(np.asarray(value, np.float32))]
+    if isinstance(value, (list, tuple)):
+        return [comparable(v) for v in value]
+    return value
+
+
+@contextlib.contextmanager
+def widest():
+    """Within it, a cast to half precision is one to float64 as well: what a text says of its precision is no truth about its value."""
+    halves = mx.float16, mx.bfloat16
+    with oracle.float64():
+        mx.float16 = mx.bfloat16 = mx.float64
+        try:
+            yield
+        finally:
+            mx.float16, mx.bfloat16 = halves
+
+
+def difference(before, after, make, data, parameters, seed, exact, rounding):
+    """What is wrong with the answer of `after`, or None. What raised before may do anything."""
+    old = attempt(before, make(data()), parameters, seed)
+    if isinstance(old, Raised):
+        return None
+    new = attempt(after, make(data()), parameters, seed)
+    if isinstance(new, Raised):
+        return f"raises {new}"
+    with widest():
+        truth = attempt(before, make(data()), parameters, seed, wide=True)
+    if isinstance(truth, Raised):
+        return f"the oracle raises {truth}"
+    problem, measures = run_examples.compare(old, new, truth, exact)
+    if problem and "mean error" in problem:
+        last = measures[-1]
+        if last.mean[1] <= rounding * last.mean[0] + oracle.MEAN_SLACK[last.dtype]:
+            return None
+    return problem
+
+
+def judged(spelling, after, safe):
+    """Everything that is wrong with a rewritten text, each with the circumstances."""
+    wrong = []
+    makes = [("", spelling.arguments)] if spelling.arguments else []
+    if safe:
+        makes += [(f"hostile arguments {n}", make) for n, make in enumerate(spelling.hostile)]
+    # A weight may be float32 where the activations are not; a product of the two is what an unsafe edit assumes that it is not.
+    mixed = safe or "class" in spelling.tags and spelling.rule in ("rms-norm", "layer-norm")
+    for note, make in makes:
+        for name, dtype in oracle.DTYPES.items():
+            for large in (0, LARGE[spelling.rule]):
+                for parameters in {name: dtype, "float32": mx.float32}.values() if mixed else [dtype]:
+                    exact = spelling.exact and parameters == dtype and not note
+                    problem = persistent_difference(spelling, after, make, dtype, large, parameters, exact)
+                    if problem:
+                        place = [name, "special values" if large else "", note, "float32 parameters" if parameters != dtype else ""]
+                        wrong.append(f"{', '.join(p for p in place if p)}: {problem}")
+    return wrong
+
+
+def persistent_difference(spelling, after, make, dtype, large, parameters, exact):
+    """The difference; one in accuracy only if three draws in a row have it, as one that is due to chance has not."""
+    for repeat in range(3):
+        seed = spelling.number * 10 + repeat
+        data = lambda seed=seed: Data(dtype, large, seed)  # noqa: E731
+        problem = difference(spelling.text, after, make, data, parameters, seed, exact, ROUNDING.get(spelling.rule, 1.0))
+        if not problem or "error" not in problem:
+            break
+    return problem
