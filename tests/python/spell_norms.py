@@ -50,7 +50,7 @@ def reduced(w, name, e, x, twist=None):
 def mean_by_sum(w, e, x, arguments, twist):
     """The mean as a sum divided by the length of the axis."""
     w.tag("sum / n")
-    n = Text(f"{x.text}.shape[-1]") if is_name(x) else Text(str(D))
+    n = Text(f"{at(x, ATOM)}.shape[-1]")
     if twist == "n - 1":
         n = Text(f"{n.text} - 1", PLUS)
     total = w.function("sum", e, *arguments)
