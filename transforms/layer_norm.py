@@ -7,7 +7,7 @@ is the same function; weight and bias must have one axis each. A later cast is k
 """
 
 import mlx.core as mx
-from prelude import is_floating
+from prelude import is_floating, spans
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.layer_norm"
@@ -51,7 +51,7 @@ def after(x, eps, w=None, b=None):
 
 
 def guard(x, w=None, b=None):
-    return is_floating(x.dtype) and (w is None or w.ndim == 1) and (b is None or b.ndim == 1)
+    return is_floating(x.dtype) and (w is None or (w.ndim == 1 and spans(w, x))) and (b is None or (b.ndim == 1 and spans(b, x)))
 
 
 def inputs(dtype):

@@ -49,3 +49,8 @@ def is_integer(value):
 def same_batch_and_heads(q, k, v):
     """Whether queries, keys and values have one batch size, and as many query heads as key heads or a multiple."""
     return q.shape[0] == k.shape[0] == v.shape[0] and k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0
+
+
+def spans(w, x):
+    """Whether the one axis of `w` is as long as the last axis of `x`."""
+    return w.shape[0] == x.shape[-1]

@@ -11,7 +11,7 @@ the fast operation is a composition of the same kernels: nothing is gained there
 """
 
 import mlx.core as mx
-from prelude import is_floating
+from prelude import is_floating, spans
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.rms_norm"
@@ -47,7 +47,7 @@ def after(x, eps, w=None):
 
 
 def guard(x, w=None):
-    return is_floating(x.dtype) and (w is None or w.ndim == 1)
+    return is_floating(x.dtype) and (w is None or (w.ndim == 1 and spans(w, x)))
 
 
 def inputs(dtype):

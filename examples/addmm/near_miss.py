@@ -56,3 +56,23 @@ def in_place(accumulator: mx.array, a: mx.array, b: mx.array):
 def in_numpy(a, b):
     """NumPy arrays have the same operators."""
     return np.asarray(a) @ np.asarray(b) + np.ones(4)
+
+
+def while_suspended(x: mx.array):
+    """Whoever takes the first value may change `x` before the second is asked for."""
+    product = x @ x.T
+    yield x
+    yield product + x
+
+
+def sum_that_starts_as_a_number(a: mx.array, b: mx.array):
+    """In the first round the sum is the number 0."""
+    total = 0
+    for _ in range(3):
+        total = total + a @ b
+    return total
+
+
+def refused_numbers_of_axes(a: mx.array, b: mx.array, c: mx.array):
+    """The fast operation refuses a vector beside three axes and a vector."""
+    return a.reshape(2, 5, 8) @ b.reshape(8) + c.reshape(5)

@@ -69,3 +69,93 @@ def in_numpy(x, weight):
 def another_mx(x, mx):
     """`mx` is a parameter here, and may be any library."""
     return x * mx.rsqrt(mx.mean(mx.square(x), axis=-1, keepdims=True) + 1e-5)
+
+
+def add_one(array):
+    """Changes its argument in place, which the callers below rely on; it is no norm."""
+    array += 1
+
+
+def changed_by_a_call(x: mx.array):
+    """The callee changes `x` between the two places that read it."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+    add_one(x)
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def changed_through_a_list(x: mx.array):
+    """The list holds the same array, not a copy."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+    kept = [x]
+    kept[0] += 1
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def changed_through_one_of_two(x: mx.array, copy: bool):
+    """`y` may be `x` itself."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+    y = x + 0 if copy else x
+    y += 1
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def changed_by_a_loop(x: mx.array):
+    """The loop variable is `x`."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+    for each in (x,):
+        each += 1
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def changed_after_a_try(x: mx.array):
+    """What a `try` leaves in `y` is `x`."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+    try:
+        y = x
+    finally:
+        pass
+    y += 1
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def rebound_by_an_inner_function(x: mx.array):
+    """The inner function gives `x` another value."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+
+    def double():
+        nonlocal x
+        x = x * 2
+
+    double()
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def held_by_a_class(x: mx.array):
+    """A class made on the spot holds the array."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+
+    class Holder:
+        held = x
+
+    Holder.held += 1
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def fallback_in_a_handler(x: mx.array, eps: float):
+    """Where the fast operation has just failed it must not be called again."""
+    try:
+        return mx.fast.rms_norm(x, None, eps)
+    except Exception:
+        return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + eps)
+
+
+def beside_the_fast_form(x: mx.array, eps: float):
+    """A reference that the fast operation is compared with."""
+    expected = x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + eps)
+    return mx.allclose(mx.fast.rms_norm(x, None, eps), expected)
+
+
+def whole_numbers(n: int):
+    """The fast operation refuses integers."""
+    x = mx.arange(n)
+    return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5)

@@ -299,7 +299,7 @@ pub(super) fn imported_from(import: &ast::StmtImportFrom, alias: &ast::Alias) ->
 }
 
 /// The blocks directly inside `statement`, function and class bodies left out.
-pub(super) fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
+pub fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
     match statement {
         Stmt::If(s) => std::iter::once(&*s.body).chain(s.elif_else_clauses.iter().map(|c| &*c.body)).collect(),
         Stmt::For(s) => vec![&s.body, &s.orelse],

@@ -12,7 +12,12 @@ use super::value::{Comparison, Graph, Op, ValueId};
 #[allow(missing_docs)]
 pub enum Dtype {
     Bool,
+    Uint8,
+    Uint16,
     Uint32,
+    Uint64,
+    Int8,
+    Int16,
     Int32,
     Int64,
     Float16,
@@ -27,7 +32,12 @@ impl Dtype {
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "bool_" => Self::Bool,
+            "uint8" => Self::Uint8,
+            "uint16" => Self::Uint16,
             "uint32" => Self::Uint32,
+            "uint64" => Self::Uint64,
+            "int8" => Self::Int8,
+            "int16" => Self::Int16,
             "int32" => Self::Int32,
             "int64" => Self::Int64,
             "float16" => Self::Float16,
@@ -43,7 +53,12 @@ impl Dtype {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bool => "bool_",
+            Self::Uint8 => "uint8",
+            Self::Uint16 => "uint16",
             Self::Uint32 => "uint32",
+            Self::Uint64 => "uint64",
+            Self::Int8 => "int8",
+            Self::Int16 => "int16",
             Self::Int32 => "int32",
             Self::Int64 => "int64",
             Self::Float16 => "float16",
@@ -63,7 +78,10 @@ impl Dtype {
         let (low, high) = (a.min(b), a.max(b));
         match (low, high) {
             (Self::Float16, Self::Bfloat16) => Self::Float32,
-            (Self::Uint32, Self::Int32) => Self::Int64,
+            (Self::Uint8, Self::Int8) => Self::Int16,
+            (Self::Uint16, Self::Int8 | Self::Int16) => Self::Int32,
+            (Self::Uint32, Self::Int8 | Self::Int16 | Self::Int32) => Self::Int64,
+            (Self::Uint64, Self::Int8 | Self::Int16 | Self::Int32 | Self::Int64) => Self::Float32,
             _ => high,
         }
     }
@@ -338,6 +356,7 @@ impl Search<'_> {
                 self.type_of(operands[0], depth)
             }
             "mean" => self.floating(operands[0], depth),
+            _ if name.starts_with("fft.") && !name.starts_with("fft.irfft") => Type::Array(Dtype::Complex64),
             _ => self.by_rule(value, name, operands, depth),
         }
     }

@@ -27,6 +27,8 @@ pub enum Condition {
     Floating(String),
     /// `is_integer(i)`.
     Integer(String),
+    /// `spans(w, x)`.
+    Spans(String, String),
     /// `broadcasts_into(c, a, b)`.
     BroadcastsInto(String, String, String),
     /// `same_batch_and_heads(q, k, v)`.
@@ -124,6 +126,7 @@ impl Condition {
             (Some("is_number"), [name]) => Self::Number(name.clone()),
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
             (Some("is_integer"), [name]) => Self::Integer(name.clone()),
+            (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
             (Some("same_batch_and_heads"), [q, k, v]) => Self::SameBatch(q.clone(), k.clone(), v.clone()),
@@ -179,6 +182,7 @@ impl Condition {
                 _ => Truth::True,
             },
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
+            Self::Spans(w, x) => spans(site, w, x),
             Self::SameBatch(q, k, v) => same_batch(site, [q, k, v]),
             Self::AddsToScores(mask) => adds_to_scores(site, mask),
             Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
@@ -347,4 +351,16 @@ fn same_batch(site: &Site<'_>, names: [&String; 3]) -> Truth {
     let [q, k, v] = names.map(|n| (site.spelling)(n));
     let heads = format!("`{q}` has as many heads as `{k}` and `{v}`, or a multiple");
     Truth::Unknown(vec![if agree(0) { heads } else { format!("{heads}, and the same batch size") }])
+}
+
+/// A weight with one axis is taken to be as long as the last axis of what it weighs, unless lengths that are plain to see say otherwise.
+fn spans(site: &Site<'_>, w: &str, x: &str) -> Truth {
+    let (Some(weight), Some(array)) = ((site.value)(w), (site.value)(x)) else { return Truth::True };
+    let literal = |d: Option<ValueId>| d.and_then(|d| site.graph.as_int(d));
+    let weight = literal(site.facts.length(weight, 0));
+    let last = literal(site.facts.last_length(array));
+    if weight == Some(1) || last == Some(1) || matches!((weight, last), (Some(a), Some(b)) if a != b) {
+        return Truth::False(format!("`{}` is not as long as the last axis of `{}`", (site.spelling)(w), (site.spelling)(x)));
+    }
+    Truth::True
 }

@@ -1,6 +1,7 @@
 //! Rewrite rules: patterns written in Python, found in the value graph of a program, judged by facts, and written back as edits.
 
 pub mod elaborate;
+mod fallback;
 pub mod guard;
 pub mod load;
 pub mod matcher;
@@ -233,6 +234,9 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
     let statement = body.statements[candidate.root.statement as usize];
     let facts = Facts::at(analysis, body, candidate.root.block, candidate.root.range.end());
     let speller = spell::Speller::new(analysis, body, candidate.root.range, statement.range.start());
+    if let Some(reason) = fallback::on_purpose(analysis, body, candidate.root, candidate.after) {
+        return Err(reason);
+    }
     let wildcard = |name: &str| -> Option<ValueId> {
         let index = variant.wildcards.iter().position(|w| w.name == name)?;
         candidate.found.bindings[index]?;

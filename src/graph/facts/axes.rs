@@ -190,6 +190,18 @@ impl Facts<'_> {
         self.length_at(value, axis, 0)
     }
 
+    /// The value that says how long the last axis of `value` is.
+    pub fn last_length(&self, value: ValueId) -> Option<ValueId> {
+        let graph = &self.analysis.graph;
+        if let (Op::Mlx("mean" | "sum" | "max" | "min" | "prod"), operands) = graph.get(value)
+            && graph.as_int(operands[1]) == Some(-1)
+            && graph.op(operands[2]) == Op::Bool(true)
+        {
+            return graph.find_leaf(Op::Int(1));
+        }
+        self.length(value, self.rank(value)?.checked_sub(1)?)
+    }
+
     fn length_at(&self, value: ValueId, axis: u8, depth: u32) -> Option<ValueId> {
         if depth > MAX_DEPTH {
             return None;
@@ -206,6 +218,17 @@ impl Facts<'_> {
                 let from = axes.get(usize::try_from(place + axes.len() as i64).unwrap_or(usize::MAX)).copied().unwrap_or(place);
                 self.length_at(of, u8::try_from(from + rank).ok()?, depth)
             }
+            Op::Attr(name, _) => {
+                let class = self.class_of(operands[0], depth)?;
+                let mut lengths = self.analysis.classes.attribute(class, name).iter().map(|&v| self.length_at(v, axis, depth));
+                let first = lengths.next()??;
+                lengths.all(|l| l == Some(first)).then_some(first)
+            }
+            Op::Mlx("zeros" | "ones" | "full") => match graph.get(operands[0]) {
+                (Op::Tuple | Op::List, items) => items.get(usize::from(axis)).copied(),
+                (Op::Int(_), _) if axis == 0 => Some(operands[0]),
+                _ => None,
+            },
             Op::Mlx("reshape") => match graph.get(operands[1]) {
                 (Op::Tuple | Op::List, items) => items.get(usize::from(axis)).copied().filter(|&d| graph.as_int(d) != Some(-1)),
                 _ => None,

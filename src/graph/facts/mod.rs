@@ -389,6 +389,7 @@ impl<'x> Facts<'x> {
                 let first = classes.next()??;
                 classes.all(|c| c == Some(first)).then_some(first)
             }
+            (Op::Changed(_), &[object]) => self.class_of(object, depth + 1),
             (Op::Call(..), operands) => match graph.op(operands[0]) {
                 Op::Class(name) => self.analysis.definitions.class_named(name),
                 _ => None,

@@ -47,8 +47,10 @@ impl<'g> Lowerer<'_, 'g> {
         let epoch = self.epoch;
         let attr = self.graph.symbol(name);
         let callee = self.graph.value(Op::Attr(attr, epoch), &[object]);
-        // A method that is not known may change its object: `x.__iadd__(1)`.
-        self.escape_parts(object);
+        // The methods of arrays that are in no table are those of operators, and `x.__iadd__(1)` changes x.
+        if name.starts_with("__") {
+            self.escape_parts(object);
+        }
         (self.unknown_call(callee, &arguments), true)
     }
 

@@ -1,0 +1,58 @@
+//! Code that is written out on purpose: the fallback for when the fast operation fails or is missing, and the reference that it is compared with. Rewriting
+//! it would leave a program without its fallback, and a test that tests nothing.
+
+use crate::graph::Analysis;
+use crate::graph::body::{Body, Occurrence};
+use crate::graph::definitions::blocks;
+use crate::graph::value::{Op, ValueId};
+use crate::syntax::ast::{ExceptHandler, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+/// Words in the test of an `if` that asks what the installed MLX can do.
+const ASKS_FOR_FEATURES: [&str; 3] = ["hasattr(", "getattr(", "__version__"];
+
+/// Why the match at `root`, which would become `after`, was written out on purpose, if it shows.
+pub(super) fn on_purpose(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
+    guarded(analysis, &analysis.source.module().body, root.range).or_else(|| reference(analysis, body, root, after))
+}
+
+/// Whether `range` stands in an `except` handler, or in a branch that asks what MLX can do.
+fn guarded(analysis: &Analysis<'_>, statements: &[Stmt], range: TextRange) -> Option<String> {
+    let source = analysis.source;
+    let at = statements.partition_point(|s| s.end() <= range.start());
+    let statement = statements.get(at).filter(|s| s.range().contains_range(range))?;
+    match statement {
+        Stmt::Try(s) => {
+            let handled = s.handlers.iter().any(|ExceptHandler::ExceptHandler(h)| h.range.contains_range(range));
+            if handled {
+                return Some("it stands in an `except` handler, as the fallback of something".to_owned());
+            }
+        }
+        Stmt::If(s) => {
+            let tests = std::iter::once(&*s.test).chain(s.elif_else_clauses.iter().filter_map(|c| c.test.as_ref()));
+            for test in tests {
+                let text = source.slice(test.range());
+                if ASKS_FOR_FEATURES.iter().any(|word| text.contains(word)) {
+                    return Some(format!("it stands under `if {}`, as a fallback", text.split_whitespace().collect::<Vec<_>>().join(" ")));
+                }
+            }
+        }
+        Stmt::FunctionDef(s) => return guarded(analysis, &s.body, range),
+        Stmt::ClassDef(s) => return guarded(analysis, &s.body, range),
+        _ => {}
+    }
+    blocks(statement).into_iter().find_map(|inner| guarded(analysis, inner, range))
+}
+
+/// Whether the same scope already computes the fast operation of the same array.
+fn reference(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
+    let graph = &analysis.graph;
+    let (op @ Op::Mlx(name), operands) = graph.get(after) else { return None };
+    let subject = *operands.first()?;
+    let other = body.occurrences.iter().find(|o| {
+        let (other, arguments) = graph.get(o.value);
+        other == op && arguments.first() == Some(&subject) && o.value != root.value && !root.range.contains_range(o.range)
+    })?;
+    let line = analysis.source.location(other.range.start()).row;
+    name.starts_with("fast.").then(|| format!("it is the reference or the fallback of `mx.{name}` in line {line}"))
+}
