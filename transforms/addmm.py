@@ -10,7 +10,7 @@ matrix-vector kernel for it: leave it where one token at a time is decoded on CU
 """
 
 import mlx.core as mx
-from prelude import any_of, broadcasts_into
+from prelude import any_of, broadcasts_into, is_number
 
 group = "operations"
 guide = "Operations: mx.addmm"
@@ -62,6 +62,14 @@ def before_minus_scaled(a: mx.array, b: mx.array, c: mx.array, s: float):
 
 def after_minus_scaled(a, b, c, s):
     return mx.addmm(c, a, b, alpha=-s)
+
+
+def guard_scaled(a, b, c, s):
+    return is_number(s) and broadcasts_into(c, a, b) and a.dtype == b.dtype and a.dtype == c.dtype
+
+
+def guard_minus_scaled(a, b, c, s):
+    return is_number(s) and broadcasts_into(c, a, b) and a.dtype == b.dtype and a.dtype == c.dtype
 
 
 def guard(a, b, c):

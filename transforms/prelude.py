@@ -54,3 +54,8 @@ def same_batch_and_heads(q, k, v):
 def spans(w, x):
     """Whether the one axis of `w` is as long as the last axis of `x`."""
     return w.shape[0] == x.shape[-1]
+
+
+def is_matrix(x, i):
+    """Whether `x` has two axes, one element of each row of which `i` picks."""
+    return x.ndim == 2

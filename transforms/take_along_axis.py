@@ -8,7 +8,7 @@ boolean index, which the subscript refuses, is taken as it is by the function. O
 """
 
 import mlx.core as mx
-from prelude import is_integer
+from prelude import is_integer, is_matrix
 
 group = "operations"
 guide = "Operations: mx.take_along_axis and mx.put_along_axis"
@@ -25,7 +25,7 @@ def after(x, i):
 
 
 def guard(x, i):
-    return x.ndim == 2 and i.ndim == 1 and is_integer(i)
+    return is_matrix(x, i) and i.ndim == 1 and is_integer(i)
 
 
 def inputs(dtype):

@@ -14,7 +14,9 @@ use crate::syntax::{Lines, decode};
 /// Print the refusals in `place`, a file or `FILE:LINE`.
 pub(super) fn why(place: &str, selected: &[String]) -> Result<u8> {
     let (path, line) = match place.rsplit_once(':') {
-        Some((path, line)) if !Path::new(place).exists() => (path, Some(line.parse::<usize>().with_context(|| format!("`{line}` is no line number"))?)),
+        Some((path, line)) if !Path::new(place).exists() => {
+            (path, Some(line.parse::<usize>().with_context(|| format!("`{line}` is no line number"))?))
+        }
         _ => (place, None),
     };
     let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;

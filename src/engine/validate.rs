@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::Contract;
-use crate::graph::{Analysis, Lambdas};
 use crate::graph::body::{Body, Effect};
 use crate::graph::value::{Graph, Symbol, ValueId};
+use crate::graph::{Analysis, Lambdas};
 use crate::syntax::{EditSet, Source, TextRange};
 
 /// Why an edit was withdrawn.
@@ -55,7 +55,8 @@ fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet,
     for index in touched(old, edits) {
         let body = &old.bodies[index];
         let Some(after) = by_name.get(&body.name) else { continue };
-        let kept = body.behaviour(graph).into_iter().filter(|e| !matches!(*e, Effect::StoreName(name, _) if is_removed(graph, body.name, name, &removed)));
+        let kept =
+            body.behaviour(graph).into_iter().filter(|e| !matches!(*e, Effect::StoreName(name, _) if is_removed(graph, body.name, name, &removed)));
         let kept: Vec<Effect> = kept.collect();
         let expected: Vec<Effect> = kept.into_iter().map(|e| replace(graph, e, &mut memo)).collect();
         if expected != after.behaviour(graph) {

@@ -425,7 +425,8 @@ mod tests {
 
     #[test]
     fn an_alias_is_the_function_it_stands_for() {
-        let aliases = [("permute_dims", "transpose"), ("acos", "arccos"), ("concat", "concatenate"), ("pow", "power"), ("matrix_norm", "linalg.norm")];
+        let aliases =
+            [("permute_dims", "transpose"), ("acos", "arccos"), ("concat", "concatenate"), ("pow", "power"), ("matrix_norm", "linalg.norm")];
         for (alias, canonical) in aliases {
             assert_eq!(named(alias), named(canonical));
             assert_eq!(named(alias).name(), canonical);

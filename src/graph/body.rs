@@ -275,7 +275,9 @@ impl Effect {
     /// The values it reads.
     pub(super) fn values(self) -> [Option<ValueId>; 3] {
         match self {
-            Self::Return(v) | Self::Yield(v) | Self::Raise(v) | Self::Assert(v) | Self::Call(v) | Self::Evaluate(v) | Self::Delete(v) => [Some(v), None, None],
+            Self::Return(v) | Self::Yield(v) | Self::Raise(v) | Self::Assert(v) | Self::Call(v) | Self::Evaluate(v) | Self::Delete(v) => {
+                [Some(v), None, None]
+            }
             Self::Enter(v) | Self::StoreName(_, v) | Self::ReadUnbound(v) => [Some(v), None, None],
             Self::StoreAttribute(object, _, v) => [Some(object), Some(v), None],
             Self::StoreItem(object, index, v) => [Some(object), Some(index), Some(v)],

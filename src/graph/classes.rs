@@ -8,9 +8,37 @@ use super::value::{Graph, Op, Symbol, ValueId};
 
 /// Modules of `mlx.nn` whose call depends on its arguments and parameters alone. Dropout draws random numbers and batch norm updates its statistics.
 const PURE_MODULES: [&str; 31] = [
-    "Linear", "Bilinear", "Identity", "Embedding", "QuantizedLinear", "QuantizedEmbedding", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "RoPE", "ALiBi",
-    "SinusoidalPositionalEncoding", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "GELU", "SiLU", "ReLU", "Tanh",
-    "Sigmoid", "Softmax", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d", "GLU", "Upsample",
+    "Linear",
+    "Bilinear",
+    "Identity",
+    "Embedding",
+    "QuantizedLinear",
+    "QuantizedEmbedding",
+    "LayerNorm",
+    "RMSNorm",
+    "GroupNorm",
+    "InstanceNorm",
+    "RoPE",
+    "ALiBi",
+    "SinusoidalPositionalEncoding",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "GELU",
+    "SiLU",
+    "ReLU",
+    "Tanh",
+    "Sigmoid",
+    "Softmax",
+    "AvgPool1d",
+    "AvgPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "GLU",
+    "Upsample",
 ];
 
 /// Facts about the attributes of `self`, by class.
@@ -26,7 +54,11 @@ impl ClassFacts {
     pub(super) fn note_receivers(&mut self, definitions: &Definitions<'_>, graph: &mut Graph) {
         for info in &definitions.functions {
             let Some(class) = info.class else { continue };
-            let is_static = info.ast.decorator_list.iter().any(|d| d.expression.as_name_expr().is_some_and(|n| matches!(n.id.as_str(), "staticmethod" | "classmethod")));
+            let is_static = info
+                .ast
+                .decorator_list
+                .iter()
+                .any(|d| d.expression.as_name_expr().is_some_and(|n| matches!(n.id.as_str(), "staticmethod" | "classmethod")));
             if is_static {
                 continue;
             }

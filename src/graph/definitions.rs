@@ -130,7 +130,14 @@ impl<'a> Definitions<'a> {
     }
 
     fn bind(&mut self, name: Symbol, binding: ModuleBinding) {
-        self.module.entry(name).and_modify(|old| if *old != binding { *old = ModuleBinding::Other }).or_insert(binding);
+        self.module
+            .entry(name)
+            .and_modify(|old| {
+                if *old != binding {
+                    *old = ModuleBinding::Other
+                }
+            })
+            .or_insert(binding);
     }
 }
 

@@ -352,9 +352,8 @@ impl Search<'_> {
                 (Op::Mul, &[_, list]) if self.graph.op(list) == Op::List => self.promoted(self.graph.operands(list), false, depth),
                 _ => self.free(value),
             },
-            "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "repeat" | "tile" | "transpose" | "swapaxes" | "moveaxis" | "take" | "take_along_axis" => {
-                self.type_of(operands[0], depth)
-            }
+            "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "repeat" | "tile" | "transpose" | "swapaxes" | "moveaxis"
+            | "take" | "take_along_axis" => self.type_of(operands[0], depth),
             "mean" => self.floating(operands[0], depth),
             _ if name.starts_with("fft.") && !name.starts_with("fft.irfft") => Type::Array(Dtype::Complex64),
             _ => self.by_rule(value, name, operands, depth),

@@ -206,7 +206,8 @@ fn dtype_of_cast(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<Value
 /// Operations that move elements about keep the dtype.
 fn dtype_of_moved_elements(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
     let (op, inner) = graph.get(operands[0]);
-    let moved = matches!(op, Op::Permute | Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient"));
+    let moved =
+        matches!(op, Op::Permute | Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient"));
     if !moved {
         return None;
     }
@@ -247,7 +248,9 @@ fn single_axis(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueI
     let [x, axis, ..] = *operands else { return None };
     let single = match graph.get(axis) {
         (Op::Tuple | Op::List, &[only]) if graph.as_int(only).is_some() => only,
-        (Op::Sub, &[rank, one]) if graph.as_int(one) == Some(1) && matches!(graph.get(rank), (Op::Ndim, &[of]) if shaped_like(graph, of) == shaped_like(graph, x)) => {
+        (Op::Sub, &[rank, one])
+            if graph.as_int(one) == Some(1) && matches!(graph.get(rank), (Op::Ndim, &[of]) if shaped_like(graph, of) == shaped_like(graph, x)) =>
+        {
             graph.int(-1)
         }
         _ => return None,

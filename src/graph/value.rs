@@ -284,7 +284,9 @@ impl Graph {
     pub fn is_arrayish(&self, value: ValueId) -> bool {
         let (op, operands) = self.get(value);
         match op {
-            Op::Mlx(name) => !matches!(name, "item" | "tolist" | "split" | "meshgrid" | "broadcast_arrays" | "divmod" | "svd" | "qr" | "eigh" | "eig"),
+            Op::Mlx(name) => {
+                !matches!(name, "item" | "tolist" | "split" | "meshgrid" | "broadcast_arrays" | "divmod" | "svd" | "qr" | "eigh" | "eig")
+            }
             Op::Permute | Op::MatMul => true,
             Op::Add | Op::Sub | Op::Mul | Op::Div => operands.iter().any(|&v| self.is_arrayish(v)),
             Op::Pow | Op::Neg | Op::Index(_) => self.is_arrayish(operands[0]),

@@ -284,7 +284,8 @@ impl Removal {
         if s == plan.root.statement || !stands_alone(plan, statement.range) {
             return false;
         }
-        let made: Vec<DefinitionId> = (0..body.definitions.len() as DefinitionId).filter(|&d| body.definitions[d as usize].statement == Some(s)).collect();
+        let made: Vec<DefinitionId> =
+            (0..body.definitions.len() as DefinitionId).filter(|&d| body.definitions[d as usize].statement == Some(s)).collect();
         let mut mentioned = false;
         for &d in &made {
             let definition = &body.definitions[d as usize];
@@ -394,11 +395,7 @@ fn with_blank_line(plan: &Plan<'_>, line: TextRange, all: &[TextRange]) -> TextR
         first = above.start();
     }
     let before_is_blank = first > TextSize::new(0) && blank(first - TextSize::new(1));
-    if before_is_blank && blank(line.end()) {
-        TextRange::new(line.start(), source.full_line_end(line.end()))
-    } else {
-        line
-    }
+    if before_is_blank && blank(line.end()) { TextRange::new(line.start(), source.full_line_end(line.end())) } else { line }
 }
 
 /// The names and other words in `text`.
@@ -440,7 +437,12 @@ fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
         let mut mentions = source.tokens().iter().filter(|t| t.kind() == TokenKind::Name && source.slice(t.range()) == name).map(Ranged::range);
         let elsewhere = mentions.clone().any(|m| m != info.ast.name.range() && !gone(m) && !means_another(plan, info, m));
         let text_mentions = source.tokens().iter().any(|t| t.kind() == TokenKind::String && words(source.slice(t.range())).any(|w| w == name));
-        if elsewhere || text_mentions || !mentions.any(gone) || !source.comments_in(helper_lines(plan, info.ast.range)).is_empty() || !stands_alone(plan, info.ast.range) {
+        if elsewhere
+            || text_mentions
+            || !mentions.any(gone)
+            || !source.comments_in(helper_lines(plan, info.ast.range)).is_empty()
+            || !stands_alone(plan, info.ast.range)
+        {
             continue;
         }
         let siblings = match info.class {

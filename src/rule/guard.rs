@@ -19,12 +19,14 @@ pub enum Condition {
     Rank(String, Order, u8),
     /// `a.dtype == b.dtype`.
     SameDtype(String, String),
-    /// `is_number(scale)`.
+    /// `is_number(scale)`: must be proved, where an annotation may be assumed.
     Number(String),
     /// `promotes_into(m.dtype, q.dtype)` or `promotes_into(t, q.dtype)`.
     PromotesInto(String, String),
     /// `is_floating(x.dtype)`: refuted where the dtype is known to be otherwise.
     Floating(String),
+    /// `is_matrix(x, i)`.
+    Matrix(String, String),
     /// `is_integer(i)`.
     Integer(String),
     /// `spans(w, x)`.
@@ -125,6 +127,7 @@ impl Condition {
         match (e.func.as_name_expr().map(|n| n.id.as_str()), &names[..]) {
             (Some("is_number"), [name]) => Self::Number(name.clone()),
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
+            (Some("is_matrix"), [x, i]) => Self::Matrix(x.clone(), i.clone()),
             (Some("is_integer"), [name]) => Self::Integer(name.clone()),
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
@@ -182,6 +185,7 @@ impl Condition {
                 _ => Truth::True,
             },
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
+            Self::Matrix(x, i) => matrix(site, x, i),
             Self::Spans(w, x) => spans(site, w, x),
             Self::SameBatch(q, k, v) => same_batch(site, [q, k, v]),
             Self::AddsToScores(mask) => adds_to_scores(site, mask),
@@ -206,7 +210,9 @@ fn rank(site: &Site<'_>, name: &str, order: Order, wanted: u8) -> Truth {
     let Some(rank) = site.facts.rank(value) else {
         let least = site.facts.least_rank(value);
         match order {
-            Order::Equal | Order::AtMost if least > wanted => return Truth::False(format!("`{spelling}` has at least {}, not {wanted}", axes(least))),
+            Order::Equal | Order::AtMost if least > wanted => {
+                return Truth::False(format!("`{spelling}` has at least {}, not {wanted}", axes(least)));
+            }
             Order::AtLeast if least >= wanted => return Truth::True,
             _ => {}
         }
@@ -239,16 +245,16 @@ fn same_dtype(site: &Site<'_>, a: &str, b: &str) -> Truth {
 fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth {
     let (Some(first), Some(second)) = ((site.value)(narrow), (site.value)(wide)) else { return Truth::True };
     let (narrow, wide) = ((site.spelling)(narrow), (site.spelling)(wide));
+    // What is compared is a dtype itself, or that of an array.
+    let subject = if site.facts.kind(first) == Kind::Dtype { format!("`{narrow}`") } else { format!("the dtype of `{narrow}`") };
     match dtypes::promotes_into(site.graph, site.facts, first, second) {
         Agreement::Same => Truth::True,
-        Agreement::Never(example) => Truth::False(format!("the dtype of `{narrow}` does not promote to that of `{wide}` ({example})")),
+        Agreement::Never(example) => Truth::False(format!("{subject} does not promote to that of `{wide}` ({example})")),
         // A dtype that is written out was meant: where it is wider than the array's, the result is to stay wider.
         Agreement::Differs(example) if matches!(site.graph.op(first), Op::Global(_)) => {
             Truth::False(format!("`{narrow}` may be wider than the dtype of `{wide}` ({example})"))
         }
-        Agreement::Differs(_) | Agreement::Unknown => {
-            Truth::Unknown(vec![format!("the dtype of `{narrow}` promotes to that of `{wide}`")])
-        }
+        Agreement::Differs(_) | Agreement::Unknown => Truth::Unknown(vec![format!("{subject} promotes to that of `{wide}`")]),
     }
 }
 
@@ -256,8 +262,7 @@ fn number(site: &Site<'_>, name: &str) -> Truth {
     let Some(value) = (site.value)(name) else { return Truth::True };
     match site.facts.kind(value) {
         kind if kind.is_number() => Truth::True,
-        Kind::Unknown => Truth::Unknown(vec![format!("`{}` is a Python number", (site.spelling)(name))]),
-        _ => Truth::False(format!("`{}` is not a Python number", (site.spelling)(name))),
+        _ => Truth::False(format!("`{}` is not known to be a Python number", (site.spelling)(name))),
     }
 }
 
@@ -363,4 +368,32 @@ fn spans(site: &Site<'_>, w: &str, x: &str) -> Truth {
         return Truth::False(format!("`{}` is not as long as the last axis of `{}`", (site.spelling)(w), (site.spelling)(x)));
     }
     Truth::True
+}
+
+/// Whether `x` has two axes. Most arrays that are indexed this way have three, and rows are picked, so it must show: by facts, or because the index is the
+/// place of the largest element of each row.
+fn matrix(site: &Site<'_>, x: &str, i: &str) -> Truth {
+    let (Some(array), Some(index)) = ((site.value)(x), (site.value)(i)) else { return Truth::True };
+    let spelling = (site.spelling)(x);
+    match site.facts.rank(array) {
+        Some(2) => Truth::True,
+        Some(rank) => Truth::False(format!("`{spelling}` has {rank} axes, not 2")),
+        None if is_largest(site.graph, index) => Truth::Unknown(vec![format!("`{spelling}` has 2 axes")]),
+        None => Truth::False(format!("`{spelling}` is not known to have 2 axes")),
+    }
+}
+
+/// Whether `index` is `argmax` over the last axis, on one path at least.
+fn is_largest(graph: &Graph, index: ValueId) -> bool {
+    match graph.get(index) {
+        (Op::Mlx("argmax" | "argmin"), operands) => graph.as_int(operands[1]) == Some(-1),
+        (Op::Gate, operands) => operands[1..].iter().any(|&v| is_largest(graph, v)),
+        // One column of the order of each row.
+        (Op::Index(_), &[order, column]) => {
+            let sorted =
+                matches!(graph.get(order), (Op::Mlx("argsort" | "argpartition"), of) if of.last().is_some_and(|&a| graph.as_int(a) == Some(-1)));
+            sorted && matches!(graph.get(column), (Op::Tuple, &[rows, place]) if graph.op(rows) == Op::Slice && graph.as_int(place).is_some())
+        }
+        _ => false,
+    }
 }

@@ -164,7 +164,9 @@ impl Matcher<'_> {
             // x * s, where the program says x / n.
             (Op::Mul, (Op::Div, &[numerator, denominator])) => {
                 let Some(scale) = wildcard(operands[1]).filter(|&w| self.variant.wildcards[w].kind.is_number()) else { return };
-                if matches!(self.facts.kind(denominator), Kind::Array | Kind::OptionalArray) || !self.bind(&mut state, scale, Bound::Reciprocal(denominator)) {
+                if matches!(self.facts.kind(denominator), Kind::Array | Kind::OptionalArray)
+                    || !self.bind(&mut state, scale, Bound::Reciprocal(denominator))
+                {
                     return;
                 }
                 state.reciprocal = true;
@@ -242,7 +244,13 @@ fn dtype_is(graph: &Graph, array: ValueId, dtype: ValueId) -> bool {
         array = match graph.get(array) {
             (Op::Mlx("astype"), operands) => return operands[1] == dtype,
             (Op::Permute | Op::Index(_), operands) => operands[0],
-            (Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient" | "softmax" | "take_along_axis" | "take" | "repeat" | "tile"), operands) => operands[0],
+            (
+                Op::Mlx(
+                    "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient" | "softmax"
+                    | "take_along_axis" | "take" | "repeat" | "tile",
+                ),
+                operands,
+            ) => operands[0],
             (Op::Item(_), &[list]) if graph.op(list) == Op::Mlx("split") => graph.operands(list)[0],
             _ => return false,
         };
@@ -252,9 +260,11 @@ fn dtype_is(graph: &Graph, array: ValueId, dtype: ValueId) -> bool {
 /// Whether two operations of two graphs are one; names and numbers are compared by what they are.
 fn same_op(pattern: &Graph, p: Op, graph: &Graph, v: Op) -> bool {
     match (p, v) {
-        (Op::Global(a), Op::Global(b)) | (Op::Str(a), Op::Str(b)) | (Op::Literal(a), Op::Literal(b)) | (Op::Builtin(a), Op::Builtin(b)) | (Op::Keyword(a), Op::Keyword(b)) => {
-            pattern.name(a) == graph.name(b)
-        }
+        (Op::Global(a), Op::Global(b))
+        | (Op::Str(a), Op::Str(b))
+        | (Op::Literal(a), Op::Literal(b))
+        | (Op::Builtin(a), Op::Builtin(b))
+        | (Op::Keyword(a), Op::Keyword(b)) => pattern.name(a) == graph.name(b),
         (Op::Attr(a, _), Op::Attr(b, _)) => pattern.name(a) == graph.name(b),
         (Op::Index(_), Op::Index(_)) => true,
         (Op::Int(a), Op::Float(b)) => a as f64 == f64::from_bits(b),

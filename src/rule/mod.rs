@@ -363,7 +363,13 @@ fn is_kernel(graph: &Graph, value: ValueId) -> bool {
 fn counts(before: usize, after: usize) -> String {
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let (old, new) = (before.saturating_sub(1), after.saturating_sub(1));
-    format!("{} and {} become {} and {}.", plural(before, "kernel"), plural(old, "temporary array"), plural(after, "kernel"), plural(new, "temporary array"))
+    format!(
+        "{} and {} become {} and {}.",
+        plural(before, "kernel"),
+        plural(old, "temporary array"),
+        plural(after, "kernel"),
+        plural(new, "temporary array")
+    )
 }
 
 /// The first sentence of a paragraph: the whole of it is shown by `explain`.

@@ -145,7 +145,9 @@ fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
             b'"' | b'\'' => {
                 // Brackets in an f-string may hold expressions, so they count while they are open; other strings hold none.
                 let end = string_end(bytes, at);
-                let formatted = at > 0 && bytes[at - 1].is_ascii_alphabetic() && bytes[at.saturating_sub(2)..at].iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
+                let formatted = at > 0
+                    && bytes[at - 1].is_ascii_alphabetic()
+                    && bytes[at.saturating_sub(2)..at].iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
                 if formatted && nested(&bytes[at..end]) > MAX_BRACKET_DEPTH {
                     depth = MAX_BRACKET_DEPTH + 1;
                 }

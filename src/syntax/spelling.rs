@@ -16,7 +16,14 @@ pub fn is_tight(text: &str) -> bool {
     let parenthesised = !whole && text.starts_with('(') && text.ends_with(')');
     parenthesised
         || match parsed.expr() {
-            Expr::Name(_) | Expr::Attribute(_) | Expr::Call(_) | Expr::Subscript(_) | Expr::List(_) | Expr::Dict(_) | Expr::Set(_) | Expr::ListComp(_) => true,
+            Expr::Name(_)
+            | Expr::Attribute(_)
+            | Expr::Call(_)
+            | Expr::Subscript(_)
+            | Expr::List(_)
+            | Expr::Dict(_)
+            | Expr::Set(_)
+            | Expr::ListComp(_) => true,
             Expr::StringLiteral(_) | Expr::NoneLiteral(_) | Expr::BooleanLiteral(_) | Expr::EllipsisLiteral(_) => true,
             Expr::Tuple(tuple) => tuple.parenthesized,
             _ => false,

@@ -6,8 +6,23 @@ use crate::graph::value::{Op, ValueId};
 
 /// Modules of `mlx.nn` whose result has as many axes as their argument.
 const RANK_KEEPING_MODULES: [&str; 17] = [
-    "Linear", "QuantizedLinear", "Identity", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "RoPE", "GELU", "SiLU", "ReLU", "Tanh", "Sigmoid", "Softmax", "Dropout",
-    "Conv1d", "Conv2d",
+    "Linear",
+    "QuantizedLinear",
+    "Identity",
+    "LayerNorm",
+    "RMSNorm",
+    "GroupNorm",
+    "InstanceNorm",
+    "RoPE",
+    "GELU",
+    "SiLU",
+    "ReLU",
+    "Tanh",
+    "Sigmoid",
+    "Softmax",
+    "Dropout",
+    "Conv1d",
+    "Conv2d",
 ];
 
 impl Facts<'_> {
@@ -122,12 +137,14 @@ impl Facts<'_> {
                 _ => None,
             },
             "expand_dims" => graph.as_int(operands[1]).and_then(|_| of(0)).map(|r| r + 1),
-            "mean" | "sum" | "max" | "min" | "prod" | "var" | "std" | "logsumexp" | "argmax" | "argmin" => match (graph.op(operands[1]), graph.op(operands[2])) {
-                (_, Op::Bool(true)) => of(0),
-                (Op::None, Op::Bool(false)) => Some(0),
-                (Op::Int(_), Op::Bool(false)) => of(0)?.checked_sub(1),
-                _ => None,
-            },
+            "mean" | "sum" | "max" | "min" | "prod" | "var" | "std" | "logsumexp" | "argmax" | "argmin" => {
+                match (graph.op(operands[1]), graph.op(operands[2])) {
+                    (_, Op::Bool(true)) => of(0),
+                    (Op::None, Op::Bool(false)) => Some(0),
+                    (Op::Int(_), Op::Bool(false)) => of(0)?.checked_sub(1),
+                    _ => None,
+                }
+            }
             "concatenate" => match graph.get(operands[0]) {
                 // All parts have the same number of axes, or the call raises.
                 (Op::List | Op::Tuple, parts) => parts.iter().find_map(|&v| self.rank_at(v, depth)),
@@ -246,7 +263,9 @@ impl Facts<'_> {
                 _ => None,
             },
             Op::Item(_) => match graph.get(operands[0]) {
-                (Op::Mlx("split"), of) if graph.as_int(of[2]).is_some_and(|a| a == -1 && self.rank(of[0]).is_some_and(|r| r > axis + 1)) => same(of[0]),
+                (Op::Mlx("split"), of) if graph.as_int(of[2]).is_some_and(|a| a == -1 && self.rank(of[0]).is_some_and(|r| r > axis + 1)) => {
+                    same(of[0])
+                }
                 _ => None,
             },
             Op::Apply => match self.module_of(operands[0]) {

@@ -7,12 +7,12 @@ use std::cell::RefCell;
 
 use rustc_hash::FxHashMap;
 
+use super::Analysis;
 use super::api::{self, ResultKind};
 use super::body::{BlockId, Body, Effect, Proved};
 use super::classes::module_class;
 use super::definitions::{ClassIndex, ModuleBinding};
 use super::value::{Op, Symbol, ValueId};
-use super::Analysis;
 use crate::syntax::TextSize;
 use crate::syntax::ast::{self, Expr};
 
@@ -53,8 +53,40 @@ const MAX_DEPTH: u32 = 60;
 
 /// Elementwise functions: the result has the shape of the first argument.
 pub(super) const ELEMENTWISE: [&str; 34] = [
-    "abs", "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "sigmoid", "erf", "erfinv", "sqrt", "rsqrt", "square", "negative",
-    "floor", "ceil", "round", "sign", "reciprocal", "softmax", "astype", "stop_gradient", "contiguous", "cumsum", "cumprod", "sort", "zeros_like", "ones_like",
+    "abs",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sinh",
+    "cosh",
+    "sigmoid",
+    "erf",
+    "erfinv",
+    "sqrt",
+    "rsqrt",
+    "square",
+    "negative",
+    "floor",
+    "ceil",
+    "round",
+    "sign",
+    "reciprocal",
+    "softmax",
+    "astype",
+    "stop_gradient",
+    "contiguous",
+    "cumsum",
+    "cumprod",
+    "sort",
+    "zeros_like",
+    "ones_like",
 ];
 
 /// The facts that hold at one place of one scope.
@@ -202,7 +234,9 @@ impl<'x> Facts<'x> {
                 _ => Kind::Unknown,
             },
             Op::Changed(_) => self.kind_at(operands[0], depth),
-            Op::Neg | Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv | Op::Mod | Op::MatMul => self.kind_of_arithmetic(op, operands, depth),
+            Op::Neg | Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv | Op::Mod | Op::MatMul => {
+                self.kind_of_arithmetic(op, operands, depth)
+            }
             Op::Gate => self.kind_of_gate(operands, depth),
             Op::Apply | Op::Call(..) => self.kind_of_call(operands, depth),
             _ => Kind::Unknown,
@@ -344,10 +378,12 @@ impl<'x> Facts<'x> {
     /// Whether a plain chain of names stands for `path` through the imports of the module.
     fn denotes(&self, expr: &Expr, path: &str) -> bool {
         match expr {
-            Expr::Name(name) => self.analysis.graph.known_symbol(&name.id).is_some_and(|n| {
-                matches!(self.analysis.definitions.module.get(&n), Some(&ModuleBinding::Import(p)) if self.analysis.graph.name(p) == path)
-            }),
-            Expr::Attribute(attribute) => path.rsplit_once('.').is_some_and(|(outer, last)| last == attribute.attr.as_str() && self.denotes(&attribute.value, outer)),
+            Expr::Name(name) => self.analysis.graph.known_symbol(&name.id).is_some_and(
+                |n| matches!(self.analysis.definitions.module.get(&n), Some(&ModuleBinding::Import(p)) if self.analysis.graph.name(p) == path),
+            ),
+            Expr::Attribute(attribute) => {
+                path.rsplit_once('.').is_some_and(|(outer, last)| last == attribute.attr.as_str() && self.denotes(&attribute.value, outer))
+            }
             _ => false,
         }
     }
@@ -407,7 +443,15 @@ impl<'x> Facts<'x> {
         }
         let mut kinds = stored.iter().map(|&v| self.kind_at(v, depth));
         let first = kinds.next().unwrap_or(Kind::Unknown);
-        kinds.fold(first, |a, b| if a == b { a } else if a.is_number() && b.is_number() { Kind::Number } else { optional(a, b) })
+        kinds.fold(first, |a, b| {
+            if a == b {
+                a
+            } else if a.is_number() && b.is_number() {
+                Kind::Number
+            } else {
+                optional(a, b)
+            }
+        })
     }
 
     /// The `mlx.nn` class of which `value`, an attribute of `self`, is an instance.
@@ -422,7 +466,22 @@ impl<'x> Facts<'x> {
 
 /// Functions of `mlx.nn` that work element by element, or keep the shape.
 pub(super) const ACTIVATIONS: [&str; 16] = [
-    "relu", "relu6", "gelu", "gelu_approx", "gelu_fast_approx", "silu", "sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "mish", "softmax", "log_softmax", "hardswish",
+    "relu",
+    "relu6",
+    "gelu",
+    "gelu_approx",
+    "gelu_fast_approx",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "softsign",
+    "elu",
+    "selu",
+    "mish",
+    "softmax",
+    "log_softmax",
+    "hardswish",
 ];
 
 /// The kind of what is one or the other.

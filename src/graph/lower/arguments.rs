@@ -76,10 +76,7 @@ impl<'g> Lowerer<'_, 'g> {
             let value = match (by_name, by_position) {
                 (Some(_), Some(_)) => return None,
                 (Some(value), None) | (None, Some(value)) => value,
-                (None, None) => match self.default(param) {
-                    Some(value) => value,
-                    None => return None,
-                },
+                (None, None) => self.default(param)?,
             };
             if param.accepts == Accepts::Stream {
                 if self.graph.op(value) != Op::None {

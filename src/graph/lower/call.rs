@@ -1,7 +1,7 @@
 //! Calls: functions of MLX and their method twins, modules of `mlx.nn`, helpers of the file, and everything else.
 
-use super::arguments::Arguments;
 use super::Lowerer;
+use super::arguments::Arguments;
 use crate::graph::api::{self, Effect as ApiEffect, FunctionId, ResultKind};
 use crate::graph::body::{Effect, Proved};
 use crate::graph::definitions::ClassIndex;
@@ -10,13 +10,57 @@ use crate::syntax::ast::{self, Expr};
 
 /// Builtins that change nothing and whose result depends on their arguments alone.
 const PURE_BUILTINS: [&str; 29] = [
-    "abs", "bool", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "getattr", "hasattr", "int", "isinstance", "issubclass", "len", "list",
-    "max", "min", "pow", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple", "type",
+    "abs",
+    "bool",
+    "complex",
+    "dict",
+    "divmod",
+    "enumerate",
+    "float",
+    "frozenset",
+    "getattr",
+    "hasattr",
+    "int",
+    "isinstance",
+    "issubclass",
+    "len",
+    "list",
+    "max",
+    "min",
+    "pow",
+    "range",
+    "repr",
+    "reversed",
+    "round",
+    "set",
+    "slice",
+    "sorted",
+    "str",
+    "sum",
+    "tuple",
+    "type",
 ];
 
 /// Methods of `mx.array` that NumPy's arrays do not have, and that leave something a function of MLX must take.
 const OWN_METHODS: [&str; 18] = [
-    "square", "sqrt", "rsqrt", "reciprocal", "abs", "exp", "log", "log2", "log10", "log1p", "sin", "cos", "logsumexp", "moveaxis", "split", "cummax", "cummin", "maximum",
+    "square",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "abs",
+    "exp",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sin",
+    "cos",
+    "logsumexp",
+    "moveaxis",
+    "split",
+    "cummax",
+    "cummin",
+    "maximum",
 ];
 
 impl<'g> Lowerer<'_, 'g> {
@@ -62,8 +106,21 @@ impl<'g> Lowerer<'_, 'g> {
     fn may_be_array(&self, object: ValueId) -> bool {
         !matches!(
             self.graph.op(object),
-            Op::Str(_) | Op::Int(_) | Op::Float(_) | Op::Bool(_) | Op::None | Op::Tuple | Op::List | Op::Comprehension(_) | Op::Function(_) | Op::Class(_)
-                | Op::Literal(_) | Op::Shape | Op::Dim(_) | Op::DtypeOf | Op::Builtin(_)
+            Op::Str(_)
+                | Op::Int(_)
+                | Op::Float(_)
+                | Op::Bool(_)
+                | Op::None
+                | Op::Tuple
+                | Op::List
+                | Op::Comprehension(_)
+                | Op::Function(_)
+                | Op::Class(_)
+                | Op::Literal(_)
+                | Op::Shape
+                | Op::Dim(_)
+                | Op::DtypeOf
+                | Op::Builtin(_)
         )
     }
 

@@ -137,7 +137,8 @@ impl<'g> Lowerer<'_, 'g> {
             let value = self.graph.value(Op::Tuple, &values);
             self.effect(Effect::Yield(value));
             // Whoever goes on meanwhile may hold what came in as an argument.
-            let arguments: Vec<ValueId> = self.body.timeline.values().flatten().map(|&(_, v)| v).filter(|&v| matches!(self.graph.op(v), Op::Param(..))).collect();
+            let arguments: Vec<ValueId> =
+                self.body.timeline.values().flatten().map(|&(_, v)| v).filter(|&v| matches!(self.graph.op(v), Op::Param(..))).collect();
             self.escaped.extend(arguments);
             self.bump();
         } else if !values.is_empty() {
@@ -183,7 +184,10 @@ impl<'g> Lowerer<'_, 'g> {
         let exposed = self.escaped.contains(&value) || self.volatile.contains(&name);
         let fixed = self.is_immutable(value)
             || self.class_of_receiver(value).is_some()
-            || matches!(self.graph.op(value), Op::Global(_) | Op::Function(_) | Op::Class(_) | Op::Unbound(_) | Op::Attr(..) | Op::Apply | Op::Call(..));
+            || matches!(
+                self.graph.op(value),
+                Op::Global(_) | Op::Function(_) | Op::Class(_) | Op::Unbound(_) | Op::Attr(..) | Op::Apply | Op::Call(..)
+            );
         if !exposed || self.epoch == 0 || fixed && !self.volatile.contains(&name) {
             return value;
         }

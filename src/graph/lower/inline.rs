@@ -121,7 +121,9 @@ impl<'g> Lowerer<'_, 'g> {
                 (Some(_), Some(_)) => return None,
                 (Some(value), None) | (None, Some(value)) => value,
                 (None, None) => match parameter.default.as_deref() {
-                    Some(default @ (Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::BooleanLiteral(_) | Expr::NoneLiteral(_))) => self.expr(default),
+                    Some(default @ (Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::BooleanLiteral(_) | Expr::NoneLiteral(_))) => {
+                        self.expr(default)
+                    }
                     _ => return None,
                 },
             };

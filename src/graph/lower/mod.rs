@@ -12,10 +12,10 @@ mod stmt;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use super::Lambdas;
 use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurrence, Proof, Proved, StatementId};
 use super::classes::ClassFacts;
 use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of};
-use super::Lambdas;
 use super::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, Source, TextRange, TextSize};
@@ -83,7 +83,14 @@ pub(super) struct Lowerer<'a, 'g> {
 }
 
 /// Lower one scope of `source`.
-pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>, classes: &ClassFacts, graph: &mut Graph, scope: Scope, inlined: Lambdas) -> Body {
+pub(super) fn lower_scope<'a>(
+    source: &Source<'a>,
+    definitions: &Definitions<'_>,
+    classes: &ClassFacts,
+    graph: &mut Graph,
+    scope: Scope,
+    inlined: Lambdas,
+) -> Body {
     let (name, range) = match scope {
         Scope::Module => (graph.symbol("<module>"), source.module().range()),
         Scope::Class(index) => (definitions.classes[index].name, definitions.classes[index].ast.range()),
@@ -107,34 +114,7 @@ pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>
         proofs: Vec::new(),
         timeline: FxHashMap::default(),
     };
-    let mut lowerer = Lowerer {
-        source,
-        definitions,
-        classes,
-        graph,
-        body,
-        frames: Vec::new(),
-        epoch: 0,
-        calls: 0,
-        opaques: 0,
-        joins: 0,
-        lambdas: FxHashMap::default(),
-        lambda_count: 0,
-        inlined,
-        captured: FxHashSet::default(),
-        assigned: FxHashSet::default(),
-        enclosing: Vec::new(),
-        escaped: FxHashSet::default(),
-        volatile: FxHashSet::default(),
-        regions: Vec::new(),
-        joined: FxHashMap::default(),
-        statement: 0,
-        block: 0,
-        inlining: 0,
-        inlined_nodes: 0,
-        offset: range.start(),
-        depth: 0,
-    };
+    let mut lowerer = Lowerer::new(source, definitions, classes, graph, body, inlined);
     match scope {
         Scope::Module => lowerer.open_scope(&source.module().body, None),
         Scope::Class(index) => lowerer.open_scope(&definitions.classes[index].ast.body, None),
@@ -143,7 +123,47 @@ pub(super) fn lower_scope<'a>(source: &Source<'a>, definitions: &Definitions<'_>
     lowerer.body
 }
 
-impl<'g> Lowerer<'_, 'g> {
+impl<'a, 'g> Lowerer<'a, 'g> {
+    /// A lowerer at the start of the scope that `body` describes.
+    fn new(
+        source: &'g Source<'a>,
+        definitions: &'g Definitions<'g>,
+        classes: &'g ClassFacts,
+        graph: &'g mut Graph,
+        body: Body,
+        inlined: Lambdas,
+    ) -> Self {
+        let offset = body.range.start();
+        Self {
+            source,
+            definitions,
+            classes,
+            graph,
+            body,
+            frames: Vec::new(),
+            epoch: 0,
+            calls: 0,
+            opaques: 0,
+            joins: 0,
+            lambdas: FxHashMap::default(),
+            lambda_count: 0,
+            inlined,
+            captured: FxHashSet::default(),
+            assigned: FxHashSet::default(),
+            enclosing: Vec::new(),
+            escaped: FxHashSet::default(),
+            volatile: FxHashSet::default(),
+            regions: Vec::new(),
+            joined: FxHashMap::default(),
+            statement: 0,
+            block: 0,
+            inlining: 0,
+            inlined_nodes: 0,
+            offset,
+            depth: 0,
+        }
+    }
+
     /// Lower the statements of a module or class, where every name can be seen from outside.
     fn open_scope(&mut self, body: &'g [Stmt], class: Option<ClassIndex>) {
         let mut names = Vec::new();

@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::frame::Binding;
 use super::Lowerer;
+use super::frame::Binding;
 use crate::graph::body::{Effect, Occurrence, Proved, Statement, StatementId, StatementKind};
 use crate::graph::definitions::{imported, imported_from};
 use crate::graph::value::{Op, Symbol, ValueId};
@@ -219,6 +219,8 @@ impl<'g> Lowerer<'_, 'g> {
                 let index = self.expr(&subscript.slice);
                 self.effect(Effect::StoreItem(object, index, value));
                 self.escape_parts(value);
+                // The object may be one of several that are joined in it.
+                self.escape_parts(object);
                 self.bump();
                 self.changed_in_place(object, from);
             }
@@ -304,7 +306,17 @@ impl<'g> Lowerer<'_, 'g> {
     pub(super) fn is_immutable(&self, value: ValueId) -> bool {
         matches!(
             self.graph.op(value),
-            Op::Int(_) | Op::Float(_) | Op::Bool(_) | Op::Str(_) | Op::None | Op::Tuple | Op::Shape | Op::Dim(_) | Op::Ndim | Op::DtypeOf | Op::Compare(_)
+            Op::Int(_)
+                | Op::Float(_)
+                | Op::Bool(_)
+                | Op::Str(_)
+                | Op::None
+                | Op::Tuple
+                | Op::Shape
+                | Op::Dim(_)
+                | Op::Ndim
+                | Op::DtypeOf
+                | Op::Compare(_)
         )
     }
 
@@ -335,7 +347,17 @@ impl<'g> Lowerer<'_, 'g> {
         }
         let may_be_parts = matches!(
             self.graph.op(value),
-            Op::Tuple | Op::List | Op::Keyword(_) | Op::Star | Op::Gate | Op::Phi(..) | Op::And | Op::Or | Op::Element(..) | Op::Changed(_) | Op::Comprehension(_)
+            Op::Tuple
+                | Op::List
+                | Op::Keyword(_)
+                | Op::Star
+                | Op::Gate
+                | Op::Phi(..)
+                | Op::And
+                | Op::Or
+                | Op::Element(..)
+                | Op::Changed(_)
+                | Op::Comprehension(_)
         );
         if may_be_parts || matches!(self.graph.op(value), Op::Index(_) | Op::Item(_)) && !self.graph.is_arrayish(value) {
             for part in self.graph.operands(value).to_vec() {
