@@ -120,8 +120,7 @@ pub struct Finding {
 pub enum Contract {
     /// Every scope behaves as before, but that each first value is computed as the second.
     Values(Vec<(ValueId, ValueId)>),
-    /// The statements named by the pass change on purpose; the pass itself proves its edit. All names are bound as before, and scopes that no edit
-    /// touches behave as before.
+    /// Statements change on purpose, and the pass itself proves that they may. The result is Python, and no comment and no definition is lost.
     Statements,
 }
 

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::frame::Frame;
 use super::{Lowerer, MAX_DEPTH};
 use crate::graph::body::{Effect, Proved};
-use crate::graph::definitions::target_names;
+use crate::graph::definitions::{ModuleBinding, target_names};
 use crate::graph::value::{Comparison, Op, Operands, Symbol, ValueId};
 use crate::syntax::ast::{self, CmpOp, Expr, Number, Operator, UnaryOp};
 use crate::syntax::{Ranged, TextRange};
@@ -160,7 +160,9 @@ impl<'g> Lowerer<'_, 'g> {
                 if self.inlining == 0 {
                     definitions.iter().for_each(|&d| self.body.definitions[d as usize].uses.push(range));
                 }
-                if later && self.assigned.contains(&name) {
+                // Imports, functions and classes of a module that nothing else binds stay what they are.
+                let settled = self.body.function.is_none() && !matches!(self.definitions.module.get(&name), None | Some(ModuleBinding::Other));
+                if later && !settled && self.assigned.contains(&name) {
                     return self.graph.leaf(Op::Captured(self.body.name, name));
                 }
                 return self.present(name, value);
