@@ -7,5 +7,6 @@ mod examples;
 mod files;
 mod graph;
 mod mlx;
+mod spellings;
 mod tidy;
 mod walk;

@@ -57,3 +57,16 @@ def statistics_in_float32(x: mx.array):
 def in_numpy(x):
     """The same formula in NumPy."""
     return (x - np.mean(x, axis=-1, keepdims=True)) / np.sqrt(np.var(x, axis=-1, keepdims=True) + 1e-5)
+
+
+def changed_inside_a_helper(x: mx.array):
+    """The helper changes what its argument may be, and its caller holds that too."""
+    x32 = x.astype(mx.float32)
+
+    def norm(t):
+        mean = t.mean(axis=-1, keepdims=True)
+        same = t if t.ndim > 0 else t + 1
+        same += 1
+        return (t - mean) * mx.rsqrt(mx.mean((t - mean) ** 2, axis=-1, keepdims=True) + 1e-5)
+
+    return norm(x32).astype(x.dtype)

@@ -282,7 +282,7 @@ impl Search<'_> {
             Kind::None => Type::None,
             Kind::Other | Kind::Bool => Type::Unknown,
             Kind::Dtype => Type::Dtype(INPUTS[self.choose(value, INPUTS.len())]),
-            Kind::Array | Kind::OptionalArray | Kind::Unknown => Type::Array(INPUTS[self.choose(value, INPUTS.len())]),
+            Kind::Array | Kind::OptionalArray | Kind::Unknown | Kind::PerhapsNumber => Type::Array(INPUTS[self.choose(value, INPUTS.len())]),
         }
     }
 

@@ -220,7 +220,7 @@ impl Matcher<'_> {
                 let kind = self.facts.kind(value);
                 match wanted {
                     Kind::Array => matches!(kind, Kind::Array | Kind::OptionalArray | Kind::Unknown),
-                    wanted if wanted.is_number() => kind.is_number() || kind == Kind::Unknown,
+                    wanted if wanted.is_number() => kind.is_number() || matches!(kind, Kind::Unknown | Kind::PerhapsNumber),
                     _ => true,
                 }
             }

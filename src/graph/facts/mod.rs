@@ -31,6 +31,8 @@ pub enum Kind {
     Bool,
     /// A Python `int` or `float`.
     Number,
+    /// A number on one path, and unknown on another: no array, and not surely a number.
+    PerhapsNumber,
     /// `None`.
     None,
     /// An `mx.Dtype`.
@@ -283,6 +285,7 @@ impl<'x> Facts<'x> {
             (a, b) if a == b => a,
             (Kind::Array | Kind::OptionalArray | Kind::None, Kind::Array | Kind::OptionalArray | Kind::None) => Kind::OptionalArray,
             (a, b) if a.is_number() && b.is_number() => Kind::Number,
+            (a, Kind::Unknown) | (Kind::Unknown, a) if a.is_number() => Kind::PerhapsNumber,
             // Now one, now the other: neither can be relied on.
             (Kind::Array, b) if b.is_number() => Kind::Other,
             (a, Kind::Array) if a.is_number() => Kind::Other,
@@ -314,6 +317,8 @@ impl<'x> Facts<'x> {
                     None => self.kind_of_import(path),
                 }
             }
+            // An instance of a class of the file, whatever its operators do.
+            Op::Class(_) => Kind::Other,
             _ if self.module_of(callee).is_some() => Kind::Array,
             _ => Kind::Unknown,
         }

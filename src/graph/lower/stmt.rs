@@ -322,11 +322,14 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// Whether `value` was made by an operation of this scope and nothing but names of it holds it.
     fn is_fresh(&self, value: ValueId) -> bool {
-        if self.escaped.contains(&value) {
+        // A helper that is inlined changes what its caller holds.
+        let callers = self.frames.len().saturating_sub(1);
+        if self.escaped.contains(&value) || self.frames[..callers].iter().any(|f| !f.holders(value).is_empty()) {
             return false;
         }
         match self.graph.get(value) {
-            (Op::Gate, parts) => parts[1..].iter().all(|&v| self.is_fresh(v)),
+            // A join is one of its parts, which other names may hold.
+            (Op::Gate, parts) => parts[1..].iter().all(|&v| self.is_fresh(v) && self.frames.iter().all(|f| f.holders(v).is_empty())),
             (Op::Item(_), &[of]) => matches!(self.graph.op(of), Op::Mlx("split" | "meshgrid" | "broadcast_arrays")),
             (Op::Index(_), &[of, _]) => self.graph.is_arrayish(of),
             _ => self.graph.is_arrayish(value),
