@@ -208,3 +208,12 @@ fn sorted_definitions(text: &str) -> Vec<String> {
     all.sort();
     all
 }
+
+#[test]
+fn expressions_that_share_parts_take_no_exponential_time() {
+    // Each line doubles the number of ways to walk the expression: without sharing this would never end.
+    let doubling = "    if c: x = x + x\n    x = x * x + x\n".repeat(60);
+    let text = format!("import mlx.core as mx\n\n\ndef f(x, c):\n{doubling}    return x\n");
+    let fixed = mlxfix::fix(&text, &mlxfix::Options::default()).expect("the text is Python");
+    assert_eq!(fixed.text, text);
+}

@@ -165,6 +165,8 @@ pub struct Value {
 #[derive(Default)]
 pub struct Graph {
     values: Vec<Value>,
+    /// For each value: whether its form shows that it is an array.
+    arrayish: Vec<bool>,
     ids: FxHashMap<Value, ValueId>,
     names: Vec<Box<str>>,
     symbols: FxHashMap<Box<str>, Symbol>,
@@ -204,6 +206,7 @@ impl Graph {
             return id;
         }
         let id = ValueId(self.values.len() as u32);
+        self.arrayish.push(self.shows_array(op, operands));
         self.values.push(value.clone());
         self.ids.insert(value, id);
         id
@@ -282,7 +285,11 @@ impl Graph {
 
     /// Whether the form of `value` shows that it is an array: some operation made it that only arrays come out of.
     pub fn is_arrayish(&self, value: ValueId) -> bool {
-        let (op, operands) = self.get(value);
+        self.arrayish[value.0 as usize]
+    }
+
+    /// Worked out once, from operands for which it is known: expressions that share parts would take exponential time otherwise.
+    fn shows_array(&self, op: Op, operands: &[ValueId]) -> bool {
         match op {
             Op::Mlx(name) => {
                 !matches!(name, "item" | "tolist" | "split" | "meshgrid" | "broadcast_arrays" | "divmod" | "svd" | "qr" | "eigh" | "eig")

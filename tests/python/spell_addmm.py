@@ -135,7 +135,7 @@ class Sum:
             return lambda data: tuple((values | change)[p](data) for p in order)
 
         hostile = [given(**{c: lambda data, s=s: data.rows(*s)}) for s in self.larger]
-        hostile += [given(**{c: lambda data: data.other.rows(*self.c_shape)})]
+        hostile += [given(**{c: lambda data, n=n: data.others[n].rows(*self.c_shape)}) for n in (0, 1)]
         hostile += [given(**{c: lambda data: data.integers(self.c_shape)}), given(**{c: lambda data: data.truth(self.c_shape)})]
         if c not in annotated:
             hostile += [given(**{c: lambda data: 0.5}), given(**{c: lambda data: data.numpy(*self.c_shape)})]

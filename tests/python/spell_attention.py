@@ -320,7 +320,7 @@ class Attention:
             return lambda data: tuple((values | change)[p](data) for p in parameters)
 
         hostile = [given(**{self.mask: mask}) for mask in self.odd_masks()] if self.masked else []
-        hostile += [given(**{n: lambda data: data.other.rows(*kv)}) for n in names[1:]]
+        hostile += [given(**{name: lambda data, n=n: data.others[n].rows(*kv)}) for name in names[1:] for n in (0, 1)]
         hostile += [given(**{n: lambda data, b=b: data.rows(b, *kv[1:]) for n in names[1:]}) for b in (1, 2 * self.batch)]
         if four:
             hostile.append(given(**{names[0]: lambda data: data.rows(1, 1, self.length, self.dim)}))
@@ -340,7 +340,8 @@ class Attention:
         square = (self.length, self.length)
         return [
             lambda data: data.mask(square, dead=True),
-            lambda data: data.other.mask(square),
+            lambda data: data.others[0].mask(square),
+            lambda data: data.others[1].mask(square),
             lambda data: data.truth(square),
             lambda data: data.integers(square),
             lambda data: data.mask((1, self.batch, self.heads, *square)),

@@ -289,13 +289,13 @@ class Norm:
             return lambda data: tuple((values | change)[p](data) for p in passed)
 
         shapes = [(), (1,), (1, D), (2, 1, D), (*self.shape[:-1], 1), (3, 1, 1, 1, 1, D)]
-        hostile = [given(**{self.x: lambda data: data.other.rows(*self.shape)})]
+        hostile = [given(**{self.x: lambda data, n=n: data.others[n].rows(*self.shape)}) for n in (0, 1)]
         hostile += [given(**{self.x: lambda data, s=s: data.rows(*s)}) for s in [(1,), (3, 1), (0, D), (2, 0)]]
         if self.x not in annotated:
             hostile.append(given(**{self.x: lambda data: data.numpy(*self.shape)}))
         for p in [self.weight] * self.weighted + [self.bias] * self.biased:
             hostile += [given(**{p: lambda data, s=s: data.vector(*s)}) for s in shapes]
-            hostile.append(given(**{p: lambda data: data.other.vector(D)}))
+            hostile += [given(**{p: lambda data, n=n: data.others[n].vector(D)}) for n in (0, 1)]
             if p not in annotated:
                 hostile += [given(**{p: lambda data: 0.5}), given(**{p: lambda data: data.numpy(D)})]
         return lines, given(), hostile

@@ -10,7 +10,6 @@ import oracle
 import run_examples
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
-OTHER = {"float32": mx.float16, "float16": mx.float32, "bfloat16": mx.float32}
 # How large the large ones among the special values are.
 LARGE = {"rms-norm": 300.0, "layer-norm": 300.0, "attention": 4.0, "precise-softmax": 300.0, "addmm": 20.0}
 # How much larger the mean error may be where a rewrite rounds elsewhere, not less: the scores are scaled before they are rounded, or after.
@@ -19,12 +18,13 @@ FEW = 100  # so few elements have no mean error to speak of: the last digit of e
 
 
 class Data:
-    """Makes arguments, the same ones for the same seed; `other` makes them in another dtype."""
+    """Makes arguments, the same ones for the same seed; `others` make them in the other dtypes."""
 
-    def __init__(self, dtype, large, seed, other=None):
+    def __init__(self, dtype, large, seed, alone=False):
         self.dtype, self.large, self.seed = dtype, large, seed
         self.count = 0
-        self.other = other or Data(OTHER[oracle.name_of(dtype)], large, seed + 1, self)
+        if not alone:
+            self.others = [Data(other, large, seed + n, alone=True) for n, other in enumerate(oracle.DTYPES.values(), 1) if other != dtype]
 
     def key(self):
         self.count += 1
@@ -169,11 +169,16 @@ def judged(spelling, after, safe):
     for note, make in makes:
         for name, dtype in oracle.DTYPES.items():
             for large in (0, LARGE[spelling.rule]):
-                for parameters in {name: dtype, "float32": mx.float32}.values() if mixed else [dtype]:
+                for parameters in {name: dtype, **(oracle.DTYPES if safe else {"float32": mx.float32})}.values() if mixed else [dtype]:
                     exact = spelling.exact and parameters == dtype and not note
                     problem = persistent_difference(spelling, after, make, dtype, large, parameters, exact)
                     if problem:
-                        place = [name, "special values" if large else "", note, "float32 parameters" if parameters != dtype else ""]
+                        place = [
+                            name,
+                            "special values" if large else "",
+                            note,
+                            f"{oracle.name_of(parameters)} parameters" if parameters != dtype else "",
+                        ]
                         wrong.append(f"{', '.join(p for p in place if p)}: {problem}")
     return wrong
 

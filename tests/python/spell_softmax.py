@@ -1,5 +1,6 @@
 """A softmax in float32 that is cast back, as a `Writer` draws it."""
 
+import mlx.core as mx
 from spell_writer import ATOM, TIMES, Text, at, indented, is_name
 from spelling import Spelling
 
@@ -56,7 +57,8 @@ class Softmax:
 
         hostile = [given(4), given(3, 0)]
         if self.to == "parameter":
-            hostile.append(given(*self.shape, dtype=lambda data: data.other.dtype))
+            hostile += [given(*self.shape, dtype=lambda data, n=n: data.others[n].dtype) for n in (0, 1)]
+            hostile.append(given(*self.shape, dtype=lambda data: mx.int32))
         text = w.file(lines)
         return Spelling("precise-softmax", text, given(*self.shape), ("precise=True",), ("float32)",), True, hostile, w.tags, self.twist)
 
@@ -97,7 +99,7 @@ class Softmax:
         if twist == "not cast back":
             return p
         if twist == "other dtype":
-            dtype = w.mx(w.pick("float16", "bfloat16", "float32"))
+            dtype = w.mx(w.pick("float16", "bfloat16", "float32", "int32"))
         p = w.cast(p, dtype)
         return w.let(p, "p", "probs", p=w.split / 2, over=w.own(p))
 

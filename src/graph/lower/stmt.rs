@@ -295,11 +295,16 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// Lists: once a name holds one, its contents may change under the name.
     fn is_mutable_display(&self, value: ValueId) -> bool {
-        match self.graph.get(value) {
-            (Op::List | Op::Comprehension(_), _) => true,
-            (Op::Mul | Op::Add, operands) => operands.iter().any(|&v| self.is_mutable_display(v)),
-            _ => false,
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut stack = vec![value];
+        while let Some(value) = stack.pop() {
+            match self.graph.op(value) {
+                Op::List | Op::Comprehension(_) => return true,
+                Op::Mul | Op::Add if seen.insert(value) && !self.graph.is_arrayish(value) => stack.extend(self.graph.operands(value)),
+                _ => {}
+            }
         }
+        false
     }
 
     /// Numbers, strings and tuples: `+=` makes a new object.
@@ -371,11 +376,17 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// A name keeps a display: its parts can be seen through the name.
     fn escape_display(&mut self, value: ValueId) {
-        for part in self.graph.operands(value).to_vec() {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut stack = vec![value];
+        while let Some(value) = stack.pop() {
+            if !seen.insert(value) || self.graph.is_arrayish(value) {
+                continue;
+            }
+            let parts = self.graph.operands(value).to_vec();
             match self.graph.op(value) {
-                Op::Tuple | Op::List => self.escape_parts(part),
-                _ if self.graph.is_arrayish(value) => return,
-                _ => self.escape_display(part),
+                Op::Tuple | Op::List => parts.into_iter().for_each(|p| self.escape_parts(p)),
+                Op::Gate | Op::Mul | Op::Add => stack.extend(parts),
+                _ => {}
             }
         }
     }
