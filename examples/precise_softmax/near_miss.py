@@ -80,3 +80,8 @@ def of_positions(x: mx.array):
     """Positions are whole numbers."""
     best = mx.argmax(x, axis=-1)
     return mx.softmax(best.astype(mx.float32), axis=-1).astype(best.dtype)
+
+
+def cast_to_whole_numbers(x: mx.array):
+    """A softmax in half precision rounds up to 1 where one in single precision does not."""
+    return mx.softmax(x.astype(mx.float32), axis=-1).astype(mx.int32)

@@ -136,6 +136,8 @@ pub fn compare(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId
 pub fn promotes_into(graph: &Graph, facts: &Facts<'_>, narrow: ValueId, wide: ValueId) -> Agreement {
     over_all(graph, facts, |search| match (search.type_of(narrow, 0), search.type_of(wide, 0)) {
         (Type::Raises | Type::None, _) | (_, Type::Raises) => Case::Skip,
+        // Casting a fraction to a whole number rounds it, which is no matter of promotion.
+        (Type::Dtype(a), Type::Array(b)) if !a.is_floating() => Case::Fails(format!("{} with {}", a.name(), b.name())),
         (Type::Array(a) | Type::Dtype(a), Type::Array(b)) if a != Dtype::Bool && Dtype::promote(a, b) == b => Case::Holds,
         (Type::Array(a) | Type::Dtype(a), Type::Array(b)) => Case::Fails(format!("{} with {}", a.name(), b.name())),
         _ => Case::Unknown,
