@@ -60,6 +60,7 @@ pub const CATALOG: &[Entry] = &[
     // Independent of all others.
     transform!("take-along-axis", "take_along_axis", Kind::Rule),
     transform!("concat-repeat", "concat_repeat", Kind::Rule),
+    transform!("deprecated-api", "deprecated_api", Kind::Pass(passes::deprecated_api::find)),
     // Last: it changes what Python sees, and nothing above creates or removes a loop.
     transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
 ];

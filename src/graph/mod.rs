@@ -13,11 +13,11 @@ pub mod value;
 
 use body::Body;
 use classes::ClassFacts;
-use definitions::Definitions;
+use definitions::{Definitions, locals_of};
 use lower::{Scope, lower_scope};
-use value::Graph;
+use value::{Graph, Symbol};
 
-use crate::syntax::Source;
+use crate::syntax::{Source, TextSize};
 
 /// Whether calls of lambdas are followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,5 +74,33 @@ impl<'a> Analysis<'a> {
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
         Self { source, graph, definitions, classes, bodies }
+    }
+
+    /// The ways to write what an import brought in, by its dotted path, at `at` in `body`: `mx.fast`, or `fast` where that is imported itself.
+    pub fn import_spellings(&self, body: &Body, path: &str, at: TextSize) -> Vec<String> {
+        let spelt = |name: Symbol, target: &str| {
+            let rest = path.strip_prefix(target).filter(|r| r.is_empty() || r.starts_with('.'))?;
+            Some(format!("{}{rest}", self.graph.name(name)))
+        };
+        // A local of the same name hides the import.
+        let seen = self.definitions.imports.iter().filter(|&&(name, _)| body.value_of(name, at).is_none() && !self.is_outer_local(body, name));
+        let global = seen.filter_map(|&(name, target)| spelt(name, self.graph.name(target)));
+        let held = body.held(at).filter_map(|(name, value)| spelt(name, self.graph.path(value)?));
+        global.chain(held).collect()
+    }
+
+    /// Whether `name`, read in `body`, is a local of a function around it.
+    pub fn is_outer_local(&self, body: &Body, name: Symbol) -> bool {
+        let mut at = body.function.and_then(|f| self.definitions.functions[f].parent);
+        while let Some(function) = at {
+            let outer = &self.definitions.functions[function];
+            let mut locals: Vec<&str> = outer.ast.parameters.iter().map(|p| p.name().as_str()).collect();
+            locals_of(&outer.ast.body, &mut locals);
+            if locals.contains(&self.graph.name(name)) {
+                return true;
+            }
+            at = outer.parent;
+        }
+        false
     }
 }

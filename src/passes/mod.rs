@@ -2,6 +2,7 @@
 //! other passes. A pass rejects most files by a search for bytes, before it looks at the tree.
 
 pub mod astype_before_eval;
+pub mod deprecated_api;
 mod place;
 pub mod tolist_iteration;
 

@@ -139,19 +139,23 @@ impl<'x> Place<'x> {
 
     /// The dotted path for which a plain chain of names stands: `mlx.core.eval` for `mx.eval`.
     pub(super) fn path(&self, expr: &Expr) -> Option<String> {
+        let graph = &self.analysis.graph;
         match expr {
             Expr::Name(name) => {
-                let graph = &self.analysis.graph;
                 let symbol = graph.known_symbol(&name.id)?;
                 if let Some(value) = self.body.value_of(symbol, name.range.start()) {
                     return graph.path(value).map(str::to_owned);
                 }
                 match self.analysis.definitions.module.get(&symbol)? {
-                    &ModuleBinding::Import(path) => Some(graph.name(path).to_owned()),
+                    &ModuleBinding::Import(path) if !self.analysis.is_outer_local(self.body, symbol) => Some(graph.name(path).to_owned()),
                     _ => None,
                 }
             }
-            Expr::Attribute(attribute) => Some(format!("{}.{}", self.path(&attribute.value)?, attribute.attr)),
+            Expr::Attribute(attribute) => match self.value_at(attribute.range) {
+                // A lambda or comprehension around it may bind the name anew.
+                Some(value) => graph.path(value).map(str::to_owned),
+                None => Some(format!("{}.{}", self.path(&attribute.value)?, attribute.attr)),
+            },
             _ => None,
         }
     }

@@ -62,32 +62,13 @@ impl<'x> Speller<'x> {
 
     /// The name by which the file knows `mlx.core`, or something inside it.
     pub(super) fn import(&self, path: &str) -> Option<String> {
-        let graph = &self.analysis.graph;
         // The name that the replaced text uses, else the shortest.
         let replaced = self.source.slice(self.root);
-        let mut best: Option<(bool, usize, String)> = None;
-        let mut consider = |name: &str, target: &str| {
-            let rest = path.strip_prefix(target).filter(|r| r.is_empty() || r.starts_with('.'));
-            if let Some(rest) = rest {
-                let text = format!("{name}{rest}");
-                let ranked = (!mentions(replaced, name), text.len(), text);
-                if best.as_ref().is_none_or(|b| ranked < *b) {
-                    best = Some(ranked);
-                }
-            }
+        let ranked = |text: &String| {
+            let name = text.split('.').next().unwrap_or_default();
+            (!mentions(replaced, name), text.len(), text.clone())
         };
-        for &(name, target) in &self.analysis.definitions.imports {
-            // A local of the same name hides the import.
-            if self.body.value_of(name, self.at).is_none() {
-                consider(graph.name(name), graph.name(target));
-            }
-        }
-        for (name, value) in self.body.held(self.at) {
-            if let Some(target) = graph.path(value) {
-                consider(graph.name(name), target);
-            }
-        }
-        best.map(|(.., text)| text)
+        self.analysis.import_spellings(self.body, path, self.at).into_iter().min_by_key(ranked)
     }
 
     fn spell(&self, value: ValueId, depth: u32) -> Option<String> {
