@@ -37,14 +37,14 @@ def flatten(value, place="result"):
         yield place, value
 
 
-def map_arrays(function, value):
+def map_arrays(function, value, kinds=mx.array):
     """`value` with `function` applied to each array in it."""
-    if isinstance(value, mx.array):
+    if isinstance(value, kinds):
         return function(value)
     if isinstance(value, (list, tuple)):
-        return type(value)(map_arrays(function, item) for item in value)
+        return type(value)(map_arrays(function, item, kinds) for item in value)
     if isinstance(value, dict):
-        return {key: map_arrays(function, item) for key, item in value.items()}
+        return {key: map_arrays(function, item, kinds) for key, item in value.items()}
     return value
 
 
@@ -55,7 +55,7 @@ def upcast(array):
 
 def copied(value):
     """The same arguments with arrays of their own, so that an in-place change is not seen by the next run."""
-    return map_arrays(lambda a: mx.array(a), value)
+    return map_arrays(lambda a: a.copy() if isinstance(a, np.ndarray) else mx.array(a), value, (mx.array, np.ndarray))
 
 
 def _softmax(x, axis=None, *, precise=False, stream=None):

@@ -1,9 +1,145 @@
 """A matrix product to which something is added, as a `Writer` draws it."""
 
 from spell_writer import ATOM, TIMES, Text, at, indented
-from spelling import Spelling
+from spelling import Rule, Spelling
 
 D = 64  # the length of the axis that is summed over
+
+TWISTS = [
+    "c reshaped larger", "number", "numpy", "integers", "wider", "elementwise", "cast between", "activated", "product returned",
+    "product twice", "subtracted", "multiplied",
+]  # fmt: skip
+PARTS = {
+    "core": "x @ x.T + x",
+    "core_np": "np.asarray(x) @ np.asarray(x) + np.ones(8)",
+    "core_bare": "softmax(x) @ x + x",
+    "stat": "s = x @ x.T",
+    "stat_expr": "x @ x.T",
+    "from_stat": "s + x",
+}
+TRAPS = """
+# --- matrix times vector: (2, 5, 8), (8,), (5,)
+def subject(a: mx.array, b: mx.array, c: mx.array):
+    b, c = b.reshape(8), c.reshape(5)
+    return a.reshape(2, 5, 8) @ b + c
+
+# --- dot product: (8,), (8,), (1,)
+def subject(a, b, c):
+    a, b, c = a.reshape(8), b.reshape(8), c.reshape(1)
+    return a @ b + c
+
+# --- caller sees it: (5, 8), (8, 8), (5, 8)
+def subject(a, b, c):
+    c += a @ b
+    return None
+
+# --- caller sees and gets it: (5, 8), (8, 8), (5, 8)
+def subject(a, b, c):
+    c += a @ b
+    return c
+
+# --- alias sees it: (5, 8), (8, 8), (5, 8)
+def subject(a, b, c):
+    y = c
+    y += mx.matmul(a, b)
+    return c * 2
+
+# --- product in place, seen: (5, 8), (8, 8), (8,)
+def subject(a, b, c):
+    y = a @ b
+    z = y
+    y += c
+    return y * z
+
+# --- product in place, in a list: (5, 8), (8, 8), (8,)
+def subject(a, b, c):
+    y = a @ b
+    seen = [y]
+    y += c
+    return y * seen[0]
+
+# --- sum of products: (5, 8), (8, 8), (8,)
+def subject(a, b, c):
+    return a @ b + a @ b
+
+# --- enlarged by reshape: (5, 8), (8, 8), (5, 8)
+def subject(a, b, c):
+    return a.reshape(5, 8) @ b.reshape(8, 8) + c.reshape(1, 5, 8)
+
+# --- row to matrix: (1, 8), (8, 8), (5, 8)
+def subject(a, b, c):
+    return a.reshape(1, 8) @ b.reshape(8, 8) + c.reshape(5, 8)
+
+# --- float or array: (5, 8), (8, 8), (8,)
+def subject(a, b, c):
+    c = 0.5 if c.ndim < 7 else c
+    return a @ b + c
+
+# --- c may be None: (5, 8), (8, 8), None
+def subject(a, b, c=None):
+    y = a @ b
+    if c is not None:
+        y = y + c
+    return y
+
+# --- bias by default: (5, 8), (8, 8) (hostile)
+def subject(a, b, c=0.0):
+    return a @ b + c
+
+# --- user class: (5, 8), (8, 8), (8,)
+class M:
+    def __init__(self, a):
+        self.a = a
+
+    def __matmul__(self, b):
+        return self.a * 2
+
+
+def subject(a, b, c):
+    return M(a) @ b + c
+
+# --- string of products: (5, 8), (8, 8), (8,)
+def subject(a, b, c):
+    return a @ b @ b + c
+
+# --- added before: (5, 8), (8, 8), (8,)
+def subject(a, b, c):
+    return a @ (b + c)
+
+# --- int c: (5, 8), (8, 8)
+def subject(a, b):
+    c = mx.arange(8)
+    return a @ b + c
+
+# --- bool c: (5, 8), (8, 8)
+def subject(a, b):
+    c = mx.arange(8) > 3
+    return a @ b + c
+
+# --- c from a mean: (5, 8), (8, 8)
+def subject(a, b):
+    c = a.mean().item()
+    return a @ b + c
+
+# --- accumulated: (5, 8), (8, 8)
+def subject(a, b):
+    acc = mx.zeros((5, 8), a.dtype)
+    kept = acc
+    for _ in range(3):
+        acc += a @ b
+    return acc + kept
+
+# --- accumulated anew: (5, 8), (8, 8)
+def subject(a, b):
+    acc = 0
+    for _ in range(3):
+        acc = acc + a @ b
+    return acc
+
+# --- outer: (5, 1), (1, 8), (8,)
+def subject(a, b, c):
+    return a * b + c
+"""
 
 
 def written_addmm(w, twist=None, between=None):
@@ -36,7 +172,7 @@ class Sum:
         lines, arguments, hostile = self.module() if self.in_class else self.function()
         if self.twist == "c reshaped larger":  # an unsafe edit assumes that it is not
             hostile, arguments = [arguments], None
-        return Spelling("addmm", self.w.file(lines), arguments, ("addmm(",), (" @ ", "matmul"), False, hostile, self.w.tags, self.twist)
+        return Spelling(self.w.file(lines), arguments, ("addmm(",), (" @ ", "matmul"), False, hostile, self.w.tags, self.twist)
 
     def body(self):
         """Writes the statements and gives the result."""
@@ -142,3 +278,6 @@ class Sum:
         if a not in annotated and b not in annotated:
             hostile.append(given(**{a: lambda data: data.numpy(*self.a_shape), b: lambda data: data.numpy(*self.b_shape)}))
         return lines, given(), hostile
+
+
+RULE = Rule(written_addmm, TWISTS, TRAPS, PARTS, large=20.0)

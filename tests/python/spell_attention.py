@@ -1,9 +1,185 @@
 """Attention as a `Writer` draws it: of arrays with four axes, with the reshapes before it, or in a module with its projections."""
 
 from spell_writer import ATOM, COMPARE, LOW, POWER, TIMES, Text, at, indented, is_name
-from spelling import Spelling
+from spelling import Rule, Spelling
 
 MASKED = ("mask before scale", "mask multiplied", "mask subtracted", "mask by where", "mask after softmax")
+
+TWISTS = [
+    "soft cap", "scores twice", "scores squared", "mask multiplied", "mask subtracted", "mask by where", "mask before scale",
+    "mask after softmax", "mask under flag", "softmax axis", "sigmoid", "exponentials", "stays in float32", "weights dropped",
+    "weights changed", "weights returned", "keys not permuted",
+]  # fmt: skip
+PARTS = {
+    "core": "mx.softmax((x[None, None] * 0.25) @ x[None, None].transpose(0, 1, 3, 2), axis=-1) @ x[None, None]",
+    "core_np": "np.exp(x @ x.T) @ x",
+    "core_bare": "softmax((x[None, None] * 0.25) @ x[None, None].transpose(0, 1, 3, 2), axis=-1) @ x[None, None]",
+    "stat": "s = (x[None, None] * 0.25) @ x[None, None].transpose(0, 1, 3, 2)",
+    "stat_expr": "mx.softmax(x[None, None] @ x[None, None].swapaxes(2, 3), axis=-1)",
+    "from_stat": "(mx.softmax(s, axis=-1) @ x[None, None])[0, 0]",
+    "attend": "mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2), axis=-1) @ v",
+}
+TRAPS = """
+# --- batch of keys broadcast: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16) (hostile)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    k, v = k[:1], v[:1]
+    return {attend}
+
+# --- one query head: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16) (hostile)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    q = q[:, :1]
+    return {attend}
+
+# --- one key head: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    k, v = k[:, :1], v[:, :1]
+    return {attend}
+
+# --- heads of keys differ: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16) (hostile)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    v = v[:, :1]
+    return {attend}
+
+# --- tiled heads: (2, 4, 7, 16), (2, 2, 7, 16), (2, 2, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    k, v = mx.tile(k, (1, 2, 1, 1)), mx.tile(v, (1, 2, 1, 1))
+    return {attend}
+
+# --- rank 3: (4, 7, 16), (4, 7, 16), (4, 7, 16)
+def subject(q, k, v):
+    B, L, D = q.shape
+    return mx.softmax((q * 0.25) @ k.transpose(0, 2, 1), axis=-1) @ v
+
+# --- rank 3 by reshape: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16) (hostile)
+def subject(q, k, v):
+    q, k, v = (a.reshape(-1, 7, 16) for a in (q, k, v))
+    return mx.softmax((q * 0.25) @ k.swapaxes(-1, -2), axis=-1) @ v
+
+# --- rank 5: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16) (hostile)
+def subject(q, k, v):
+    q, k, v = q[:, None], k[:, None], v[:, None]
+    return mx.softmax((q * 0.25) @ k.swapaxes(-1, -2), axis=-1) @ v
+
+# --- rank 2: (7, 16), (7, 16), (7, 16)
+def subject(q, k, v):
+    q = q.reshape(-1, 16)
+    return mx.softmax((q * 0.25) @ k.T, axis=-1) @ v
+
+# --- scale per head: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16), (4, 1, 1)
+def subject(q: mx.array, k: mx.array, v: mx.array, t: mx.array):
+    return mx.softmax((q @ k.transpose(0, 1, 3, 2)) * t, axis=-1) @ v
+
+# --- scale is an array: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    return mx.softmax((q @ k.transpose(0, 1, 3, 2)) * mx.array(0.25), axis=-1) @ v
+
+# --- integers: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q, k, v):
+    v = v.astype(mx.int32)
+    return {attend}
+
+# --- bool mask added: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    m = mx.tri(7, 7, dtype=mx.bool_)
+    return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + m, axis=-1) @ v
+
+# --- float32 mask: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16) (hostile)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    m = mx.where(mx.tri(7, 7) > 0, 0.0, -1e4)
+    return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + m, axis=-1) @ v
+
+# --- mask with five axes: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    m = mx.zeros((2, 1, 1, 7, 7), q.dtype)
+    return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + m, axis=-1) @ v
+
+# --- mask enlarges the batch: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16) (hostile)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    q, k, v = q[:1], k[:1], v[:1]
+    m = mx.zeros((3, 1, 7, 7), q.dtype)
+    return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + m, axis=-1) @ v
+
+# --- twice scaled: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    return mx.softmax((q * 0.25) @ (k * 0.5).transpose(0, 1, 3, 2) * 3.0, axis=-1) @ v
+
+# --- two masks: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    m = mx.zeros((7, 7), q.dtype)
+    return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + m + (m - 1.5) * m, axis=-1) @ v
+
+# --- mask or else: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array, mask=None):
+    s = (q * 0.25) @ k.transpose(0, 1, 3, 2)
+    if mask is not None:
+        s = s + mask
+    else:
+        s = s - mx.tri(7, 7, dtype=q.dtype)
+    return mx.softmax(s, axis=-1) @ v
+
+# --- mask the wrong way: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array, mask=None):
+    s = (q * 0.25) @ k.transpose(0, 1, 3, 2)
+    if mask is None:
+        mask = mx.tri(7, 7, dtype=q.dtype)
+    return mx.softmax(s + mask, axis=-1) @ v
+
+# --- queries transposed: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    return mx.softmax((k * 0.25) @ q.transpose(0, 1, 3, 2), axis=-1) @ v
+
+# --- values transposed: (2, 4, 16, 16), (2, 4, 16, 16), (2, 4, 16, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    return {attend}.transpose(0, 1, 3, 2)
+
+# --- weights transposed: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2), axis=-1).swapaxes(2, 3) @ v
+
+# --- keys of heads last: (2, 8, 8, 8), (2, 8, 8, 8), (2, 8, 8, 8)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    return mx.softmax((q * 0.25) @ k.transpose(0, 2, 3, 1), axis=-1) @ v
+
+# --- heads first: (2, 4, 16, 16), (2, 4, 16, 16), (2, 4, 16, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    return mx.softmax((q * 0.25) @ k, axis=-1) @ v
+
+# --- values added: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    p = mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2), axis=-1)
+    return p @ v + p.sum(-1, keepdims=True)
+
+# --- sinks: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    s = (q * 0.25) @ k.transpose(0, 1, 3, 2)
+    s = mx.concatenate([s, s[..., :1]], axis=-1)
+    return mx.softmax(s, axis=-1)[..., :-1] @ v
+
+# --- log softmax: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    s = (q * 0.25) @ k.transpose(0, 1, 3, 2)
+    return (s - mx.logsumexp(s, axis=-1, keepdims=True)) @ v
+
+# --- float32 then half: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    s = (q.astype(mx.float32) * 0.25) @ k.astype(mx.float32).transpose(0, 1, 3, 2)
+    return (mx.softmax(s, axis=-1) @ v.astype(mx.float32)).astype(q.dtype)
+
+# --- probabilities in float32: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    s = (q * 0.25) @ k.transpose(0, 1, 3, 2)
+    return mx.softmax(s.astype(mx.float32), axis=-1) @ v
+
+# --- scores cached: (2, 4, 7, 16), (2, 4, 7, 16), (2, 4, 7, 16)
+class Cache:
+    scores = None
+
+
+def subject(q: mx.array, k: mx.array, v: mx.array):
+    Cache.scores = (q * 0.25) @ k.transpose(0, 1, 3, 2)
+    out = mx.softmax(Cache.scores, axis=-1) @ v
+    return out, Cache.scores
+"""
 
 
 def written_attention(w, twist=None, between=None):
@@ -65,9 +241,8 @@ class Attention:
     def spelling(self):
         """The text and its arguments."""
         lines, arguments, hostile = self.module() if self.in_class else self.function()
-        return Spelling(
-            "attention", self.w.file(lines), arguments, ("scaled_dot_product_attention(",), ("softmax(",), False, hostile, self.w.tags, self.twist
-        )
+        done, gone = ("scaled_dot_product_attention(",), ("softmax(",)
+        return Spelling(self.w.file(lines), arguments, done, gone, False, hostile, self.w.tags, self.twist)
 
     # The computation
 
@@ -350,3 +525,7 @@ class Attention:
             lambda data: data.mask((self.length,)),
             lambda data: 0.5,
         ]
+
+
+# The scores are scaled before they are rounded or after, so that a rewrite rounds elsewhere, not less.
+RULE = Rule(written_attention, TWISTS, TRAPS, PARTS, large=4.0, rounding=1.5)

@@ -6,43 +6,18 @@ Each must be left alone, or answer the same after its rewrite.
 import re
 
 import spell_traps
-from spell_rules import RULES
 from spell_writer import Writer
 from spelling import Spelling
-
-TWISTS = {
-    "rms-norm": [
-        "other axis", "all axes", "no keepdims", "n - 1", "sum", "clamped", "eps outside", "eps subtracted", "quarter", "cubed", "absolute",
-        "cast dropped", "other numerator", "statistic returned",
-    ],
-    "layer-norm": [
-        "other axis", "mean axis", "all axes", "no keepdims", "ddof", "n - 1", "sum", "clamped", "eps outside", "eps subtracted", "quarter",
-        "not centred", "mean squared", "other numerator", "statistic returned",
-    ],
-    "attention": [
-        "soft cap", "scores twice", "scores squared", "mask multiplied", "mask subtracted", "mask by where", "mask before scale",
-        "mask after softmax", "mask under flag", "softmax axis", "sigmoid", "exponentials", "stays in float32", "weights dropped",
-        "weights changed", "weights returned", "keys not permuted",
-    ],
-    "precise-softmax": [
-        "dtype too late", "down, not up", "scaled in float32", "shifted in place", "logsumexp", "sigmoid", "exponentials", "nn.softmax",
-        "nn.log_softmax", "chosen before the cast", "float32 returned", "not cast back", "other dtype",
-    ],
-    "addmm": [
-        "c reshaped larger", "number", "numpy", "integers", "wider", "elementwise", "cast between", "activated", "product returned",
-        "product twice", "subtracted", "multiplied",
-    ],
-}  # fmt: skip
 
 
 def near_miss(rule, rng):
     """Draws one near miss of a rule."""
     roll = rng.random()
-    if roll < 0.3:
-        return disturbed(rule, rng)
-    if roll < 0.6:
+    if roll < 0.3 and rule.parts:
         return trapped(rule, rng)
-    return RULES[rule](Writer(rng), twist=rng.choice(TWISTS[rule]))
+    if roll < 0.6 and rule.disturbed:
+        return disturbed(rule, rng)
+    return rule.write(Writer(rng), twist=rng.choice(rule.twists))
 
 
 def disturbed(rule, rng):
@@ -64,7 +39,7 @@ def disturbed(rule, rng):
             w.scope.own.discard(target)
         return value
 
-    spelling = RULES[rule](w, between=between)
+    spelling = rule.write(w, between=between)
     spelling.twist = f"disturbed: {kinds[0]}" if kinds else "disturbed: not at all"
     return spelling
 
@@ -95,4 +70,4 @@ def trapped(rule, rng):
         return ((), values) if kind == "class" else values
 
     hostile = kind == "hostile"
-    return Spelling(rule, text, None if hostile else arguments, (), (), False, [arguments] * hostile, {"trap"}, f"trap: {name}")
+    return Spelling(text, None if hostile else arguments, (), (), False, [arguments] * hostile, {"trap"}, f"trap: {name}")

@@ -1,10 +1,194 @@
 """Norms as a `Writer` draws them: the core, its casts, its weight and bias, the helpers it is in, and what is around them."""
 
 from spell_writer import ATOM, LOW, PLUS, POWER, TIMES, Text, at, indented, is_name
-from spelling import Spelling
+from spelling import Rule, Spelling
 
 D = 64  # the length of the last axis, and of weights
 HELPERS = ("_norm", "normalize", "_rms", "norm")
+
+RMS_TWISTS = [
+    "other axis", "all axes", "no keepdims", "n - 1", "sum", "clamped", "eps outside", "eps subtracted", "quarter", "cubed", "absolute",
+    "cast dropped", "other numerator", "statistic returned",
+]  # fmt: skip
+RMS_PARTS = {
+    "core": "x * mx.rsqrt(mx.mean(mx.square(x), axis=-1, keepdims=True) + 1e-5)",
+    "core_np": "x / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + 1e-5)",
+    "core_bare": "x * rsqrt(mean(square(x), axis=-1, keepdims=True) + 1e-5)",
+    "stat": "s = mx.mean(x * x, axis=-1, keepdims=True)",
+    "stat_expr": "mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5)",
+    "from_stat": "x * mx.rsqrt(s + 1e-5)",
+}
+RMS_TRAPS = """
+# --- weight shadowed: (8, 8), (8,)
+def subject(x, weight):
+    y = {core}
+    weight = weight[:, None]
+    return y * weight
+
+# --- weight per row: (8, 8), (8,)
+def subject(x, weight):
+    return {core} * weight.reshape(-1, 1)
+
+# --- two axes of weight: (8, 8), (8, 8) (hostile)
+def subject(x, weight: mx.array):
+    return {core} * weight
+
+# --- weight is a number: (8, 8), 0.5 (hostile)
+def subject(x, weight):
+    return {core} * weight
+
+# --- scalar weight: (8, 8) (class)
+class Subject(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = mx.array(1.0)
+
+    def __call__(self, x):
+        return {core} * self.weight
+
+# --- weight with two axes: (8, 8) (class)
+class Subject(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = mx.ones((1, 8))
+
+    def __call__(self, x):
+        return {core} * self.weight
+
+# --- weight replaced: (8, 8) (class)
+class Subject(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = mx.ones((8,))
+
+    def widen(self):
+        self.weight = mx.ones((8, 8)) * 2
+
+    def __call__(self, x):
+        self.widen()
+        return {core} * self.weight
+
+# --- weight changed in between: (8, 8) (class)
+class Subject(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = mx.ones((8,))
+
+    def __call__(self, x):
+        y = {core}
+        w = self.weight
+        self.weight = w[:, None] * 3
+        return y * w, y * self.weight
+
+# --- eps is an array: (8, 8), ()
+def subject(x, eps):
+    return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + abs(eps))
+
+# --- eps per row: (8, 8), (8, 1)
+def subject(x, eps: mx.array):
+    return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + abs(eps))
+
+# --- L2 norm: (8, 8)
+def subject(x):
+    return x / (mx.linalg.norm(x, axis=-1, keepdims=True) + 1e-5)
+
+# --- mean of two: (8, 8), (8, 8)
+def subject(x, y):
+    return x * mx.rsqrt(mx.mean(x * y, axis=-1, keepdims=True) ** 2 + 1e-5)
+
+# --- other array: (8, 8), (8, 8)
+def subject(x, y):
+    return y * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5)
+
+# --- broadcast: (8, 8), (8,)
+def subject(x, y):
+    return x * mx.rsqrt(mx.mean(mx.square(y), axis=-1, keepdims=True) + 1e-5)
+
+# --- weight inside: (8, 8), (8,)
+def subject(x, w):
+    return x * (mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5) * w) + x * w
+
+# --- cast to another: (8, 8)
+def subject(x):
+    y = x.astype(mx.float32)
+    return (y * mx.rsqrt(mx.mean(y * y, -1, keepdims=True) + 1e-5)).astype(mx.bfloat16)
+
+# --- cast down first: (8, 8)
+def subject(x):
+    y = x.astype(mx.float16)
+    return (y * mx.rsqrt(mx.mean(y * y, -1, keepdims=True) + 1e-5)).astype(x.dtype)
+"""
+
+LAYER_TWISTS = [
+    "other axis", "mean axis", "all axes", "no keepdims", "ddof", "n - 1", "sum", "clamped", "eps outside", "eps subtracted", "quarter",
+    "not centred", "mean squared", "other numerator", "statistic returned",
+]  # fmt: skip
+LAYER_PARTS = {
+    "core": "(x - mx.mean(x, axis=-1, keepdims=True)) * mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5)",
+    "core_np": "(x - np.mean(x, axis=-1, keepdims=True)) / np.sqrt(np.var(x, axis=-1, keepdims=True) + 1e-5)",
+    "core_bare": "(x - mean(x, axis=-1, keepdims=True)) * rsqrt(var(x, axis=-1, keepdims=True) + 1e-5)",
+    "stat": "s = x - mx.mean(x, axis=-1, keepdims=True)",
+    "stat_expr": "mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5)",
+    "from_stat": "s * mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5)",
+}
+LAYER_TRAPS = """
+# --- weight shadowed: (8, 8), (8,)
+def subject(x, weight):
+    y = {core}
+    weight = weight[:, None]
+    return y * weight + 1
+
+# --- bias per row: (8, 8), (8,), (8,)
+def subject(x, weight, bias):
+    return {core} * weight + bias[:, None]
+
+# --- bias alone: (8, 8), (8,)
+def subject(x, bias):
+    return {core} + bias
+
+# --- bias alone in float32: (8, 8), (8,)
+def subject(x, bias):
+    return {core} + bias.astype(mx.float32)
+
+# --- bias before weight: (8, 8), (8,), (8,)
+def subject(x, w, b):
+    return ({core} + b) * w
+
+# --- moments: (8, 8)
+def subject(x):
+    m = x.mean(-1, keepdims=True)
+    return (x - m) * mx.rsqrt((x * x).mean(-1, keepdims=True) - m * m + 1e-3)
+
+# --- running: (8, 8), (8, 1), (8, 1)
+def subject(x, mean, var):
+    return (x - mean) * mx.rsqrt(abs(var) + 1e-5)
+
+# --- instance: (2, 4, 4, 8)
+def subject(x):
+    return (x - x.mean((1, 2), keepdims=True)) * mx.rsqrt(x.var((1, 2), keepdims=True) + 1e-5)
+
+# --- group: (2, 4, 8)
+def subject(x):
+    g = x.reshape(2, 4, 2, 4)
+    g = (g - g.mean(-1, keepdims=True)) * mx.rsqrt(g.var(-1, keepdims=True) + 1e-5)
+    return g.reshape(2, 4, 8)
+
+# --- std plus eps: (8, 8)
+def subject(x):
+    return (x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + 1e-5)
+
+# --- sign: (8, 8)
+def subject(x):
+    return (x.mean(-1, keepdims=True) - x) * mx.rsqrt(x.var(-1, keepdims=True) + 1e-5)
+
+# --- other mean: (8, 8), (8, 8)
+def subject(x, y):
+    return (x - y.mean(-1, keepdims=True)) * mx.rsqrt(x.var(-1, keepdims=True) + 1e-5)
+
+# --- median: (8, 8)
+def subject(x):
+    return (x - mx.median(x, axis=-1, keepdims=True)) * mx.rsqrt(x.var(-1, keepdims=True) + 1e-5)
+"""
 
 
 def written_norm(w, rule, twist=None, between=None):
@@ -164,7 +348,7 @@ class Norm:
         exact = self.upcast and not self.all_float32 and not self.offset and all(self.same_bits)
         name = "rms_norm(" if self.rule == "rms-norm" else "layer_norm("
         gone = ("sqrt", "** -0.5", "** 0.5", "-0.5)")
-        return Spelling(self.rule, self.w.file(lines), arguments, (name,), gone, exact, hostile, self.w.tags, self.twist)
+        return Spelling(self.w.file(lines), arguments, (name,), gone, exact, hostile, self.w.tags, self.twist)
 
     # The computation
 
@@ -299,3 +483,7 @@ class Norm:
             if p not in annotated:
                 hostile += [given(**{p: lambda data: 0.5}), given(**{p: lambda data: data.numpy(D)})]
         return lines, given(), hostile
+
+
+RMS = Rule(lambda w, **options: written_norm(w, "rms-norm", **options), RMS_TWISTS, RMS_TRAPS, RMS_PARTS, mixed=True)
+LAYER = Rule(lambda w, **options: written_norm(w, "layer-norm", **options), LAYER_TWISTS, LAYER_TRAPS, LAYER_PARTS, mixed=True)

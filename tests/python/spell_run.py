@@ -1,6 +1,7 @@
 """Runs what was drawn, before and after its rewrite, and says what is wrong."""
 
 import contextlib
+import functools
 import types
 
 import mlx.core as mx
@@ -10,11 +11,8 @@ import oracle
 import run_examples
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
-# How large the large ones among the special values are.
-LARGE = {"rms-norm": 300.0, "layer-norm": 300.0, "attention": 4.0, "precise-softmax": 300.0, "addmm": 20.0}
-# How much larger the mean error may be where a rewrite rounds elsewhere, not less: the scores are scaled before they are rounded, or after.
-ROUNDING = {"attention": 1.5}
 FEW = 100  # so few elements have no mean error to speak of: the last digit of each is chance, and a weight repeats that of one
+NARROW = 16.0  # how many units in the last place an answer that was narrowed may be from the truth
 
 
 class Data:
@@ -88,10 +86,15 @@ def attempt(*given, **options):
         return Raised(f"{type(error).__name__}: {str(error)[:200]}")
 
 
+@functools.lru_cache(maxsize=8)
+def compiled(text):
+    return compile(text, "spelling", "exec")
+
+
 def answer(text, arguments, parameters, seed, wide=False):
     """The result of the function or class in a text, and the arguments as they are after the call."""
     names = types.ModuleType("spelling")
-    exec(compile(text, "spelling", "exec"), vars(names))
+    exec(compiled(text), vars(names))
     callable_ = vars(names).get("subject") or names.Subject
     arguments = oracle.map_arrays(oracle.upcast, arguments) if wide else oracle.copied(arguments)
     mx.random.seed(7)
@@ -138,40 +141,61 @@ def widest():
             mx.float16, mx.bfloat16 = halves
 
 
-def difference(before, after, make, data, parameters, seed, exact, rounding):
+def measured(before, after, arguments, parameters, seed, exact, rule):
     """What is wrong with the answer of `after`, or None. What raised before may do anything."""
-    old = attempt(before, make(data()), parameters, seed)
+    old = attempt(before, arguments, parameters, seed)
     if isinstance(old, Raised):
         return None
-    new = attempt(after, make(data()), parameters, seed)
+    new = attempt(after, arguments, parameters, seed)
     if isinstance(new, Raised):
         return f"raises {new}"
+    if exact or run_examples.compare(old, new, old, True)[0] is None:
+        return run_examples.compare(old, new, old, True)[0]
     with widest():
-        truth = attempt(before, make(data()), parameters, seed, wide=True)
+        truth = attempt(before, arguments, parameters, seed, wide=True)
     if isinstance(truth, Raised):
         return f"the oracle raises {truth}"
-    problem, measures = run_examples.compare(old, new, truth, exact)
+    if rule.narrowing:
+        return narrowed(old, new, truth)
+    problem, measures = run_examples.compare(old, new, truth, False)
     if problem and "mean error" in problem:
         last, sizes = measures[-1], [leaf.size for _, leaf in oracle.flatten(old) if isinstance(leaf, mx.array)]
-        if sizes[len(measures) - 1] < FEW or last.mean[1] <= rounding * last.mean[0] + oracle.MEAN_SLACK[last.dtype]:
+        if sizes[len(measures) - 1] < FEW or last.mean[1] <= rule.rounding * last.mean[0] + oracle.MEAN_SLACK[last.dtype]:
             return None
     return problem
 
 
-def judged(spelling, after, safe):
+def narrowed(old, new, truth):
+    """What is wrong with an answer that may be in half precision where it was float32, or None: there it must be as precise as that allows."""
+    halves = mx.float16, mx.bfloat16
+    before, after, exact = (list(oracle.flatten(value)) for value in (old, new, truth))
+    for (place, a), (_, b), (_, t) in zip(before, after, exact):
+        if isinstance(a, mx.array) and isinstance(b, mx.array) and a.dtype == mx.float32 and b.dtype in halves:
+            measure = oracle.Measure(a.astype(b.dtype), b, t)
+            if measure.reason or measure.largest[1] > NARROW:
+                return f"{place}: {measure.reason or f'error {measure.largest[1]:.2f} ulp after narrowing'}"
+            continue
+        problem = run_examples.compare(a, b, t, False)[0]
+        if problem:
+            return f"{place}: {problem}"
+    return None if len(before) == len(after) else "the results have another structure"
+
+
+def judged(spelling, after, safe, rule):
     """Everything that is wrong with a rewritten text, each with the circumstances."""
     wrong = []
     makes = [("", spelling.arguments)] if spelling.arguments else []
     if safe:
         makes += [(f"hostile arguments {n}", make) for n, make in enumerate(spelling.hostile)]
     # A weight may be float32 where the activations are not; a product of the two is what an unsafe edit assumes that it is not.
-    mixed = safe or "class" in spelling.tags and spelling.rule in ("rms-norm", "layer-norm")
+    mixed = "class Subject" in spelling.text and (safe or rule.mixed)
     for note, make in makes:
-        for name, dtype in oracle.DTYPES.items():
-            for large in (0, LARGE[spelling.rule]):
+        for name in rule.dtypes:
+            dtype = oracle.DTYPES[name]
+            for large in (0, rule.large):
                 for parameters in {name: dtype, **(oracle.DTYPES if safe else {"float32": mx.float32})}.values() if mixed else [dtype]:
                     exact = spelling.exact and parameters == dtype and not note
-                    problem = persistent_difference(spelling, after, make, dtype, large, parameters, exact)
+                    problem = persistent_difference(spelling, after, make, dtype, large, parameters, exact, rule)
                     if problem:
                         place = [
                             name,
@@ -183,12 +207,11 @@ def judged(spelling, after, safe):
     return wrong
 
 
-def persistent_difference(spelling, after, make, dtype, large, parameters, exact):
+def persistent_difference(spelling, after, make, dtype, large, parameters, exact, rule):
     """The difference; one in accuracy only if three draws in a row have it, as one that is due to chance has not."""
     for repeat in range(3):
         seed = spelling.number * 10 + repeat
-        data = lambda seed=seed: Data(dtype, large, seed)  # noqa: E731
-        problem = difference(spelling.text, after, make, data, parameters, seed, exact, ROUNDING.get(spelling.rule, 1.0))
+        problem = measured(spelling.text, after, make(Data(dtype, large, seed)), parameters, seed, exact, rule)
         if not problem or "error" not in problem:
             break
     return problem

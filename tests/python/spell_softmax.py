@@ -2,7 +2,68 @@
 
 import mlx.core as mx
 from spell_writer import ATOM, TIMES, Text, at, indented, is_name
-from spelling import Spelling
+from spelling import Rule, Spelling
+
+TWISTS = [
+    "dtype too late", "down, not up", "scaled in float32", "shifted in place", "logsumexp", "sigmoid", "exponentials", "nn.softmax",
+    "nn.log_softmax", "chosen before the cast", "float32 returned", "not cast back", "other dtype",
+]  # fmt: skip
+PARTS = {
+    "core": "mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)",
+    "core_np": "np.exp(x.astype(mx.float32)) / np.exp(x.astype(mx.float32)).sum()",
+    "core_bare": "softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)",
+    "stat": "s = x.astype(mx.float32)",
+    "stat_expr": "mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)",
+    "from_stat": "mx.softmax(s, axis=-1).astype(x.dtype) * x",
+}
+TRAPS = """
+# --- half to the other: (8, 8)
+def subject(x):
+    x = x.astype(mx.bfloat16)
+    return mx.softmax(x.astype(mx.float32), axis=-1).astype(mx.float16)
+
+# --- wider parent: (8, 8), (8, 8) (hostile)
+def subject(x, y):
+    return mx.softmax(x.astype(mx.float16).astype(mx.float32), axis=-1).astype(y.dtype)
+
+# --- no axis in nn: (8, 8)
+def subject(x):
+    return nn.softmax(x.astype(mx.float32)).astype(x.dtype)
+
+# --- cast twice: (8, 8) (hostile)
+def subject(x):
+    return mx.softmax(x.astype(mx.float16).astype(mx.float32), axis=-1).astype(x.dtype)
+
+# --- promoted by another: (8, 8), (8, 8)
+def subject(x, y):
+    return mx.softmax(x.astype(mx.float32) + y, axis=-1).astype(x.dtype)
+
+# --- masked in float32: (8, 8)
+def subject(x):
+    return mx.softmax(x.astype(mx.float32) + mx.array(0.1), axis=-1).astype(x.dtype)
+
+# --- counted: (8, 8)
+def subject(x):
+    n = mx.argmax(x, axis=-1)
+    return mx.softmax(n.astype(mx.float32), axis=-1).astype(n.dtype)
+
+# --- compared: (8, 8)
+def subject(x):
+    n = x > 0
+    return mx.softmax(n.astype(mx.float32), axis=-1).astype(n.dtype)
+
+# --- to int: (8, 8)
+def subject(x):
+    return (mx.softmax(x.astype(mx.float32), axis=-1) * 100).astype(mx.int32)
+
+# --- straight to int: (8, 8)
+def subject(x):
+    return mx.softmax(x.astype(mx.float32), axis=-1).astype(mx.int32)
+
+# --- keyword: (8, 8)
+def subject(x):
+    return mx.softmax(x.astype(mx.float32), axis=-1, precise=True).astype(x.dtype)
+"""
 
 
 def written_softmax(w, twist=None, between=None):
@@ -60,7 +121,7 @@ class Softmax:
             hostile += [given(*self.shape, dtype=lambda data, n=n: data.others[n].dtype) for n in (0, 1)]
             hostile.append(given(*self.shape, dtype=lambda data: mx.int32))
         text = w.file(lines)
-        return Spelling("precise-softmax", text, given(*self.shape), ("precise=True",), ("float32)",), True, hostile, w.tags, self.twist)
+        return Spelling(text, given(*self.shape), ("precise=True",), ("float32)",), True, hostile, w.tags, self.twist)
 
     def body(self):
         """Writes the statements and gives the result."""
@@ -124,3 +185,6 @@ class Softmax:
         if twist == "chosen before the cast":
             p = Text(f"{at(p, ATOM)}{w.pick('[..., :2]', '.max(axis=-1)', ' * 2')}", TIMES)
         return p
+
+
+RULE = Rule(written_softmax, TWISTS, TRAPS, PARTS)
