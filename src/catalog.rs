@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use crate::finding::TransformId;
 use crate::passes::{self, Pass};
 use crate::rule::load::{self, Rule, RuleError};
+use crate::syntax::Location;
 
 /// One transform: its id, its kind, and the Python file that specifies it.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,45 @@ pub const CATALOG: &[Entry] = &[
     // Last: it changes what Python sees, and nothing above creates or removes a loop.
     transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
 ];
+
+/// A rule that a user brings along; it runs after those of the catalog.
+pub struct UserRule {
+    /// The rule.
+    pub rule: Rule,
+    /// The text of its file.
+    pub text: String,
+}
+
+impl UserRule {
+    /// Read the rule in `text`, from a file called `stem`.py; the name is its id.
+    pub fn read(stem: &str, text: String) -> Result<Self, RuleError> {
+        let mistake = |message: String| RuleError { location: Location { row: 1, column: 1 }, message };
+        let id = stem.replace('_', "-");
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !id.starts_with(|c: char| c.is_ascii_lowercase()) || !id.chars().all(is_word) {
+            return Err(mistake(format!("the file's name is the rule's id, and {stem:?} is no lower-case word or words joined by `_`")));
+        }
+        if RESERVED.contains(&&*id) || CATALOG.iter().any(|e| e.id == id) {
+            return Err(mistake(format!("{id:?} is taken by mlxfix itself; the file's name is the rule's id, so give it another")));
+        }
+        let rule = load::load(&TransformId::from(&*id), &text)?;
+        Ok(Self { rule, text })
+    }
+
+    /// The id users select by.
+    pub fn id(&self) -> &str {
+        self.rule.id.as_str()
+    }
+}
+
+impl std::fmt::Debug for UserRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UserRule({})", self.rule.id)
+    }
+}
+
+/// Words that select or name something else: every transform, and the module that rules import.
+const RESERVED: [&str; 2] = ["all", "prelude"];
 
 /// The entry with this id.
 pub fn entry(id: &TransformId) -> Option<&'static Entry> {

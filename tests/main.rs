@@ -9,4 +9,5 @@ mod graph;
 mod mlx;
 mod spellings;
 mod tidy;
+mod user_rules;
 mod walk;

@@ -47,7 +47,7 @@ pub(super) fn example(id: &str, file: &str) -> String {
 /// The options that apply everything `ids` find; all transforms where there is none.
 pub(super) fn everything(ids: &[&str]) -> Options {
     let select = (!ids.is_empty()).then(|| ids.iter().map(|id| TransformId::from(id.replace('_', "-").as_str())).collect());
-    Options { select, ignore: Vec::new(), admit: Applicability::Unsafe }
+    Options { select, admit: Applicability::Unsafe, ..Options::default() }
 }
 
 /// `text` with everything applied that `ids` find. The file must be Python, and no promise may be broken.

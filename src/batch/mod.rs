@@ -13,6 +13,6 @@ pub use check::{Checked, check};
 pub use discover::Scope;
 pub use guard::{catch_panics, on_deep_stack};
 pub use place::{Place, Places};
-pub use read::{SIZE_LIMIT, speaks_of_mlx, whole};
+pub use read::{SIZE_LIMIT, small_file, speaks_of_mlx, whole};
 pub use run::{Done, Outcome, Plan, run};
 pub use write::{output_file, replace};

@@ -89,6 +89,18 @@ impl Reader {
     }
 }
 
+/// The whole of a file that a person wrote for this program; nothing that never ends, as a device.
+pub fn small_file(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    if metadata.len() > SIZE_LIMIT as u64 {
+        return Err(io::Error::other("too large"));
+    }
+    whole(path)
+}
+
 /// The whole file, for the comparison before it is replaced.
 pub fn whole(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)

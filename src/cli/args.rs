@@ -33,9 +33,14 @@ pub(super) enum Command {
     Explain {
         /// The transform, as `mlxfix list` names it
         id: String,
+        #[command(flatten)]
+        rules: RuleArgs,
     },
     /// List the transforms, in the order in which they run
-    List,
+    List {
+        #[command(flatten)]
+        rules: RuleArgs,
+    },
     /// Print the value graph of a file, or of one function of it
     Graph {
         /// A file, or FILE:FUNCTION
@@ -48,7 +53,17 @@ pub(super) enum Command {
         /// Only these transforms (comma-separated, repeatable)
         #[arg(long, value_name = "ID", value_delimiter = ',')]
         select: Vec<String>,
+        #[command(flatten)]
+        rules: RuleArgs,
     },
+}
+
+/// What commands know besides the catalog.
+#[derive(Args, Debug)]
+pub(super) struct RuleArgs {
+    /// Add the rule in this Python file, which is read and not executed (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(super) rule: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -71,6 +86,8 @@ pub(super) struct CheckArgs {
     /// Leave these transforms out (comma-separated, repeatable)
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
+    #[command(flatten)]
+    pub(super) rules: RuleArgs,
     /// How many threads work [default: one for each core]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZero<usize>>,

@@ -9,7 +9,8 @@ use crate::batch::{self, Place, Plan, Scope};
 use crate::report::{self, FileReport, Problem, Summary};
 
 use super::args::{CheckArgs, OutputFormat};
-use super::{CLEAN, FAILURE, FINDINGS, complain, print, select, stdin};
+use super::select::Transforms;
+use super::{CLEAN, FAILURE, FINDINGS, complain, print, stdin};
 
 /// What is kept of an analysed file.
 pub(super) struct Digest {
@@ -46,7 +47,7 @@ pub(super) struct Run<'a> {
 
 /// Run the check that `args` ask for; the result is the exit code.
 pub(super) fn run(args: &CheckArgs) -> Result<u8> {
-    let options = select::options(&args.select, &args.ignore, args.admit())?;
+    let options = Transforms::with_rules(&args.rules.rule)?.options(&args.select, &args.ignore, args.admit())?;
     let from_stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
     let mut run = Run::new(args, from_stdin && args.write);
     if from_stdin {

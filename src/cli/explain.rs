@@ -2,16 +2,17 @@
 
 use anyhow::Result;
 
-use crate::catalog::CATALOG;
-
-use super::{CLEAN, print, select};
+use super::args::RuleArgs;
+use super::select::Transforms;
+use super::{CLEAN, print};
 
 /// Say what the transform `id` does, why, and show its worked example.
-pub(super) fn explain(id: &str) -> Result<u8> {
-    let entry = select::entry(id)?;
-    let (title, rationale) = docstring(entry.text);
+pub(super) fn explain(id: &str, rules: &RuleArgs) -> Result<u8> {
+    let transforms = Transforms::with_rules(&rules.rule)?;
+    let (id, text) = transforms.named(id)?;
+    let (title, rationale) = docstring(text);
     let mut out = format!("{id}: {title}\n");
-    for part in [rationale.to_owned(), example(entry.text)] {
+    for part in [rationale.to_owned(), example(text)] {
         if !part.is_empty() {
             out.push('\n');
             out.push_str(&part);
@@ -23,9 +24,10 @@ pub(super) fn explain(id: &str) -> Result<u8> {
 }
 
 /// Name every transform, in the order in which they run.
-pub(super) fn list() -> Result<u8> {
-    let width = CATALOG.iter().map(|entry| entry.id.len()).max().unwrap_or(0);
-    let lines = CATALOG.iter().map(|entry| format!("{:width$}  {}\n", entry.id, docstring(entry.text).0));
+pub(super) fn list(rules: &RuleArgs) -> Result<u8> {
+    let transforms = Transforms::with_rules(&rules.rule)?;
+    let width = transforms.all().map(|(id, _)| id.len()).max().unwrap_or(0);
+    let lines = transforms.all().map(|(id, text)| format!("{id:width$}  {}\n", docstring(text).0));
     print(lines.collect::<String>().as_bytes())?;
     Ok(CLEAN)
 }

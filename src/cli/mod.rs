@@ -31,10 +31,10 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         None => check::run(&cli.check),
         Some(Command::Check(check)) => check::run(&check),
-        Some(Command::Explain { id }) => explain::explain(&id),
-        Some(Command::List) => explain::list(),
+        Some(Command::Explain { id, rules }) => explain::explain(&id, &rules),
+        Some(Command::List { rules }) => explain::list(&rules),
         Some(Command::Graph { place }) => graph::graph(&place),
-        Some(Command::Why { place, select }) => why::why(&place, &select),
+        Some(Command::Why { place, select, rules }) => why::why(&place, &select, &rules),
     };
     let code = result.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}\n"));

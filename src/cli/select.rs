@@ -1,44 +1,85 @@
-//! Selectors of `--select` and `--ignore` to transform ids. One that names nothing is an error: a misspelt selector must not pass for a clean run.
+//! The transforms that a run knows, the catalog's and the user's, and selectors of `--select` and `--ignore` to their ids. One that names nothing is an error:
+//! a misspelt selector must not pass for a clean run.
 
-use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::catalog::CATALOG;
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::batch;
+use crate::catalog::{CATALOG, UserRule};
 use crate::engine::Options;
 use crate::finding::{Applicability, TransformId};
+use crate::syntax::decode;
 
-/// The engine's options for what users select.
-pub(super) fn options(select: &[String], ignore: &[String], admit: Applicability) -> Result<Options> {
-    let select = if select.is_empty() { None } else { ids(select)? };
-    // To ignore all is to select none.
-    match ids(ignore)? {
-        Some(ignore) => Ok(Options { select, ignore, admit }),
-        None => Ok(Options { select: Some(Vec::new()), ignore: Vec::new(), admit }),
-    }
+/// The transforms of a run, in the order in which they run.
+pub(super) struct Transforms {
+    rules: Vec<Arc<UserRule>>,
 }
 
-/// The ids that `selectors` name; `None` if one of them is `all`.
-fn ids(selectors: &[String]) -> Result<Option<Vec<TransformId>>> {
-    let mut ids = Vec::new();
-    let mut all = false;
-    for selector in selectors.iter().map(|selector| selector.trim()) {
-        if selector.eq_ignore_ascii_case("all") {
-            all = true;
-        } else {
-            ids.push(TransformId::from(entry(selector)?.id));
+impl Transforms {
+    /// Those of the catalog, and the rules in `files`.
+    pub(super) fn with_rules(files: &[PathBuf]) -> Result<Self> {
+        let mut rules: Vec<Arc<UserRule>> = Vec::new();
+        for file in files {
+            let rule = batch::on_deep_stack(|| read_rule(file)).context("cannot start a thread")??;
+            if rules.iter().any(|r| r.id() == rule.id()) {
+                bail!("{}:1:1: another rule is called {:?} already", file.display(), rule.id());
+            }
+            rules.push(Arc::new(rule));
+        }
+        Ok(Self { rules })
+    }
+
+    /// The id and the file of each.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        CATALOG.iter().map(|e| (e.id, e.text)).chain(self.rules.iter().map(|r| (r.id(), &*r.text)))
+    }
+
+    /// The id and the file of the transform that `selector` names.
+    pub(super) fn named(&self, selector: &str) -> Result<(&str, &str)> {
+        if let Some(found) = self.all().find(|(id, _)| *id == selector) {
+            return Ok(found);
+        }
+        match nearest(selector, self.all().map(|(id, _)| id)) {
+            Some(id) => bail!("there is no transform {selector:?}; did you mean {id:?}?"),
+            None => bail!("there is no transform {selector:?}; `mlxfix list` names them all"),
         }
     }
-    Ok((!all).then_some(ids))
+
+    /// The engine's options for what users select.
+    pub(super) fn options(&self, select: &[String], ignore: &[String], admit: Applicability) -> Result<Options> {
+        let select = if select.is_empty() { None } else { self.ids(select)? };
+        // To ignore all is to select none.
+        let (select, ignore) = match self.ids(ignore)? {
+            Some(ignore) => (select, ignore),
+            None => (Some(Vec::new()), Vec::new()),
+        };
+        Ok(Options { select, ignore, admit, rules: self.rules.clone() })
+    }
+
+    /// The ids that `selectors` name; `None` if one of them is `all`.
+    fn ids(&self, selectors: &[String]) -> Result<Option<Vec<TransformId>>> {
+        let mut ids = Vec::new();
+        let mut all = false;
+        for selector in selectors.iter().map(|selector| selector.trim()) {
+            if selector.eq_ignore_ascii_case("all") {
+                all = true;
+            } else {
+                ids.push(TransformId::from(self.named(selector)?.0));
+            }
+        }
+        Ok((!all).then_some(ids))
+    }
 }
 
-/// The catalog entry that `selector` names.
-pub(super) fn entry(selector: &str) -> Result<&'static crate::catalog::Entry> {
-    if let Some(entry) = CATALOG.iter().find(|entry| entry.id == selector) {
-        return Ok(entry);
-    }
-    match nearest(selector, CATALOG.iter().map(|entry| entry.id)) {
-        Some(id) => bail!("there is no transform {selector:?}; did you mean {id:?}?"),
-        None => bail!("there is no transform {selector:?}; `mlxfix list` names them all"),
-    }
+/// The rule in a file, which is parsed and never executed. An error begins with its place.
+fn read_rule(file: &Path) -> Result<UserRule> {
+    let shown = file.display();
+    let bytes = batch::small_file(file).with_context(|| format!("{shown}: cannot read this rule"))?;
+    let (text, _) = decode(&bytes).map_err(|e| anyhow!("{shown}:{e}"))?;
+    let stem = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+    UserRule::read(stem, text.into_owned()).map_err(|e| anyhow!("{shown}:{e}"))
 }
 
 /// The name closest to `text`, if any is close enough to be meant.

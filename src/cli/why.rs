@@ -5,14 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::{CLEAN, print, select};
+use super::args::RuleArgs;
+use super::select::Transforms;
+use super::{CLEAN, print};
 use crate::batch;
 use crate::engine::refusals;
 use crate::finding::Applicability;
 use crate::syntax::{Lines, decode};
 
 /// Print the refusals in `place`, a file or `FILE:LINE`.
-pub(super) fn why(place: &str, selected: &[String]) -> Result<u8> {
+pub(super) fn why(place: &str, selected: &[String], rules: &RuleArgs) -> Result<u8> {
     let (path, line) = match place.rsplit_once(':') {
         Some((path, line)) if !Path::new(place).exists() => {
             (path, Some(line.parse::<usize>().with_context(|| format!("`{line}` is no line number"))?))
@@ -21,7 +23,7 @@ pub(super) fn why(place: &str, selected: &[String]) -> Result<u8> {
     };
     let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
     let (text, _) = decode(&bytes).map_err(|e| anyhow::anyhow!("{path}:{e}"))?;
-    let options = select::options(selected, &[], Applicability::Unsafe)?;
+    let options = Transforms::with_rules(&rules.rule)?.options(selected, &[], Applicability::Unsafe)?;
     let found = match refusals(&text, &options) {
         Ok(found) => found,
         Err(error) => bail!("{path}:{error}"),

@@ -4,10 +4,14 @@ mod validate;
 
 use validate::Rejected;
 
-use crate::catalog::{self, CATALOG, Entry, Kind};
+use std::sync::Arc;
+
+use crate::catalog::{self, CATALOG, Kind, UserRule};
 use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
+use crate::passes::Pass;
+use crate::rule::load::Rule;
 use crate::rule::{self, Refusal};
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
 
@@ -20,11 +24,13 @@ pub struct Options {
     pub ignore: Vec<TransformId>,
     /// The least trusted edit that may be applied: `Safe`, `Narrowing` (and safe ones), or `Unsafe` (all).
     pub admit: Applicability,
+    /// Rules of the user's own, which run after those of the catalog.
+    pub rules: Vec<Arc<UserRule>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { select: None, ignore: Vec::new(), admit: Applicability::Safe }
+        Self { select: None, ignore: Vec::new(), admit: Applicability::Safe, rules: Vec::new() }
     }
 }
 
@@ -55,11 +61,11 @@ const MAX_STEPS: usize = 100;
 
 /// Look for everything that `options` selects in `text`, and apply what they admit.
 pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
-    let entries: Vec<&Entry> = CATALOG.iter().filter(|e| options.selects(e.id)).collect();
+    let transforms = transforms(options);
     let mut run = Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), options };
     let mut from = 0;
     for _ in 0..MAX_STEPS {
-        match run.step(&entries, from)? {
+        match run.step(&transforms, from)? {
             Step::Applied(index) => from = index,
             Step::Settled(rest) if from == 0 => return Ok(run.finish(rest)),
             // What came first may find new work in what came after.
@@ -80,6 +86,24 @@ impl Options {
     }
 }
 
+/// Something that makes findings.
+#[derive(Clone, Copy)]
+enum Transform<'o> {
+    Rule(&'o Rule),
+    Pass(&'static str, Pass),
+}
+
+/// What `options` select, in the order in which it runs.
+fn transforms(options: &Options) -> Vec<Transform<'_>> {
+    let rule = |id| catalog::rules().iter().find(|(i, _)| *i == id).and_then(|(_, rule)| rule.as_ref().ok()).map(Transform::Rule);
+    let shipped = CATALOG.iter().filter(|e| options.selects(e.id)).filter_map(|e| match e.kind {
+        Kind::Rule => rule(e.id),
+        Kind::Pass(pass) => Some(Transform::Pass(e.id, pass)),
+    });
+    let own = options.rules.iter().filter(|r| options.selects(r.id())).map(|r| Transform::Rule(&r.rule));
+    shipped.chain(own).collect()
+}
+
 enum Step {
     /// The transform with this index changed the text.
     Applied(usize),
@@ -97,13 +121,13 @@ struct Run<'t> {
 
 impl Run<'_> {
     /// Run the transforms from number `from` on, up to the first that changes the text.
-    fn step(&mut self, entries: &[&Entry], from: usize) -> Result<Step, SyntaxError> {
+    fn step(&mut self, transforms: &[Transform<'_>], from: usize) -> Result<Step, SyntaxError> {
         let text = std::mem::take(&mut self.text);
         let source = Source::parse(&text)?;
         let mut analysis = Analysis::new(&source, Graph::default());
         let mut rest = Vec::new();
-        for (index, entry) in entries.iter().enumerate().skip(from) {
-            let proposals = propose(entry, &mut analysis);
+        for (index, transform) in transforms.iter().enumerate().skip(from) {
+            let proposals = propose(*transform, &mut analysis);
             let (admitted, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(|p| p.finding.applicability <= self.options.admit);
             if let Some((edits, applied)) = accept(&mut analysis, admitted) {
                 self.apply(&text, &edits, applied);
@@ -189,10 +213,10 @@ pub fn refusals(text: &str, options: &Options) -> Result<Vec<(TransformId, Refus
     let source = Source::parse(text)?;
     let mut analysis = Analysis::new(&source, Graph::default());
     let mut all = Vec::new();
-    for (id, rule) in catalog::rules() {
-        let (true, Ok(rule)) = (options.selects(id), rule) else { continue };
+    for transform in transforms(options) {
+        let Transform::Rule(rule) = transform else { continue };
         let outcome = rule::find(rule, &mut analysis);
-        all.extend(outcome.refusals.into_iter().map(|r| (TransformId::from(*id), r)));
+        all.extend(outcome.refusals.into_iter().map(|r| (rule.id.clone(), r)));
         for Proposal { finding, contract } in outcome.proposals {
             let mut edits = EditSet::new();
             edits.try_add(&finding.edits, 0);
@@ -206,13 +230,10 @@ pub fn refusals(text: &str, options: &Options) -> Result<Vec<(TransformId, Refus
 }
 
 /// What one transform proposes.
-fn propose(entry: &Entry, analysis: &mut Analysis<'_>) -> Vec<Proposal> {
-    match entry.kind {
-        Kind::Rule => match catalog::rules().iter().find(|(id, _)| *id == entry.id) {
-            Some((_, Ok(rule))) => rule::find(rule, analysis).proposals,
-            _ => Vec::new(),
-        },
-        Kind::Pass(pass) => pass(analysis, &TransformId::from(entry.id)),
+fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>) -> Vec<Proposal> {
+    match transform {
+        Transform::Rule(rule) => rule::find(rule, analysis).proposals,
+        Transform::Pass(id, pass) => pass(analysis, &TransformId::from(id)),
     }
 }
 

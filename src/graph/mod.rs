@@ -14,6 +14,7 @@ pub mod value;
 use body::Body;
 use classes::ClassFacts;
 use definitions::{Definitions, locals_of};
+pub use lower::is_pure_builtin;
 use lower::{Scope, lower_scope};
 use value::{Graph, Symbol};
 

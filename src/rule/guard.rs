@@ -6,6 +6,8 @@ use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::ast::{self, CmpOp, Expr, Number};
 use crate::syntax::{Ranged, Source, TextSize};
 
+use super::prelude;
+
 /// A condition over the wildcards of a rule.
 #[derive(Clone, Debug)]
 pub enum Condition {
@@ -84,7 +86,15 @@ impl Condition {
                 Ok(if e.op == ast::BoolOp::And { Self::All(parts) } else { Self::Any(parts) })
             }
             Expr::Compare(e) if e.ops.len() == 1 => Ok(Self::read_comparison(e, source)),
-            Expr::Call(e) => Ok(Self::read_call(e, source)),
+            Expr::Call(e) => {
+                let function = e.func.as_name_expr().and_then(|n| prelude::parameters(&n.id).map(|count| (n, count)));
+                match function {
+                    Some((name, Some(count))) if count != e.arguments.len() => {
+                        Err((e.start(), format!("`{}` takes {count} argument{}", name.id, if count == 1 { "" } else { "s" })))
+                    }
+                    _ => Ok(Self::read_call(e, source)),
+                }
+            }
             Expr::BooleanLiteral(b) if b.value => Ok(Self::All(Vec::new())),
             _ => Err((expr.start(), "a guard is made of `and`, `or`, comparisons and the functions of the prelude".to_owned())),
         }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::guard::Condition;
 use super::template::Template;
+use super::{form, import, reach};
 use crate::finding::{Numerics, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::Effect;
@@ -97,12 +98,14 @@ impl std::error::Error for RuleError {}
 /// Read the rule in `text`.
 pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
     let source = Source::parse(text).map_err(|e| RuleError { location: e.location, message: e.message })?;
+    form::check(&source).map_err(|(at, message)| RuleError { location: source.location(at), message })?;
     let analysis = Analysis::new(&source, Graph::default());
     let loader = Loader { source: &source, analysis: &analysis };
     let about = about(&source);
     let numerics = loader.numerics()?;
     let mut variants = Vec::new();
-    for function in loader.functions().filter(|f| f.name.as_str() == "before" || f.name.starts_with("before_")) {
+    let befores: Vec<_> = loader.befores().collect();
+    for &function in &befores {
         variants.push(loader.variant(function, &numerics)?);
     }
     if variants.is_empty() {
@@ -113,6 +116,13 @@ pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
         if !heads.contains(&head) {
             heads.push(head);
         }
+    }
+    let looped = variants.iter().zip(befores).find(|(v, _)| rewrites_to_itself(v, &analysis.graph)).map(|(_, f)| f.start());
+    if let Some(at) = looped {
+        return Err(RuleError {
+            location: source.location(at),
+            message: "what this finds is what it makes of it: the rule would never end".to_owned(),
+        });
     }
     Ok(Rule { id: id.clone(), about, variants, heads, graph: analysis.graph })
 }
@@ -157,6 +167,10 @@ impl<'a> Loader<'a> {
         self.source.module().body.iter().filter_map(Stmt::as_function_def_stmt)
     }
 
+    fn befores(&self) -> impl Iterator<Item = &'a ast::StmtFunctionDef> {
+        self.functions().filter(|f| f.name.as_str() == "before" || f.name.starts_with("before_"))
+    }
+
     fn function(&self, name: &str) -> Option<&'a ast::StmtFunctionDef> {
         self.functions().find(|f| f.name.as_str() == name)
     }
@@ -171,10 +185,14 @@ impl<'a> Loader<'a> {
                 let (Some(Expr::StringLiteral(key)), Expr::StringLiteral(value)) = (&item.key, &item.value) else {
                     return Err(self.error(item.value.start(), "`numerics` must be a dict of strings".to_owned()));
                 };
+                let key_text = key.value.to_str();
+                if !self.befores().any(|f| f.name.as_str() == key_text) {
+                    return Err(self.error(key.start(), format!("`numerics` speaks of `{key_text}`, which is no pattern of this file")));
+                }
                 let Some(class) = Numerics::parse(value.value.to_str()) else {
                     return Err(self.error(item.value.start(), "a numerics class is one of: exact, rounding, more precise, less precise".to_owned()));
                 };
-                classes.insert(key.value.to_str(), class);
+                classes.insert(key_text, class);
             }
         }
         Ok(classes)
@@ -213,33 +231,19 @@ impl<'a> Loader<'a> {
     }
 
     fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, Numerics>) -> Result<Variant, RuleError> {
-        let suffix = before.name.trim_start_matches("before");
+        let suffix = before.name.strip_prefix("before").unwrap_or_default();
+        let class = numerics.get(before.name.as_str()).copied();
+        let class =
+            class.ok_or_else(|| self.error(before.name.start(), format!("`numerics` does not say what `{}` does to the numbers", before.name)))?;
         let after = self.function(&format!("after{suffix}")).or_else(|| self.function("after"));
         let after = after.ok_or_else(|| self.error(before.start(), "a rule needs a function `after`".to_owned()))?;
-        let facts = Facts::anywhere(self.analysis);
-        let wildcards: Vec<Wildcard> = self
-            .parameters(before)
-            .into_iter()
-            .filter_map(|(p, value)| {
-                let kind = p.parameter.annotation.as_deref().map_or(Kind::Unknown, |a| facts.annotation(a));
-                Some(Wildcard { name: p.parameter.name.to_string(), value: value?, kind })
-            })
-            .collect();
-        let mut parameters = Vec::new();
-        for (parameter, value) in self.parameters(after) {
-            let name = parameter.parameter.name.to_string();
-            let default = parameter.default.as_deref().and_then(|d| self.constant(d));
-            if default.is_none() && !wildcards.iter().any(|w| w.name == name) {
-                return Err(self.error(parameter.start(), format!("`{name}` is bound by no parameter of `{}`", before.name)));
-            }
-            if let Some(value) = value {
-                parameters.push((name, value, default));
-            }
-        }
+        let pattern = self.pattern(before)?;
+        let wildcards = self.wildcards(before);
+        let parameters = self.after_parameters(before, after, pattern, &wildcards)?;
         let names: Vec<&str> = parameters.iter().map(|(n, ..)| n.as_str()).collect();
         let template = Template::read(self.returned_expression(after)?, &names, self.source);
         let after_value = self.returned_value(after)?;
-        let pattern = self.returned_value(before)?;
+        let guard = self.guard(suffix, &wildcards)?;
         Ok(Variant {
             name: before.name.to_string(),
             heads: heads(&self.analysis.graph, pattern),
@@ -249,14 +253,74 @@ impl<'a> Loader<'a> {
             parameters,
             template,
             callee: callee(&self.analysis.graph, after_value),
-            guard: self.guard(suffix)?,
-            numerics: numerics.get(before.name.as_str()).copied().unwrap_or(Numerics::Rounding),
+            guard,
+            numerics: class,
         })
     }
 
-    /// The guard of a variant: its own, or that of the rule.
-    fn guard(&self, suffix: &str) -> Result<Option<Condition>, RuleError> {
+    /// What `before` looks for. It must be a value, and say something.
+    fn pattern(&self, before: &'a ast::StmtFunctionDef) -> Result<ValueId, RuleError> {
+        let pattern = self.returned_value(before)?;
+        let body = self.analysis.bodies.iter().find(|b| b.range == before.range);
+        if body.is_some_and(|b| b.effects.iter().any(|e| !matches!(e, Effect::Return(_)))) {
+            let message =
+                format!("`{}` must compute a value and do nothing else: no `mx.eval`, no unknown calls, no assignment to parts", before.name);
+            return Err(self.error(before.start(), message));
+        }
+        match reach::too_general(&self.analysis.graph, pattern) {
+            Some(why) => Err(self.error(before.start(), format!("`{}` {why}", before.name))),
+            None => Ok(pattern),
+        }
+    }
+
+    fn wildcards(&self, before: &'a ast::StmtFunctionDef) -> Vec<Wildcard> {
+        let facts = Facts::anywhere(self.analysis);
+        let wildcard = |(p, value): (&ast::ParameterWithDefault, Option<ValueId>)| {
+            let kind = p.parameter.annotation.as_deref().map_or(Kind::Unknown, |a| facts.annotation(a));
+            Some(Wildcard { name: p.parameter.name.to_string(), value: value?, kind })
+        };
+        self.parameters(before).into_iter().filter_map(wildcard).collect()
+    }
+
+    /// The parameters of `after`, each of which every reading of the pattern binds, unless it has a default.
+    fn after_parameters(
+        &self,
+        before: &'a ast::StmtFunctionDef,
+        after: &'a ast::StmtFunctionDef,
+        pattern: ValueId,
+        wildcards: &[Wildcard],
+    ) -> Result<Vec<(String, ValueId, Option<ValueId>)>, RuleError> {
+        let always = reach::always_bound(&self.analysis.graph, pattern);
+        let mut parameters = Vec::new();
+        for (parameter, value) in self.parameters(after) {
+            let name = parameter.parameter.name.to_string();
+            let default = parameter.default.as_deref().and_then(|d| self.constant(d));
+            if parameter.default.is_some() && default.is_none() {
+                return Err(self.error(parameter.start(), format!("the default of `{name}` must be a number, a truth value or None")));
+            }
+            let wildcard = wildcards.iter().find(|w| w.name == name);
+            if default.is_none() && wildcard.is_none() {
+                return Err(self.error(parameter.start(), format!("`{name}` is bound by no parameter of `{}`", before.name)));
+            }
+            if default.is_none() && wildcard.is_some_and(|w| !always.contains(&w.value)) {
+                let message = format!("`{name}` is not bound by every alternative of `{}`, so it needs a default here", before.name);
+                return Err(self.error(parameter.start(), message));
+            }
+            if let Some(value) = value {
+                parameters.push((name, value, default));
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// The guard of a variant: its own, or that of the rule. What it asks about must be bound, for nothing is known of what is not there.
+    fn guard(&self, suffix: &str, wildcards: &[Wildcard]) -> Result<Option<Condition>, RuleError> {
         let Some(function) = self.function(&format!("guard{suffix}")).or_else(|| self.function("guard")) else { return Ok(None) };
+        let unbound = |p: &&ast::ParameterWithDefault| p.default.is_none() && !wildcards.iter().any(|w| w.name == p.parameter.name.as_str());
+        if let Some(parameter) = function.parameters.iter_non_variadic_params().find(unbound) {
+            let message = format!("`{}` is bound by no parameter of `before{suffix}`", parameter.parameter.name);
+            return Err(self.error(parameter.start(), message));
+        }
         let condition = Condition::read(self.returned_expression(function)?, self.source);
         condition.map(Some).map_err(|(at, message)| self.error(at, message))
     }
@@ -275,6 +339,22 @@ impl<'a> Loader<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether the replacement of `variant`, of what its pattern stands for, is found by the pattern as it is.
+fn rewrites_to_itself(variant: &Variant, rule: &Graph) -> bool {
+    let mut graph = Graph::default();
+    let scope = graph.symbol(&variant.name);
+    let (mut of_before, mut of_after) = (FxHashMap::default(), FxHashMap::default());
+    for wildcard in &variant.wildcards {
+        let name = graph.symbol(&wildcard.name);
+        let leaf = graph.leaf(Op::Param(scope, name));
+        of_before.insert(wildcard.value, leaf);
+        of_after.extend(variant.parameters.iter().filter(|(n, ..)| *n == wildcard.name).map(|&(_, node, _)| (node, leaf)));
+    }
+    let before = import(rule, variant.pattern, &mut graph, &mut of_before);
+    let after = import(rule, variant.after, &mut graph, &mut of_after);
+    reach::reads_as(&graph, before, after)
 }
 
 /// The function of `mlx.core` at the root of `value`, casts of its result left out.

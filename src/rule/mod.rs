@@ -2,9 +2,12 @@
 
 pub mod elaborate;
 mod fallback;
+mod form;
 pub mod guard;
 pub mod load;
 pub mod matcher;
+pub mod prelude;
+mod reach;
 mod spell;
 mod template;
 
@@ -246,6 +249,9 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
         })
     };
     let spelling = |name: &str| wildcard(name).and_then(|v| speller.argument(v)).unwrap_or_else(|| name.to_owned());
+    if let Some(text) = computed_again(candidate, variant, &analysis.graph, &spelling) {
+        return Err(format!("`{text}` would be computed more than once; give it a name first"));
+    }
     let mut assumptions = assumed_kinds(variant, &facts, &wildcard, &spelling);
     if let Some(guard) = &variant.guard {
         let site = Site { facts: &facts, graph: &analysis.graph, value: &wildcard, spelling: &spelling };
@@ -282,6 +288,13 @@ fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<
     assumptions.retain(|a: &String| seen.insert(a.clone()));
     let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
     Ok(Judgement { applicability, numerics, assumptions })
+}
+
+/// An argument that the replacement writes more than once and that has no name, if computing it launches a kernel.
+fn computed_again(candidate: &Candidate, variant: &Variant, graph: &Graph, spelling: &dyn Fn(&str) -> String) -> Option<String> {
+    let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let repeated = candidate.arguments.iter().filter(|(name, value)| variant.template.repeats(name) && is_kernel(graph, *value));
+    repeated.map(|(name, _)| spelling(name)).find(|text| !is_name(text))
 }
 
 /// What the annotations of wildcards demand and facts do not prove.

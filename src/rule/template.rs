@@ -61,6 +61,11 @@ impl Template {
         Self { pieces }
     }
 
+    /// Whether the parameter `name` is written more than once, so that what it stands for would be computed again.
+    pub fn repeats(&self, name: &str) -> bool {
+        occurrences(&self.pieces, name) > 1
+    }
+
     /// The text at a site.
     pub fn fill(&self, filling: &impl Filling) -> Filled {
         let mut filled = Filled::default();
@@ -111,6 +116,15 @@ fn read(expr: &Expr, parameters: &[&str], source: &Source<'_>, tight: bool, piec
         }
         _ => read_other(expr, parameters, source, pieces),
     }
+}
+
+fn occurrences(pieces: &[Piece], name: &str) -> usize {
+    let count = |piece: &Piece| match piece {
+        Piece::Parameter(n, _) => usize::from(n == name),
+        Piece::Argument(_, inner) => occurrences(inner, name),
+        Piece::Text(_) | Piece::Module => 0,
+    };
+    pieces.iter().map(count).sum()
 }
 
 /// Any other expression: its text as it stands, with gaps where it names a parameter or the module.

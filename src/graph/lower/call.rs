@@ -41,6 +41,11 @@ const PURE_BUILTINS: [&str; 29] = [
     "type",
 ];
 
+/// Whether `name` is such a builtin.
+pub fn is_pure_builtin(name: &str) -> bool {
+    PURE_BUILTINS.contains(&name)
+}
+
 /// Methods of `mx.array` that NumPy's arrays do not have, and that leave something a function of MLX must take.
 const OWN_METHODS: [&str; 18] = [
     "square",
@@ -185,7 +190,7 @@ impl<'g> Lowerer<'_, 'g> {
         if name == "map" && !arguments.spread {
             return self.call_map(arguments);
         }
-        if !PURE_BUILTINS.contains(&name) {
+        if !is_pure_builtin(name) {
             return None;
         }
         if matches!(name, "int" | "float" | "bool" | "max" | "min" | "sorted" | "str" | "repr" | "round" | "range") {

@@ -9,6 +9,8 @@ mod frame;
 mod inline;
 mod stmt;
 
+pub use call::is_pure_builtin;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
