@@ -2,6 +2,7 @@
 
 mod catalog;
 mod cli;
+mod compose;
 mod engine;
 mod examples;
 mod files;
