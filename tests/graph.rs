@@ -18,3 +18,38 @@ fn the_graphs_of_two_examples_are_as_reviewed() {
         });
     }
 }
+
+/// The text of `scope`'s graph.
+fn printed(text: &str, scope: &str) -> String {
+    let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let analysis = Analysis::new(&source, Graph::default());
+    let body = analysis.bodies.iter().find(|body| analysis.graph.name(body.name) == scope).unwrap_or_else(|| panic!("{scope} is gone"));
+    print::print(&analysis, body)
+}
+
+#[test]
+fn an_array_that_a_loop_changes_is_another_one_the_second_time_round() {
+    for change in ["y[i] = 1.0", "y += 1", "other[i] = 1.0", "y[i], k = 1.0, 2"] {
+        let text = format!(
+            "import mlx.core as mx\n\ndef f(n):\n    y = mx.zeros((4, 4))\n    other = y\n    a = y * 2\n    for i in range(n):\n        g(a, y * 2)\n        {change}\n"
+        );
+        let graph = printed(&text, "f");
+        assert_eq!(graph.matches("= multiply").count(), 2, "{change} leaves `y * 2` what it was:\n{graph}");
+    }
+}
+
+#[test]
+fn storing_into_an_array_that_only_one_name_holds_makes_another_value_of_that_name() {
+    let start = "import mlx.core as mx\n\ndef f(x, n):\n    y = mx.zeros((4, 4))\n";
+    let stored = |body: &str| printed(&format!("{start}{body}"), "f").contains("stored %");
+    assert!(stored("    y[0] = x\n    return y\n"));
+    assert!(stored("    if n:\n        y[0] = x\n    return y\n"));
+    for held in [
+        "    z = y\n    y[0] = x\n    return z, y\n",
+        "    x.append(y)\n    y[0] = x\n",
+        "    def g():\n        return y\n    y[0] = x\n    return g\n",
+    ] {
+        assert!(!stored(held), "{held}");
+    }
+    assert!(!stored("    x[0] = y\n    return x\n"), "whoever passes x holds it");
+}

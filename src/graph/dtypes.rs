@@ -264,7 +264,7 @@ impl Search<'_> {
             },
             Op::Add | Op::Sub | Op::Mul | Op::MatMul => self.promoted(operands, false, depth),
             Op::Div | Op::Pow => self.promoted(operands, op == Op::Div, depth),
-            Op::Neg | Op::Permute | Op::Index(_) => self.type_of(operands[0], depth),
+            Op::Neg | Op::Permute | Op::Index(_) | Op::Stored => self.type_of(operands[0], depth),
             // Of arrays; where it is a Python bool nothing here asks for its dtype.
             Op::Compare(_) => Type::Array(Dtype::Bool),
             Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),

@@ -165,6 +165,7 @@ fn word(op: Op) -> &'static str {
         Op::Pow => "power",
         Op::MatMul => "matmul",
         Op::Neg => "negative",
+        Op::Stored => "stored",
         Op::Not => "not",
         Op::Invert => "invert",
         Op::And => "and",

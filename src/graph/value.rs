@@ -76,6 +76,8 @@ pub enum Op {
     Attr(Symbol, u32),
     /// `x[i]`, and how often the heap may have changed before.
     Index(u32),
+    /// What `x` is after `x[i] = v`, where nothing but one name of the scope holds it.
+    Stored,
     /// The n-th of the values that `x` unpacks to.
     Item(u32),
     /// `a + b`.
@@ -296,7 +298,7 @@ impl Graph {
             }
             Op::Permute | Op::MatMul => true,
             Op::Add | Op::Sub | Op::Mul | Op::Div => operands.iter().any(|&v| self.is_arrayish(v)),
-            Op::Pow | Op::Neg | Op::Index(_) => self.is_arrayish(operands[0]),
+            Op::Pow | Op::Neg | Op::Index(_) | Op::Stored => self.is_arrayish(operands[0]),
             Op::Gate => operands[1..].iter().all(|&v| self.is_arrayish(v)),
             _ => false,
         }

@@ -43,7 +43,7 @@ impl Facts<'_> {
         let (op, operands) = graph.get(value);
         match op {
             Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow => operands.iter().map(|&v| self.least_rank_at(v, depth)).max().unwrap_or(0),
-            Op::Neg | Op::Permute => self.least_rank_at(operands[0], depth),
+            Op::Neg | Op::Permute | Op::Stored => self.least_rank_at(operands[0], depth),
             Op::Item(_) => match graph.get(operands[0]) {
                 (Op::Mlx("split"), of) => self.least_rank_at(of[0], depth),
                 _ => 0,
@@ -73,7 +73,7 @@ impl Facts<'_> {
         match op {
             Op::Int(_) | Op::Float(_) | Op::Dim(_) => Some(0),
             Op::Mlx(name) => self.rank_of_mlx(name, operands, depth),
-            Op::Permute => self.rank_at(operands[0], depth),
+            Op::Permute | Op::Stored => self.rank_at(operands[0], depth),
             Op::Neg => self.rank_at(operands[0], depth),
             Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div => self.rank_of_broadcast(operands, depth),
             Op::MatMul => match (self.rank_at(operands[0], depth)?, self.rank_at(operands[1], depth)?) {
@@ -255,6 +255,7 @@ impl Facts<'_> {
                 (same(operands[2]) == Some(then)).then_some(then)
             }
             Op::Mul | Op::Div | Op::Add | Op::Sub | Op::Pow if operands[1..].iter().all(|&v| self.kind(v).is_number()) => same(operands[0]),
+            Op::Stored => same(operands[0]),
             Op::Mlx(name) if ELEMENTWISE.contains(&name) => same(operands[0]),
             Op::Mlx("fast.rms_norm" | "fast.layer_norm" | "fast.rope") => same(operands[0]),
             // All parts agree but along the axis of the concatenation, or the call raises.

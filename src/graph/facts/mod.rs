@@ -217,7 +217,7 @@ impl<'x> Facts<'x> {
                 _ => Kind::Unknown,
             },
             Op::Mlx(name) => self.kind_of_mlx(name),
-            Op::Permute => self.kind_at(operands[0], depth),
+            Op::Permute | Op::Stored => self.kind_at(operands[0], depth),
             Op::Item(_) => match graph.op(operands[0]) {
                 Op::Mlx("split" | "meshgrid" | "broadcast_arrays") => Kind::Array,
                 Op::Element(..) => Kind::Unknown,

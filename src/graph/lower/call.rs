@@ -236,6 +236,7 @@ impl<'g> Lowerer<'_, 'g> {
             return is_function.then(|| self.apply(callee, arguments));
         }
         match path {
+            "prelude.stored" => Some(self.graph.value(Op::Stored, &arguments.positional)),
             "prelude.any_of" => Some(self.graph.value(Op::AnyOf, &arguments.positional)),
             "functools.partial" => {
                 arguments.positional.iter().for_each(|&v| self.escape_parts(v));

@@ -6,7 +6,7 @@ use super::Lowerer;
 use super::frame::Binding;
 use super::stmt::Flow;
 use crate::graph::body::{BlockId, Definition, Effect};
-use crate::graph::definitions::{locals_of, pattern_names, target_names};
+use crate::graph::definitions::{blocks, locals_of, pattern_names, target_names};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextSize};
@@ -221,10 +221,26 @@ impl<'g> Lowerer<'_, 'g> {
         let mut names = extra;
         bodies.iter().for_each(|b| locals_of(b, &mut names));
         let mut symbols: Vec<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        symbols.extend(self.changed_in(bodies));
         symbols.sort_unstable();
         symbols.dedup();
         let locals = &self.frames.last().expect("invariant: a scope is open").locals;
         symbols.retain(|s| locals.contains(s));
+        symbols
+    }
+
+    /// Every name of an array that `bodies` change in place: it holds another value the second time round.
+    fn changed_in(&mut self, bodies: &[&'g [Stmt]]) -> Vec<Symbol> {
+        let mut names = Vec::new();
+        bodies.iter().for_each(|b| changed_names(b, &mut names));
+        let mut symbols = Vec::new();
+        for name in names {
+            let name = self.graph.symbol(name);
+            symbols.push(name);
+            if let Some(value) = self.frame().get(name).map(|b| b.value).filter(|&v| !self.is_immutable(v)) {
+                symbols.extend(self.frame().holders(value));
+            }
+        }
         symbols
     }
 
@@ -364,6 +380,32 @@ impl<'g> Lowerer<'_, 'g> {
         self.feed(&joined, first);
         self.bump();
         self.effect(Effect::Leave);
+    }
+}
+
+/// The names whose object `body` changes in place: `name[..] = ..` and `name += ..`.
+fn changed_names<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
+    for statement in body {
+        let targets = match statement {
+            Stmt::Assign(s) => &s.targets[..],
+            Stmt::AugAssign(s) => std::slice::from_ref(&*s.target),
+            Stmt::Delete(s) => &s.targets[..],
+            _ => &[],
+        };
+        targets.iter().for_each(|t| changed_name(t, matches!(statement, Stmt::AugAssign(_)), names));
+        blocks(statement).into_iter().for_each(|inner| changed_names(inner, names));
+    }
+}
+
+fn changed_name<'a>(target: &'a Expr, changes: bool, names: &mut Vec<&'a str>) {
+    match target {
+        Expr::Name(name) if changes => names.push(&name.id),
+        Expr::Subscript(subscript) => changed_name(&subscript.value, true, names),
+        Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. }) => {
+            elts.iter().for_each(|t| changed_name(t, changes, names));
+        }
+        Expr::Starred(starred) => changed_name(&starred.value, changes, names),
+        _ => {}
     }
 }
 

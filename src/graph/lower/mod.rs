@@ -7,6 +7,7 @@ mod expr;
 mod flow;
 mod frame;
 mod inline;
+mod ownership;
 mod stmt;
 
 pub use call::is_pure_builtin;
@@ -247,15 +248,23 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             if escapes && statement.is_some() {
                 self.effect(Effect::StoreName(name, value));
             }
-            for region in 0..self.regions.len() {
-                if self.regions[region].0.binary_search(&name).is_ok() {
-                    let join = self.regions[region].1;
-                    let target = self.joined[&(join, name)];
-                    self.effect(Effect::Carry(target, value));
-                }
-            }
+            self.carry(name, value);
         }
         self.frame().set(name, frame::Binding { value, definitions });
+    }
+
+    /// `name` gets `value` inside joins that are not followed: it reaches those that `name` takes part in.
+    fn carry(&mut self, name: Symbol, value: ValueId) {
+        if self.inlining > 0 {
+            return;
+        }
+        for region in 0..self.regions.len() {
+            if self.regions[region].0.binary_search(&name).is_ok() {
+                let join = self.regions[region].1;
+                let target = self.joined[&(join, name)];
+                self.effect(Effect::Carry(target, value));
+            }
+        }
     }
 
     /// Record that `name` holds `value` from `from` on.

@@ -8,7 +8,7 @@ use crate::graph::body::{Effect, Occurrence, Proved, Statement, StatementId, Sta
 use crate::graph::definitions::{imported, imported_from};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
-use crate::syntax::{Ranged, TextSize};
+use crate::syntax::{Ranged, TextRange, TextSize};
 
 /// Whether control reaches the statement after.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -177,11 +177,25 @@ impl<'g> Lowerer<'_, 'g> {
             return;
         }
         let value = self.expr(&s.value);
-        if s.targets.len() > 1 || !s.targets.iter().all(Expr::is_name_expr) {
+        // An array copies the elements it is given; what else may be stored into is told apart where it is.
+        if s.targets.len() > 1 || !s.targets.iter().all(|t| t.is_name_expr() || t.is_subscript_expr()) {
             self.escape_parts(value);
         }
         for target in &s.targets {
             self.store(target, value, s.range.end());
+        }
+        if let [Expr::Subscript(target)] = &s.targets[..] {
+            self.note_stored(target, s.range);
+        }
+    }
+
+    /// `name[index] = value` just ran: where it made another value of an array that only `name` holds, it is a computation that can be matched.
+    fn note_stored(&mut self, target: &ast::ExprSubscript, range: TextRange) {
+        let Expr::Name(name) = &*target.value else { return };
+        let name = self.graph.symbol(&name.id);
+        let Some(value) = self.frame().get(name).map(|b| b.value) else { return };
+        if self.inlining == 0 && self.graph.op(value) == Op::Stored {
+            self.body.occurrences.push(Occurrence { value, range, statement: self.statement, block: self.block, target: Some(name), own: true });
         }
     }
 
@@ -217,6 +231,12 @@ impl<'g> Lowerer<'_, 'g> {
             Expr::Subscript(subscript) => {
                 let object = self.expr(&subscript.value);
                 let index = self.expr(&subscript.slice);
+                if let Some(name) = self.sole_holder(&subscript.value, object) {
+                    let stored = self.graph.value(Op::Stored, &[object, index, value]);
+                    self.rebind_silently(name, stored, from);
+                    self.carry(name, stored);
+                    return;
+                }
                 self.effect(Effect::StoreItem(object, index, value));
                 self.escape_parts(value);
                 // The object may be one of several that are joined in it.
@@ -291,104 +311,6 @@ impl<'g> Lowerer<'_, 'g> {
             self.body.occurrences.push(Occurrence { value: new, range: s.range, statement: self.statement, block: self.block, target, own: true });
         }
         self.store(&s.target, new, s.range.end());
-    }
-
-    /// Lists: once a name holds one, its contents may change under the name.
-    fn is_mutable_display(&self, value: ValueId) -> bool {
-        let mut seen = rustc_hash::FxHashSet::default();
-        let mut stack = vec![value];
-        while let Some(value) = stack.pop() {
-            match self.graph.op(value) {
-                Op::List | Op::Comprehension(_) => return true,
-                Op::Mul | Op::Add if seen.insert(value) && !self.graph.is_arrayish(value) => stack.extend(self.graph.operands(value)),
-                _ => {}
-            }
-        }
-        false
-    }
-
-    /// Numbers, strings and tuples: `+=` makes a new object.
-    pub(super) fn is_immutable(&self, value: ValueId) -> bool {
-        matches!(
-            self.graph.op(value),
-            Op::Int(_)
-                | Op::Float(_)
-                | Op::Bool(_)
-                | Op::Str(_)
-                | Op::None
-                | Op::Tuple
-                | Op::Shape
-                | Op::Dim(_)
-                | Op::Ndim
-                | Op::DtypeOf
-                | Op::Compare(_)
-        )
-    }
-
-    /// Whether `value` was made by an operation of this scope and nothing but names of it holds it.
-    fn is_fresh(&self, value: ValueId) -> bool {
-        // A helper that is inlined changes what its caller holds.
-        let callers = self.frames.len().saturating_sub(1);
-        if self.escaped.contains(&value) || self.frames[..callers].iter().any(|f| !f.holders(value).is_empty()) {
-            return false;
-        }
-        match self.graph.get(value) {
-            // A join is one of its parts, which other names may hold.
-            (Op::Gate, parts) => parts[1..].iter().all(|&v| self.is_fresh(v) && self.frames.iter().all(|f| f.holders(v).is_empty())),
-            (Op::Item(_), &[of]) => matches!(self.graph.op(of), Op::Mlx("split" | "meshgrid" | "broadcast_arrays")),
-            (Op::Index(_), &[of, _]) => self.graph.is_arrayish(of),
-            _ => self.graph.is_arrayish(value),
-        }
-    }
-
-    /// What a container, a call or another object may hold from now on.
-    pub(super) fn escape_parts(&mut self, value: ValueId) {
-        if !self.escaped.insert(value) {
-            return;
-        }
-        if let Op::Phi(..) = self.graph.op(value) {
-            let carried = self.body.effects.iter().filter_map(|e| match *e {
-                Effect::Carry(join, part) if join == value => Some(part),
-                _ => None,
-            });
-            carried.collect::<Vec<_>>().into_iter().for_each(|part| self.escape_parts(part));
-        }
-        let may_be_parts = matches!(
-            self.graph.op(value),
-            Op::Tuple
-                | Op::List
-                | Op::Keyword(_)
-                | Op::Star
-                | Op::Gate
-                | Op::Phi(..)
-                | Op::And
-                | Op::Or
-                | Op::Element(..)
-                | Op::Changed(_)
-                | Op::Comprehension(_)
-        );
-        if may_be_parts || matches!(self.graph.op(value), Op::Index(_) | Op::Item(_)) && !self.graph.is_arrayish(value) {
-            for part in self.graph.operands(value).to_vec() {
-                self.escape_parts(part);
-            }
-        }
-    }
-
-    /// A name keeps a display: its parts can be seen through the name.
-    fn escape_display(&mut self, value: ValueId) {
-        let mut seen = rustc_hash::FxHashSet::default();
-        let mut stack = vec![value];
-        while let Some(value) = stack.pop() {
-            if !seen.insert(value) || self.graph.is_arrayish(value) {
-                continue;
-            }
-            let parts = self.graph.operands(value).to_vec();
-            match self.graph.op(value) {
-                Op::Tuple | Op::List => parts.into_iter().for_each(|p| self.escape_parts(p)),
-                Op::Gate | Op::Mul | Op::Add => stack.extend(parts),
-                _ => {}
-            }
-        }
     }
 
     fn delete(&mut self, target: &'g Expr) {
