@@ -118,10 +118,19 @@ pub struct Finding {
 /// What must hold between a text and the same text with a finding's edits applied.
 #[derive(Clone, Debug)]
 pub enum Contract {
-    /// Every scope behaves as before, but that each first value is computed as the second.
-    Values(Vec<(ValueId, ValueId)>),
+    /// Every scope behaves as before, but that each first value is computed as the second, and that `mlx.core` may get a name that was free.
+    Values(Vec<(ValueId, ValueId)>, Option<Import>),
     /// Statements change on purpose, and the pass itself proves that they may. The result is Python, and no comment and no definition is lost.
     Statements,
+}
+
+/// An import of `mlx.core` that an edit adds.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The name that the module gets.
+    pub name: String,
+    /// The text of the scope that binds it: the module, or a function.
+    pub scope: TextRange,
 }
 
 /// A finding with what is needed to check it.

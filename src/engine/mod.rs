@@ -239,19 +239,17 @@ fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>) -> Vec<Proposa
 
 /// The edits of those `proposals` that do not collide and are valid, with their findings; `None` if there is none.
 fn accept(analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Option<(EditSet, Vec<Finding>)> {
-    let (edits, mut chosen, _) = apart(proposals);
+    let (edits, mut chosen, left) = apart(proposals);
     if chosen.is_empty() {
         return None;
     }
     if holds(analysis, &edits, &chosen) {
         return Some((edits, chosen.into_iter().map(|p| p.finding).collect()));
     }
-    if chosen.len() == 1 {
-        return None;
-    }
-    // One of them is to blame. A half without it is taken now; the others get their turn in the next step.
-    let second = chosen.split_off(chosen.len() / 2);
-    accept(analysis, chosen).or_else(|| accept(analysis, second))
+    // One of them is to blame. A half without it is taken now; the others get their turn in the next step. What met one of them does so where none is right.
+    let second = chosen.split_off(chosen.len().div_ceil(2));
+    let halves = if second.is_empty() { None } else { accept(analysis, chosen).or_else(|| accept(analysis, second)) };
+    halves.or_else(|| accept(analysis, left))
 }
 
 /// Those of `proposals` that are valid, each by itself; ones that do not collide are checked together.

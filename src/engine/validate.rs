@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::finding::Contract;
+use crate::finding::{Contract, Import};
 use crate::graph::body::{Body, Effect};
 use crate::graph::value::{Graph, Symbol, ValueId};
 use crate::graph::{Analysis, Lambdas};
 use crate::syntax::{EditSet, Source, TextRange};
+
+/// The one module for which an edit may add a name.
+const MODULE: &str = "mlx.core";
 
 /// Why an edit was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,7 @@ fn keeps_comments(old: &Source<'_>, new: &Source<'_>) -> Result<(), Rejected> {
 
 fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet, contracts: &[&Contract]) -> Result<(), Rejected> {
     let (mut memo, passes) = replacements(graph, contracts);
+    let imports = imports(old, contracts)?;
     let by_name: FxHashMap<Symbol, &Body> = new.iter().map(|b| (b.name, b)).collect();
     let removed: FxHashSet<Symbol> = old.bodies.iter().filter(|b| !by_name.contains_key(&b.name)).map(|b| b.name).collect();
     if let Some(gone) = old.bodies.iter().find(|b| removed.contains(&b.name) && !covered(edits, b.range)) {
@@ -55,15 +59,30 @@ fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet,
     for index in touched(old, edits) {
         let body = &old.bodies[index];
         let Some(after) = by_name.get(&body.name) else { continue };
-        let kept =
-            body.behaviour(graph).into_iter().filter(|e| !matches!(*e, Effect::StoreName(name, _) if is_removed(graph, body.name, name, &removed)));
+        // A local is no longer seen from outside once the inner functions that read it are gone.
+        let unseen = |name: Symbol| body.captured.contains(&name) && !after.captured.contains(&name) || is_removed(graph, body.name, name, &removed);
+        let kept = body.behaviour(graph).into_iter().filter(|e| !matches!(*e, Effect::StoreName(name, _) if unseen(name)));
         let kept: Vec<Effect> = kept.collect();
         let expected: Vec<Effect> = kept.into_iter().map(|e| replace(graph, e, &mut memo)).collect();
-        if expected != after.behaviour(graph) {
+        let mut behaviour = after.behaviour(graph);
+        behaviour.retain(|e| !matches!(*e, Effect::StoreName(name, v) if imports.contains(graph.name(name)) && graph.path(v) == Some(MODULE)));
+        if expected != behaviour {
             return Err(Rejected(format!("`{}` would compute something else", graph.name(body.name))));
         }
     }
     Ok(())
+}
+
+/// The names that edits give to `mlx.core`, each of which must have been free.
+fn imports<'c>(old: &Analysis<'_>, contracts: &[&'c Contract]) -> Result<FxHashSet<&'c str>, Rejected> {
+    let mut names = FxHashSet::default();
+    for contract in contracts {
+        let Contract::Values(_, Some(Import { name, scope })) = contract else { continue };
+        if names.insert(name.as_str()) && !old.may_bind_module(name, MODULE, *scope) {
+            return Err(Rejected(format!("`{name}` already means something else")));
+        }
+    }
+    Ok(names)
 }
 
 /// Whether one edit takes all of `range` away.
@@ -77,7 +96,7 @@ fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueI
     let mut passes = false;
     for contract in contracts {
         match contract {
-            Contract::Values(values) => pairs.extend(values),
+            Contract::Values(values, _) => pairs.extend(values),
             Contract::Statements => passes = true,
         }
     }
@@ -147,6 +166,7 @@ fn replace(graph: &mut Graph, effect: Effect, memo: &mut FxHashMap<ValueId, Valu
         Effect::Carry(join, v) => Effect::Carry(new(join), new(v)),
         Effect::ReadUnbound(v) => Effect::ReadUnbound(v),
         Effect::Enter(v) => Effect::Enter(new(v)),
+        Effect::Lambda(v) => Effect::Lambda(new(v)),
         Effect::Else | Effect::Leave | Effect::Jump(_) => effect,
     }
 }

@@ -1,6 +1,9 @@
 //! What lowering one scope (a function, a class body or the module) records besides values: where each is computed, which name holds it when, what has
 //! effects, and what is proved where. Places are those of the scope's own text; code inlined from elsewhere leaves values and effects, no places.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -115,6 +118,8 @@ pub enum Effect {
     Delete(ValueId),
     /// A branch, loop or handler is entered; the value is what decides.
     Enter(ValueId),
+    /// A lambda is made; what it does when it is called follows, up to where it is left.
+    Lambda(ValueId),
     /// The other branch is entered.
     Else,
     /// A branch, loop or handler is left.
@@ -171,6 +176,8 @@ pub struct Body {
     pub effects: Vec<Effect>,
     /// Proofs in order.
     pub proofs: Vec<Proof>,
+    /// The locals that inner functions read.
+    pub captured: FxHashSet<Symbol>,
     /// For each name: from which offset on it holds which value, in the order of the text.
     pub(super) timeline: FxHashMap<Symbol, Vec<(TextSize, ValueId)>>,
 }
@@ -227,12 +234,15 @@ impl Body {
         false
     }
 
-    /// The effects without branches that do nothing, and without what is carried to joins that nothing reads: equal lists mean equal behaviour.
+    /// The effects without branches that do nothing, and without what is carried to joins and what lambdas do that nothing reads: equal lists mean equal
+    /// behaviour.
     pub fn behaviour(&self, graph: &Graph) -> Vec<Effect> {
-        let read = self.read_values(graph);
-        let mut kept: Vec<Effect> = Vec::with_capacity(self.effects.len());
+        let effects = self.without_unread_lambdas(graph);
+        let carries = effects.iter().any(|e| matches!(e, Effect::Carry(..)));
+        let read = if carries { read_values(&effects, graph) } else { FxHashSet::default() };
+        let mut kept: Vec<Effect> = Vec::with_capacity(effects.len());
         let alive = |e: &&Effect| !matches!(e, Effect::Carry(join, _) if !read.contains(join));
-        for &effect in self.effects.iter().filter(alive) {
+        for &effect in effects.iter().filter(alive) {
             if effect == Effect::Leave {
                 while kept.last() == Some(&Effect::Else) {
                     kept.pop();
@@ -247,28 +257,53 @@ impl Body {
         kept
     }
 
-    /// Every value that an effect reads, also through joins that are read.
-    fn read_values(&self, graph: &Graph) -> FxHashSet<ValueId> {
-        let mut seen: FxHashSet<ValueId> = FxHashSet::default();
-        let mut stack: Vec<ValueId> = Vec::new();
-        let mut carried: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
-        for &effect in &self.effects {
-            match effect {
-                Effect::Carry(join, value) => carried.entry(join).or_default().push(value),
-                _ => stack.extend(effect.values().into_iter().flatten()),
-            }
+    /// The effects without those of lambdas that nothing can call: none of the others reads them.
+    fn without_unread_lambdas(&self, graph: &Graph) -> Cow<'_, [Effect]> {
+        let mut effects = Cow::Borrowed(&self.effects[..]);
+        while let Some(unread) = unread_lambda(&effects, graph) {
+            effects.to_mut().drain(unread);
         }
-        if carried.is_empty() {
-            return seen;
-        }
-        while let Some(value) = stack.pop() {
-            if seen.insert(value) {
-                stack.extend(graph.operands(value));
-                stack.extend(carried.get(&value).into_iter().flatten());
-            }
-        }
-        seen
+        effects
     }
+}
+
+/// Where a lambda stands, its body included, of which nothing outside reads that it is there.
+fn unread_lambda(effects: &[Effect], graph: &Graph) -> Option<Range<usize>> {
+    let starts = effects.iter().enumerate().filter_map(|(at, e)| matches!(e, Effect::Lambda(_)).then_some(at));
+    starts.into_iter().find_map(|start| {
+        let Effect::Lambda(function) = effects[start] else { return None };
+        let mut depth = 0usize;
+        let length = effects[start..].iter().position(|e| {
+            match e {
+                Effect::Enter(_) | Effect::Lambda(_) => depth += 1,
+                Effect::Leave => depth -= 1,
+                _ => {}
+            }
+            depth == 0
+        })?;
+        let outside = [&effects[..start], &effects[start + length + 1..]].concat();
+        (!read_values(&outside, graph).contains(&function)).then_some(start..start + length + 1)
+    })
+}
+
+/// Every value that `effects` read, also through joins that are read.
+fn read_values(effects: &[Effect], graph: &Graph) -> FxHashSet<ValueId> {
+    let mut seen: FxHashSet<ValueId> = FxHashSet::default();
+    let mut stack: Vec<ValueId> = Vec::new();
+    let mut carried: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
+    for &effect in effects {
+        match effect {
+            Effect::Carry(join, value) => carried.entry(join).or_default().push(value),
+            _ => stack.extend(effect.values().into_iter().flatten()),
+        }
+    }
+    while let Some(value) = stack.pop() {
+        if seen.insert(value) {
+            stack.extend(graph.operands(value));
+            stack.extend(carried.get(&value).into_iter().flatten());
+        }
+    }
+    seen
 }
 
 impl Effect {
@@ -279,6 +314,8 @@ impl Effect {
                 [Some(v), None, None]
             }
             Self::Enter(v) | Self::StoreName(_, v) | Self::ReadUnbound(v) => [Some(v), None, None],
+            // Nobody calls a lambda by making it.
+            Self::Lambda(_) => [None; 3],
             Self::StoreAttribute(object, _, v) => [Some(object), Some(v), None],
             Self::StoreItem(object, index, v) => [Some(object), Some(index), Some(v)],
             Self::Mutate(a, b) | Self::Carry(a, b) => [Some(a), Some(b), None],

@@ -300,7 +300,7 @@ pub(super) fn imported(alias: &ast::Alias) -> (&str, &str) {
 }
 
 /// The path that a name of `from a import b` stands for.
-pub(super) fn imported_from(import: &ast::StmtImportFrom, alias: &ast::Alias) -> String {
+pub fn imported_from(import: &ast::StmtImportFrom, alias: &ast::Alias) -> String {
     let module = import.module.as_ref().map_or("", |m| m.as_str());
     format!("{}{}{}{}", ".".repeat(import.level as usize), module, if module.is_empty() { "" } else { "." }, alias.name)
 }
@@ -343,6 +343,11 @@ pub(super) fn bound_names<'a>(statement: &'a Stmt, names: &mut Vec<&'a str>) {
     }
     let mut walrus = Walrus { names };
     ast::visitor::source_order::walk_stmt(&mut walrus, statement);
+}
+
+/// The names that `expr` binds in its own scope, by walrus.
+pub(super) fn named_in<'a>(expr: &'a Expr, names: &mut Vec<&'a str>) {
+    ast::visitor::source_order::SourceOrderVisitor::visit_expr(&mut Walrus { names }, expr);
 }
 
 struct Walrus<'n, 'a> {

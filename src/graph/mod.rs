@@ -18,7 +18,7 @@ pub use lower::is_pure_builtin;
 use lower::{Scope, lower_scope};
 use value::{Graph, Symbol};
 
-use crate::syntax::{Source, TextSize};
+use crate::syntax::{Ranged, Source, TextRange, TextSize, TokenKind};
 
 /// Whether calls of lambdas are followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,5 +103,19 @@ impl<'a> Analysis<'a> {
             at = outer.parent;
         }
         false
+    }
+
+    /// Whether `name` may come to stand for the module `path` in the scope with the text `scope`: nothing there mentions it, but functions that give it
+    /// that meaning themselves.
+    pub fn may_bind_module(&self, name: &str, path: &str, scope: TextRange) -> bool {
+        let symbol = self.graph.known_symbol(name);
+        let gives_meaning = |body: &&Body| {
+            let held = symbol.and_then(|name| body.timeline.get(&name));
+            body.function.is_some() && held.is_some_and(|moments| moments.iter().all(|&(_, v)| self.graph.path(v) == Some(path)))
+        };
+        let same: Vec<TextRange> = self.bodies.iter().filter(gives_meaning).map(|b| b.range).filter(|&r| r != scope).collect();
+        let mut mentions =
+            self.source.tokens().in_range(scope).iter().filter(|t| t.kind() == TokenKind::Name && self.source.slice(t.range()) == name);
+        mentions.all(|t| same.iter().any(|r| r.contains_range(t.range())))
     }
 }

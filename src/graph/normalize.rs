@@ -117,8 +117,7 @@ fn over_root(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> 
 fn sum_over_count_is_mean(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
     let (Op::Mlx("sum"), &[x, axis, keepdims]) = graph.get(operands[0]) else { return None };
     let (Op::Dim(-1), &[of]) = graph.get(operands[1]) else { return None };
-    // The squares that are summed have the shape of what is squared.
-    let same_shape = of == x || matches!(graph.get(x), (Op::Pow, &[base, _]) if base == of);
+    let same_shape = shaped_like(graph, of) == shaped_like(graph, x);
     (same_shape && graph.as_int(axis) == Some(-1)).then(|| graph.value(Op::Mlx("mean"), &[x, axis, keepdims]))
 }
 
@@ -265,8 +264,8 @@ fn shaped_like(graph: &Graph, value: ValueId) -> ValueId {
     let mut value = value;
     loop {
         value = match graph.get(value) {
-            (Op::Pow | Op::Neg, operands) | (Op::Mlx("astype"), operands) => operands[0],
-            (Op::Mul | Op::Add | Op::Sub | Op::Div, &[x, n]) if graph.number(n).is_some() => x,
+            (Op::Neg, operands) | (Op::Mlx("astype"), operands) => operands[0],
+            (Op::Pow | Op::Mul | Op::Add | Op::Sub | Op::Div, &[x, n]) if graph.number(n).is_some() => x,
             (Op::Sub, &[x, mean]) if matches!(graph.get(mean), (Op::Mlx("mean"), &[of, _, keep]) if of == x && graph.op(keep) == Op::Bool(true)) => x,
             _ => return value,
         };

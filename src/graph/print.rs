@@ -53,7 +53,7 @@ impl Printer<'_> {
         for effect in effects {
             let text = self.effect(effect);
             match effect {
-                Effect::Enter(_) => {
+                Effect::Enter(_) | Effect::Lambda(_) => {
                     self.line(depth, &text);
                     depth += 1;
                 }
@@ -81,6 +81,7 @@ impl Printer<'_> {
             Effect::ReadUnbound(v) => format!("read {} unbound", show(v)),
             Effect::Delete(v) => format!("delete {}", show(v)),
             Effect::Enter(v) => format!("enter {}", show(v)),
+            Effect::Lambda(v) => format!("lambda {}", show(v)),
             Effect::Else => "else".to_owned(),
             Effect::Leave => "leave".to_owned(),
             Effect::Jump(breaks) => if breaks { "break" } else { "continue" }.to_owned(),

@@ -4,10 +4,13 @@ pub mod elaborate;
 mod fallback;
 mod form;
 pub mod guard;
+mod import;
+mod layout;
 pub mod load;
 pub mod matcher;
 pub mod prelude;
 mod reach;
+mod removal;
 mod spell;
 mod template;
 
@@ -333,7 +336,7 @@ fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgeme
             guide: rule.about.guide.clone(),
             edits: written.edits,
         },
-        contract: Contract::Values(vec![(candidate.root.value, candidate.after)]),
+        contract: Contract::Values(vec![(candidate.root.value, candidate.after)], written.import),
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Speller<'x> {
     /// Where its statement starts: names hold there what they hold.
     at: TextSize,
     names: Names,
+    /// A name that `mlx.core` is going to have.
+    import: Option<&'x str>,
 }
 
 /// Which names may stand for a value.
@@ -34,12 +36,17 @@ pub(super) enum Names {
 impl<'x> Speller<'x> {
     /// A speller for the place of `root`, whose statement starts at `at`.
     pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
-        Self { analysis, source: analysis.source, body, root, at, names: Names::Present }
+        Self { analysis, source: analysis.source, body, root, at, names: Names::Present, import: None }
     }
 
     /// The same with other names allowed.
     pub(super) fn with(self, names: Names) -> Self {
         Self { names, ..self }
+    }
+
+    /// The same where `mlx.core` gets a name.
+    pub(super) fn importing(self, import: Option<&'x str>) -> Self {
+        Self { import, ..self }
     }
 
     /// `value` as an argument of a call.
@@ -68,7 +75,8 @@ impl<'x> Speller<'x> {
             let name = text.split('.').next().unwrap_or_default();
             (!mentions(replaced, name), text.len(), text.clone())
         };
-        self.analysis.import_spellings(self.body, path, self.at).into_iter().min_by_key(ranked)
+        let added = || Some(format!("{}{}", self.import?, path.strip_prefix("mlx.core")?));
+        self.analysis.import_spellings(self.body, path, self.at).into_iter().min_by_key(ranked).or_else(added)
     }
 
     fn spell(&self, value: ValueId, depth: u32) -> Option<String> {
@@ -166,9 +174,9 @@ impl<'x> Speller<'x> {
     }
 }
 
-/// Whether `name` stands in `text` as a word.
+/// Whether `name` stands in `text` as a word that is no attribute.
 fn mentions(text: &str, name: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+    text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).any(|word| word.split('.').next() == Some(name))
 }
 
 /// Whether one permutation is the other followed by a swap of the last two axes.

@@ -1,7 +1,7 @@
-//! The replacement as text: the expression that `after` returns, with gaps for its parameters and for the name by which a file knows `mlx.core`.
+//! The replacement as text: the expression that `after` returns, with gaps for its parameters and for what it names of `mlx.core`.
 
+use crate::syntax::ast::Expr;
 use crate::syntax::ast::visitor::source_order::{SourceOrderVisitor, walk_expr};
-use crate::syntax::ast::{Expr, ExprName};
 use crate::syntax::{Ranged, Source, TextRange};
 
 /// A piece of the replacement.
@@ -11,8 +11,8 @@ enum Piece {
     Text(String),
     /// A parameter; the flag says that it must bind as tightly as a name.
     Parameter(String, bool),
-    /// The file's name for `mlx.core`.
-    Module,
+    /// Something in `mlx.core`, by its full path.
+    Path(String),
     /// An argument of a call, with its keyword.
     Argument(Option<String>, Vec<Piece>),
 }
@@ -29,8 +29,8 @@ pub trait Filling {
     fn parameter(&self, name: &str, tight: bool) -> String;
     /// Whether a keyword argument that is this one parameter may be left out.
     fn omits(&self, keyword: &str, parameter: &str) -> bool;
-    /// The file's name for `mlx.core`.
-    fn module(&self) -> String;
+    /// How the file writes what has the full path `path`.
+    fn path(&self, path: &str) -> String;
 }
 
 /// The text of a filled template, and where its outermost arguments are, so that they can be laid out over lines.
@@ -66,6 +66,13 @@ impl Template {
         occurrences(&self.pieces, name) > 1
     }
 
+    /// The full paths of what it names of `mlx.core`.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let mut paths = Vec::new();
+        paths_in(&self.pieces, &mut paths);
+        paths.into_iter()
+    }
+
     /// The text at a site.
     pub fn fill(&self, filling: &impl Filling) -> Filled {
         let mut filled = Filled::default();
@@ -74,10 +81,22 @@ impl Template {
     }
 }
 
+fn paths_in<'p>(pieces: &'p [Piece], paths: &mut Vec<&'p str>) {
+    for piece in pieces {
+        match piece {
+            Piece::Path(path) => paths.push(path),
+            Piece::Argument(_, inner) => paths_in(inner, paths),
+            Piece::Text(_) | Piece::Parameter(..) => {}
+        }
+    }
+}
+
 fn read(expr: &Expr, parameters: &[&str], source: &Source<'_>, tight: bool, pieces: &mut Vec<Piece>) {
+    if let Some(path) = path_of(expr) {
+        return pieces.push(Piece::Path(path));
+    }
     match expr {
         Expr::Name(name) if parameters.contains(&name.id.as_str()) => pieces.push(Piece::Parameter(name.id.to_string(), tight)),
-        Expr::Name(name) if name.id.as_str() == "mx" => pieces.push(Piece::Module),
         Expr::Attribute(attribute) => {
             read(&attribute.value, parameters, source, true, pieces);
             pieces.push(Piece::Text(format!(".{}", attribute.attr)));
@@ -122,9 +141,18 @@ fn occurrences(pieces: &[Piece], name: &str) -> usize {
     let count = |piece: &Piece| match piece {
         Piece::Parameter(n, _) => usize::from(n == name),
         Piece::Argument(_, inner) => occurrences(inner, name),
-        Piece::Text(_) | Piece::Module => 0,
+        Piece::Text(_) | Piece::Path(_) => 0,
     };
     pieces.iter().map(count).sum()
+}
+
+/// The full path of `mx` or of something in it.
+fn path_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Name(name) => (name.id.as_str() == "mx").then(|| "mlx.core".to_owned()),
+        Expr::Attribute(attribute) => Some(format!("{}.{}", path_of(&attribute.value)?, attribute.attr)),
+        _ => None,
+    }
 }
 
 /// Any other expression: its text as it stands, with gaps where it names a parameter or the module.
@@ -133,28 +161,29 @@ fn read_other(expr: &Expr, parameters: &[&str], source: &Source<'_>, pieces: &mu
     Names { names: &mut names }.visit_expr(expr);
     let mut copied = expr.start();
     for name in names {
-        let gap = match name.id.as_str() {
-            "mx" => Piece::Module,
-            id if parameters.contains(&id) => Piece::Parameter(id.to_owned(), true),
+        let gap = match (path_of(name), name) {
+            (Some(path), _) => Piece::Path(path),
+            (None, Expr::Name(name)) if parameters.contains(&name.id.as_str()) => Piece::Parameter(name.id.to_string(), true),
             _ => continue,
         };
-        pieces.push(Piece::Text(source.slice(TextRange::new(copied, name.range.start())).to_owned()));
+        pieces.push(Piece::Text(source.slice(TextRange::new(copied, name.start())).to_owned()));
         pieces.push(gap);
-        copied = name.range.end();
+        copied = name.end();
     }
     pieces.push(Piece::Text(source.slice(TextRange::new(copied, expr.end())).to_owned()));
 }
 
-/// Collects the names that an expression reads, in the order of the text.
+/// Collects the names that an expression reads, with the attributes of `mx`, in the order of the text.
 struct Names<'n, 'a> {
-    names: &'n mut Vec<&'a ExprName>,
+    names: &'n mut Vec<&'a Expr>,
 }
 
 impl<'a> SourceOrderVisitor<'a> for Names<'_, 'a> {
     fn visit_expr(&mut self, expr: &'a Expr) {
-        match expr {
-            Expr::Name(name) => self.names.push(name),
-            _ => walk_expr(self, expr),
+        if expr.is_name_expr() || path_of(expr).is_some() {
+            self.names.push(expr);
+        } else {
+            walk_expr(self, expr);
         }
     }
 }
@@ -171,7 +200,7 @@ fn write(pieces: &[Piece], filling: &impl Filling, depth: u32, filled: &mut Fill
                 filled.text.push_str(text);
             }
             Piece::Parameter(name, tight) => filled.text.push_str(&filling.parameter(name, *tight)),
-            Piece::Module => filled.text.push_str(&filling.module()),
+            Piece::Path(path) => filled.text.push_str(&filling.path(path)),
             Piece::Argument(keyword, inner) => {
                 if let (Some(keyword), [Piece::Parameter(name, _)]) = (keyword, &inner[..])
                     && filling.omits(keyword, name)

@@ -50,16 +50,22 @@ impl EditSet {
         self.edits.is_empty()
     }
 
-    /// Add all of `edits` for `finding`, or none of them: `false` where one overlaps or touches what is there already.
+    /// Add all of `edits` for `finding`, or none of them: `false` where one overlaps or touches what is there already. An insertion that is there already
+    /// is shared: it is an import that several findings need.
     pub fn try_add(&mut self, edits: &[Edit], finding: usize) -> bool {
-        let collides = |e: &Edit| {
-            let next = self.edits.partition_point(|(old, _)| old.range.end() < e.range.start());
-            self.edits.get(next).is_some_and(|(old, _)| old.range.start() <= e.range.end())
+        let met = |set: &Self, e: &Edit| {
+            let next = set.edits.partition_point(|(old, _)| old.range.end() < e.range.start());
+            set.edits.get(next).is_some_and(|(old, _)| old.range.start() <= e.range.end()).then_some(next)
         };
-        if edits.iter().any(collides) {
+        let shared = |set: &Self, e: &Edit| met(set, e).filter(|&at| e.range.is_empty() && set.edits[at].0 == *e);
+        if edits.iter().any(|e| met(self, e).is_some() && shared(self, e).is_none()) {
             return false;
         }
         for edit in edits {
+            if let Some(at) = shared(self, edit) {
+                self.edits[at].1.push(finding);
+                continue;
+            }
             // Most edits come in order, and are appended.
             let at = self.edits.partition_point(|(old, _)| (old.range.start(), old.range.end()) <= (edit.range.start(), edit.range.end()));
             self.edits.insert(at, (edit.clone(), vec![finding]));
@@ -215,6 +221,16 @@ mod tests {
         let late = [Edit::delete(TextRange::new(8.into(), 9.into())), Edit::delete(TextRange::new(4.into(), 6.into()))];
         assert!(!edits.try_add(&late, 1));
         assert_eq!(edits, before);
+    }
+
+    #[test]
+    fn an_insertion_that_is_there_already_is_shared() {
+        let mut edits = set(&[(0, 0, "import"), (4, 5, "x")], 0);
+        assert!(edits.try_add(&[Edit::insert(0.into(), "import"), Edit::delete(TextRange::new(8.into(), 9.into()))], 1));
+        assert_eq!(edits.apply("abcdefghij"), "importabcdxfghj");
+        assert_eq!(edits.iter().next().map(|(_, findings)| findings.clone()), Some(vec![0, 1]));
+        assert!(!edits.try_add(&[Edit::insert(0.into(), "another")], 2));
+        assert!(!edits.try_add(&[Edit::replace(TextRange::new(4.into(), 5.into()), "x")], 2));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::frame::Frame;
 use super::{Lowerer, MAX_DEPTH};
 use crate::graph::body::{Effect, Proved};
-use crate::graph::definitions::{ModuleBinding, target_names};
+use crate::graph::definitions::{ModuleBinding, named_in, target_names};
 use crate::graph::value::{Comparison, Op, Operands, Symbol, ValueId};
 use crate::syntax::ast::{self, CmpOp, Expr, Number, Operator, UnaryOp};
 use crate::syntax::{Ranged, TextRange};
@@ -319,8 +319,13 @@ impl<'g> Lowerer<'_, 'g> {
         let value = self.expr(&e.value);
         let Expr::Name(name) = &*e.target else { return value };
         let symbol = self.graph.symbol(&name.id);
-        if self.frames.last().is_some_and(|f| f.locals.contains(&symbol)) {
-            self.store(&e.target, value, e.range.end());
+        if let Some(frame) = self.frames.last_mut().filter(|f| f.locals.contains(&symbol)) {
+            if frame.deferred {
+                // A name of a lambda is none of the scope.
+                frame.set(symbol, super::frame::Binding { value, definitions: smallvec::SmallVec::new() });
+            } else {
+                self.store(&e.target, value, e.range.end());
+            }
             return value;
         }
         // Inside a comprehension the name belongs to the scope around it, and holds what the last round left.
@@ -341,8 +346,11 @@ impl<'g> Lowerer<'_, 'g> {
     /// A lambda is lowered where it stands, as if it were called with unknown arguments, so that what it computes can be matched and is compared by
     /// validation.
     fn lambda(&mut self, e: &'g ast::ExprLambda) -> ValueId {
-        self.lambda_count += 1;
-        let name = format!("{}.<lambda>{}", self.graph.name(self.body.name), self.lambda_count);
+        // Named by its parameters, so that the others keep their names where one is removed.
+        let parameters = e.parameters.as_ref().map_or("", |p| self.source.slice(p.range));
+        let count = self.lambda_counts.entry(parameters).or_insert(0);
+        *count += 1;
+        let name = format!("{}.<lambda>({parameters}){count}", self.graph.name(self.body.name));
         let name = self.graph.symbol(&name);
         for default in e.parameters.iter().flat_map(|p| p.iter_non_variadic_params()).filter_map(|p| p.default.as_deref()) {
             self.expr(default);
@@ -359,9 +367,12 @@ impl<'g> Lowerer<'_, 'g> {
             frame.locals.insert(parameter);
             frame.set(parameter, super::frame::Binding { value, definitions: smallvec::SmallVec::new() });
         }
+        let mut named = Vec::new();
+        named_in(&e.body, &mut named);
+        frame.locals.extend(named.into_iter().map(|n| self.graph.symbol(n)));
         self.frames.push(frame);
         let outer = self.enter_block(false);
-        self.effect(Effect::Enter(function));
+        self.effect(Effect::Lambda(function));
         let result = self.expr(&e.body);
         self.effect(Effect::Return(result));
         self.effect(Effect::Leave);

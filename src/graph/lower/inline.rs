@@ -7,7 +7,7 @@ use super::frame::{Binding, Frame};
 use super::{Lowerer, MAX_INLINED_NODES, MAX_INLINING};
 use crate::graph::Lambdas;
 use crate::graph::body::Effect;
-use crate::graph::definitions::{FunctionIndex, ModuleBinding, locals_of};
+use crate::graph::definitions::{FunctionIndex, ModuleBinding, locals_of, named_in};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 
@@ -54,7 +54,10 @@ impl<'g> Lowerer<'_, 'g> {
             Some(parameters) => self.parameters(parameters, None, arguments)?,
             None => Vec::new(),
         };
-        let mut frame = Frame::new(name, bindings.iter().map(|b| b.0).collect(), Some(parent), None);
+        let mut named = Vec::new();
+        named_in(&lambda.body, &mut named);
+        let locals = bindings.iter().map(|b| b.0).chain(named.into_iter().map(|n| self.graph.symbol(n))).collect();
+        let mut frame = Frame::new(name, locals, Some(parent), None);
         for (name, value) in bindings {
             frame.set(name, Binding { value, definitions: smallvec::SmallVec::new() });
         }

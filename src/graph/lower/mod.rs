@@ -60,7 +60,8 @@ pub(super) struct Lowerer<'a, 'g> {
     opaques: u32,
     joins: u32,
     lambdas: FxHashMap<Symbol, (&'g ast::ExprLambda, usize)>,
-    lambda_count: u32,
+    /// How many lambdas with the same parameters there were.
+    lambda_counts: FxHashMap<&'g str, u32>,
     inlined: Lambdas,
     /// Names that inner functions read.
     captured: FxHashSet<Symbol>,
@@ -115,6 +116,7 @@ pub(super) fn lower_scope<'a>(
         definitions: Vec::new(),
         effects: Vec::new(),
         proofs: Vec::new(),
+        captured: FxHashSet::default(),
         timeline: FxHashMap::default(),
     };
     let mut lowerer = Lowerer::new(source, definitions, classes, graph, body, inlined);
@@ -122,6 +124,11 @@ pub(super) fn lower_scope<'a>(
         Scope::Module => lowerer.open_scope(&source.module().body, None),
         Scope::Class(index) => lowerer.open_scope(&definitions.classes[index].ast.body, None),
         Scope::Function(index) => lowerer.function(index),
+    }
+    if function.is_some() {
+        let locals = std::mem::take(&mut lowerer.frame().locals);
+        lowerer.captured.retain(|name| locals.contains(name));
+        lowerer.body.captured = lowerer.captured;
     }
     lowerer.body
 }
@@ -149,7 +156,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             opaques: 0,
             joins: 0,
             lambdas: FxHashMap::default(),
-            lambda_count: 0,
+            lambda_counts: FxHashMap::default(),
             inlined,
             captured: FxHashSet::default(),
             assigned: FxHashSet::default(),

@@ -1,0 +1,250 @@
+//! What only the match used is removed: assignments, an `if` that is empty then, a private helper. Comments stay where they were.
+
+use rustc_hash::FxHashSet;
+
+use super::elaborate::{Plan, words};
+use crate::graph::body::{Body, DefinitionId, StatementId, StatementKind};
+use crate::graph::definitions::FunctionInfo;
+use crate::graph::value::{Op, Symbol, ValueId};
+use crate::syntax::{Edit, Ranged, TextRange, TextSize, TokenKind};
+
+/// The statements and helpers that only the match used.
+pub(super) struct Removal {
+    pub(super) statements: Vec<StatementId>,
+    /// Private methods and functions of the file without a caller, by their text.
+    helpers: Vec<TextRange>,
+}
+
+impl Removal {
+    /// Find what is dead once the root is replaced by `text`.
+    pub(super) fn find(plan: &Plan<'_>, text: &str, names: &[(Symbol, ValueId)]) -> Self {
+        let body = plan.body;
+        let words: FxHashSet<&str> = words(text).collect();
+        let kept: FxHashSet<(Symbol, ValueId)> = names.iter().copied().filter(|&(n, _)| words.contains(plan.analysis.graph.name(n))).collect();
+        let mut removal = Self { statements: Vec::new(), helpers: Vec::new() };
+        if body.function.is_none() {
+            // What a module or class binds can be read from outside.
+            return removal;
+        }
+        loop {
+            let dead = (0..body.statements.len() as StatementId).find(|&s| !removal.statements.contains(&s) && removal.is_dead(plan, s, &kept));
+            let Some(dead) = dead else { break };
+            removal.statements.push(dead);
+        }
+        removal.keep_branches_whole(plan, &kept);
+        removal.helpers = unused_helpers(plan, &removal);
+        removal
+    }
+
+    pub(super) fn covers(&self, body: &Body, range: TextRange) -> bool {
+        self.statements.iter().any(|&s| body.statements[s as usize].range.contains_range(range))
+    }
+
+    pub(super) fn ranges<'b>(&'b self, body: &'b Body) -> impl Iterator<Item = TextRange> + 'b {
+        self.statements.iter().map(|&s| body.statements[s as usize].range)
+    }
+
+    /// Whether nothing that remains reads what statement `s` binds, and it does nothing else.
+    fn is_dead(&self, plan: &Plan<'_>, s: StatementId, kept: &FxHashSet<(Symbol, ValueId)>) -> bool {
+        let body = plan.body;
+        let statement = body.statements[s as usize];
+        match statement.kind {
+            StatementKind::Assignment | StatementKind::Function => {}
+            StatementKind::If => return self.is_empty_if(plan, s),
+            StatementKind::Pass | StatementKind::Other => return false,
+        }
+        if s == plan.root.statement || !stands_alone(plan, statement.range) {
+            return false;
+        }
+        let made: Vec<DefinitionId> =
+            (0..body.definitions.len() as DefinitionId).filter(|&d| body.definitions[d as usize].statement == Some(s)).collect();
+        let mut mentioned = false;
+        for &d in &made {
+            let definition = &body.definitions[d as usize];
+            if definition.escapes || !self.only_dead_uses(plan, d, kept, &mut mentioned, 0) {
+                return false;
+            }
+        }
+        !made.is_empty() && mentioned && is_pure(plan, statement.range)
+    }
+
+    /// Whether every use of definition `d`, also through joins, is in removed text, and the new text does not read the same. Notes whether there is any.
+    fn only_dead_uses(&self, plan: &Plan<'_>, d: DefinitionId, kept: &FxHashSet<(Symbol, ValueId)>, mentioned: &mut bool, depth: u32) -> bool {
+        if depth > 4 {
+            return false;
+        }
+        let definition = &plan.body.definitions[d as usize];
+        for &used in &definition.uses {
+            let read_again = plan.body.value_of(definition.name, used.start()).is_some_and(|v| kept.contains(&(definition.name, v)));
+            if read_again || !plan.root.range.contains_range(used) && !self.covers(plan.body, used) {
+                return false;
+            }
+            *mentioned = true;
+        }
+        let fed = plan.body.definitions.iter().enumerate().filter(|(_, j)| j.feeds.contains(&d));
+        fed.into_iter().all(|(j, _)| j as DefinitionId == d || self.only_dead_uses(plan, j as DefinitionId, kept, mentioned, depth + 1))
+    }
+
+    /// Whether all statements inside the `if` are removed and its tests do nothing.
+    fn is_empty_if(&self, plan: &Plan<'_>, s: StatementId) -> bool {
+        let statements = &plan.body.statements;
+        let range = statements[s as usize].range;
+        let mut any = false;
+        for (n, inner) in statements.iter().enumerate() {
+            if n as StatementId == s || !range.contains_range(inner.range) {
+                continue;
+            }
+            if inner.kind == StatementKind::Pass {
+                continue;
+            }
+            any = true;
+            if !self.statements.contains(&(n as StatementId)) {
+                return false;
+            }
+        }
+        any && stands_alone(plan, range) && is_pure(plan, range)
+    }
+
+    /// A block must keep a statement: where all of one would go but not the `if` around it, they stay.
+    fn keep_branches_whole(&mut self, plan: &Plan<'_>, kept: &FxHashSet<(Symbol, ValueId)>) {
+        loop {
+            let statements = &plan.body.statements;
+            let emptied = self.statements.iter().position(|&s| {
+                let block = statements[s as usize].block;
+                let owner = plan.body.blocks[block as usize].owner;
+                let all = statements.iter().enumerate().filter(|(_, t)| t.block == block).all(|(n, _)| self.statements.contains(&(n as StatementId)));
+                all && owner.is_none_or(|o| !self.statements.contains(&o))
+            });
+            let Some(at) = emptied else { return };
+            self.statements.remove(at);
+            // What stays keeps what it reads.
+            while let Some(needed) = self.statements.iter().position(|&s| !self.is_dead(plan, s, kept)) {
+                self.statements.remove(needed);
+            }
+        }
+    }
+
+    /// The edits that remove. Comments of a removed statement stay where it was; those of the root go above its statement.
+    pub(super) fn edits(&self, plan: &Plan<'_>, mut comments: Vec<TextRange>) -> Vec<Edit> {
+        let source = plan.analysis.source;
+        let outermost = |r: &TextRange, all: &[TextRange]| !all.iter().any(|o| o != r && o.contains_range(*r));
+        let own_lines = |comments: &[TextRange], at: TextSize| -> String {
+            let indentation = source.indentation(at);
+            comments.iter().map(|&c| format!("{indentation}{}{}", source.slice(c), source.newline())).collect()
+        };
+        let all: Vec<TextRange> = self.ranges(plan.body).collect();
+        let mut lines: Vec<TextRange> = Vec::new();
+        let mut edits = Vec::new();
+        for range in all.iter().filter(|r| outermost(r, &all)) {
+            let line = TextRange::new(source.line_start(range.start()), source.full_line_end(range.end()));
+            match source.comments_in(line) {
+                [] => lines.push(line),
+                kept => edits.push(Edit::replace(line, own_lines(kept, range.start()))),
+            }
+        }
+        lines.extend(&self.helpers);
+        lines.sort_by_key(|r| r.start());
+        edits.extend(lines.iter().map(|&l| Edit::delete(with_blank_line(plan, l, &lines))));
+        comments.sort_by_key(|c| c.start());
+        if !comments.is_empty() {
+            let start = plan.body.statements[plan.root.statement as usize].range.start();
+            edits.push(Edit::insert(source.line_start(start), own_lines(&comments, start)));
+        }
+        edits
+    }
+}
+
+/// Two blank lines where one was on either side read as a gap: take the one after the removed lines along.
+fn with_blank_line(plan: &Plan<'_>, line: TextRange, all: &[TextRange]) -> TextRange {
+    let source = plan.analysis.source;
+    let blank = |at: TextSize| source.slice(TextRange::new(source.line_start(at), source.full_line_end(at))).trim().is_empty();
+    if line.start() == TextSize::new(0) || line.end().to_usize() >= source.text().len() || all.iter().any(|l| l.start() == line.end()) {
+        return line;
+    }
+    let mut first = line.start();
+    // Lines removed just above count as gone.
+    while let Some(above) = all.iter().find(|l| l.end() == first) {
+        first = above.start();
+    }
+    let before_is_blank = first > TextSize::new(0) && blank(first - TextSize::new(1));
+    if before_is_blank && blank(line.end()) { TextRange::new(line.start(), source.full_line_end(line.end())) } else { line }
+}
+
+/// Whether the statement has its lines to itself.
+fn stands_alone(plan: &Plan<'_>, range: TextRange) -> bool {
+    let source = plan.analysis.source;
+    let before = source.slice(TextRange::new(source.line_start(range.start()), range.start()));
+    let after = source.slice(TextRange::new(range.end(), source.full_line_end(range.end()))).trim();
+    before.trim().is_empty() && (after.is_empty() || after.starts_with('#'))
+}
+
+/// Whether nothing in `range` calls what may have effects or waits for a value.
+fn is_pure(plan: &Plan<'_>, range: TextRange) -> bool {
+    let graph = &plan.analysis.graph;
+    let from = plan.body.occurrences.iter().filter(|o| range.contains_range(o.range));
+    from.into_iter().all(|o| !matches!(graph.op(o.value), Op::Call(..) | Op::Mlx("item" | "tolist") | Op::Opaque(..) | Op::Comprehension(_)))
+}
+
+/// Private helpers that are mentioned in what goes and nowhere else: their whole lines, decorators and the blank lines above included.
+fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
+    let source = plan.analysis.source;
+    let private = |r: TextRange| words(source.slice(r)).any(|w| w.starts_with('_'));
+    if !private(plan.root.range) && !removal.ranges(plan.body).any(private) {
+        return Vec::new();
+    }
+    let gone = |r: TextRange| plan.root.range.contains_range(r) || removal.covers(plan.body, r);
+    let mut lines = Vec::new();
+    for info in &plan.analysis.definitions.functions {
+        let name = info.ast.name.as_str();
+        let private = name.starts_with('_') && !name.ends_with("__");
+        let reachable = info.class.is_some() && info.class == plan.body.class || info.class.is_none() && info.parent.is_none();
+        if !private || !reachable || info.ast.range.contains_range(plan.root.range) || !info.ast.decorator_list.is_empty() {
+            continue;
+        }
+        let mut mentions = source.tokens().iter().filter(|t| t.kind() == TokenKind::Name && source.slice(t.range()) == name).map(Ranged::range);
+        let elsewhere = mentions.clone().any(|m| m != info.ast.name.range() && !gone(m) && !means_another(plan, info, m));
+        let text_mentions = source.tokens().iter().any(|t| t.kind() == TokenKind::String && words(source.slice(t.range())).any(|w| w == name));
+        if elsewhere
+            || text_mentions
+            || !mentions.any(gone)
+            || !source.comments_in(helper_lines(plan, info.ast.range)).is_empty()
+            || !stands_alone(plan, info.ast.range)
+        {
+            continue;
+        }
+        let siblings = match info.class {
+            Some(class) => plan.analysis.definitions.classes[class].ast.body.len(),
+            None => source.module().body.len(),
+        };
+        if siblings > 1 {
+            lines.push(helper_lines(plan, info.ast.range));
+        }
+    }
+    lines
+}
+
+/// Whether `mention` stands in another class that defines a method of that name itself.
+fn means_another(plan: &Plan<'_>, method: &FunctionInfo<'_>, mention: TextRange) -> bool {
+    let definitions = &plan.analysis.definitions;
+    let Some(class) = method.class else { return false };
+    let name = definitions.classes[class].ast.name.as_str();
+    definitions.classes.iter().enumerate().any(|(n, other)| {
+        let defines = plan.analysis.graph.known_symbol(&method.ast.name).is_some_and(|m| other.methods.contains_key(&m));
+        let related = other.ast.bases().iter().any(|b| plan.analysis.source.slice(b.range()).contains(name));
+        n != class && defines && !related && other.ast.range.contains_range(mention)
+    })
+}
+
+/// The lines of a definition with the blank lines above it, which set it apart from what stands before.
+fn helper_lines(plan: &Plan<'_>, range: TextRange) -> TextRange {
+    let source = plan.analysis.source;
+    let mut start = source.line_start(range.start());
+    while start > TextSize::new(0) {
+        let above = source.line_start(start - TextSize::new(1));
+        if !source.slice(TextRange::new(above, start)).trim().is_empty() {
+            break;
+        }
+        start = above;
+    }
+    TextRange::new(start, source.full_line_end(range.end()))
+}
