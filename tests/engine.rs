@@ -101,6 +101,38 @@ fn one_bad_edit_does_not_hold_up_the_others() {
     assert!(fixed.text.ends_with(bad));
 }
 
+#[test]
+fn findings_share_the_import_that_they_need() {
+    let head = "\"\"\"Norms.\"\"\"\nfrom __future__ import annotations\n\nimport math\n\n";
+    let named = "from mlx.core import array, mean, rsqrt\n\n\n";
+    let norm = |name: &str, root: &str| format!("def {name}(x: array):\n    return {root}\n\n\n");
+    let before = norm("f", "x * rsqrt(mean(x * x, axis=-1, keepdims=True) + 1e-5)") + &norm("g", "x * rsqrt(mean(x * x, axis=-1, keepdims=True))");
+    let after = norm("f", "mx.fast.rms_norm(x, None, 1e-5)") + &norm("g", "mx.fast.rms_norm(x, None, 0)");
+    let before = before.replace("True))", "True) + 0)");
+    let fixed = assert_keeps_promises("bare names", &format!("{head}{named}{before}"));
+    assert_eq!(fixed.text, format!("{head}import mlx.core as mx\n{named}{after}"));
+    assert!(fixed.findings.iter().all(|f| f.finding.edits[0].content == "import mlx.core as mx\n"));
+}
+
+#[test]
+fn an_import_takes_no_name_that_means_something_else() {
+    let norm = "    return x * rsqrt(mean(x * x, axis=-1, keepdims=True) + 1e-5)\n";
+    for (head, import) in [
+        ("from mlx.core import mean, rsqrt\n\n\ndef f(x, mx=1):\n", Some("import mlx.core as mlx_core\n")),
+        ("def f(x):\n    from mlx.core import mean, rsqrt\n\n", Some("import mlx.core as mx\n")),
+        ("try:\n    from mlx.core import mean, rsqrt\nexcept ImportError:\n    raise\n\n\ndef f(x):\n", None),
+        ("from mlx.core import mean, rsqrt\nfrom elsewhere import *\n\n\ndef f(x):\n", None),
+        ("import os; from mlx.core import mean, rsqrt\n\n\ndef f(x):\n", None),
+    ] {
+        let text = format!("{head}{norm}");
+        let result = fixed(&text, &[]).text;
+        match import {
+            Some(import) => assert!(result.contains(import) && result.contains(".fast.rms_norm(x, None, 1e-5)"), "{result}"),
+            None => assert_eq!(result, text),
+        }
+    }
+}
+
 /// Fix `text` and hold the result against everything that is promised of it.
 fn assert_keeps_promises(name: &str, text: &str) -> Fixed {
     let result = fixed(text, &[]);
