@@ -1,5 +1,6 @@
 //! The ordered list of transforms: the one place that knows their order. `transforms/*.py` are embedded here.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use crate::finding::TransformId;
@@ -70,13 +71,16 @@ pub const CATALOG: &[Entry] = &[
 pub struct UserRule {
     /// The rule.
     pub rule: Rule,
+    /// Its file.
+    pub file: PathBuf,
     /// The text of its file.
     pub text: String,
 }
 
 impl UserRule {
-    /// Read the rule in `text`, from a file called `stem`.py; the name is its id.
-    pub fn read(stem: &str, text: String) -> Result<Self, RuleError> {
+    /// Read the rule in `text`, which is the content of `file`; the name of the file is the rule's id.
+    pub fn read(file: PathBuf, text: String) -> Result<Self, RuleError> {
+        let stem = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
         let mistake = |message: String| RuleError { location: Location { row: 1, column: 1 }, message };
         let id = stem.replace('_', "-");
         let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -87,7 +91,7 @@ impl UserRule {
             return Err(mistake(format!("{id:?} is taken by mlxfix itself; the file's name is the rule's id, so give it another")));
         }
         let rule = load::load(&TransformId::from(&*id), &text)?;
-        Ok(Self { rule, text })
+        Ok(Self { rule, file, text })
     }
 
     /// The id users select by.

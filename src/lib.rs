@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod catalog;
 pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod finding;
 pub mod graph;

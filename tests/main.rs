@@ -3,6 +3,7 @@
 mod catalog;
 mod cli;
 mod compose;
+mod config;
 mod engine;
 mod examples;
 mod files;

@@ -22,8 +22,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("catalog", &["rule", "passes", "advice", "finding", "syntax"]),
     ("engine", &["engine", "catalog", "rule", "passes", "finding", "graph", "syntax"]),
     ("report", &["report", "engine", "finding", "syntax"]),
-    ("batch", &["batch", "report", "engine", "finding", "syntax"]),
-    ("cli", &["cli", "batch", "report", "engine", "catalog", "finding", "syntax"]),
+    ("config", &["syntax"]),
+    ("batch", &["batch", "config", "report", "engine", "finding", "syntax"]),
+    ("cli", &["cli", "batch", "config", "report", "engine", "catalog", "finding", "syntax"]),
     ("main", &[]),
     ("lib", &["engine", "syntax"]),
 ];

@@ -178,9 +178,12 @@ fn a_mistake_is_told_at_its_place() {
 #[test]
 fn the_name_of_a_rule_is_its_own() {
     let dir = folder(RULE);
-    for (name, told) in
-        [("addmm.py", "\"addmm\" is taken"), ("all.py", "\"all\" is taken"), ("Log.py", "no lower-case word"), ("sub/log_add_exp.py", "another rule")]
-    {
+    for (name, told) in [
+        ("addmm.py", "\"addmm\" is taken"),
+        ("all.py", "\"all\" is taken"),
+        ("Log.py", "no lower-case word"),
+        ("sub/log_add_exp.py", "is called \"log-add-exp\" already"),
+    ] {
         put(dir.path(), name, RULE.as_bytes());
         let ran = mlxfix(dir.path(), &["list", "--rule", "log_add_exp.py", "--rule", name]);
         assert!(ran.code == 2 && ran.err.starts_with(&format!("error: {name}:1:1: ")) && ran.err.contains(told), "{}", ran.err);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use crate::report::{Problem, ProblemKind};
 
+use super::configuration::Configurations;
 use super::place::Places;
 use super::read::{Content, Reader};
 
@@ -45,12 +47,14 @@ const EXCLUDED: &[&str] = &[
 ];
 
 /// Which files below a folder belong to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Scope {
     /// Patterns of `.gitignore` form for what is left out, counted from the current directory.
     pub exclude: Vec<String>,
     /// Whether `.gitignore`, `.ignore` and git's own excludes count.
     pub respect_gitignore: bool,
+    /// What projects themselves leave out.
+    pub configurations: Arc<Configurations>,
 }
 
 /// The files to analyse and the trouble met on the way.
@@ -102,7 +106,8 @@ enum Said {
 fn walk(folders: &[PathBuf], scope: &Scope, jobs: usize, places: &Places, found: &mut Found) -> Result<()> {
     let mut builder = WalkBuilder::from_iter(folders);
     builder.standard_filters(scope.respect_gitignore).hidden(false).threads(jobs).overrides(overrides(scope, places)?);
-    builder.filter_entry(|entry| entry.depth() == 0 || !excluded(entry));
+    let configurations = Arc::clone(&scope.configurations);
+    builder.filter_entry(move |entry| entry.depth() == 0 || !excluded(entry, &configurations));
     let (said, heard) = channel();
     builder.build_parallel().run(|| {
         let said = said.clone();
@@ -138,14 +143,29 @@ fn overrides(scope: &Scope, places: &Places) -> Result<Override> {
     Ok(builder.build()?)
 }
 
-fn excluded(entry: &DirEntry) -> bool {
-    entry.file_type().is_some_and(|kind| kind.is_dir()) && entry.file_name().to_str().is_some_and(|name| EXCLUDED.binary_search(&name).is_ok())
+/// Whether the usual list or the configuration that governs the folder of `entry` leaves it out. What is wrong with a configuration is told of the files
+/// that it governs.
+fn excluded(entry: &DirEntry, configurations: &Configurations) -> bool {
+    let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+    if !is_folder && !is_python(entry.path()) {
+        return false;
+    }
+    let configuration = entry.path().parent().and_then(|folder| configurations.of(folder).ok().flatten());
+    let usual = || is_folder && entry.file_name().to_str().is_some_and(|name| EXCLUDED.binary_search(&name).is_ok());
+    match configuration {
+        Some(configuration) => configuration.keeps_usual() && usual() || configuration.excludes(entry.path(), is_folder),
+        None => usual(),
+    }
+}
+
+fn is_python(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "py")
 }
 
 /// Look at one entry of the walk. Symbolic links are not followed there, so no loop can hold the walk; one that leads nowhere is trouble all the same.
 fn visit(entry: DirEntry, reader: &mut Reader, said: &Sender<Said>) {
     let Some(kind) = entry.file_type() else { return };
-    if kind.is_dir() || entry.path().extension().is_none_or(|extension| extension != "py") {
+    if kind.is_dir() || !is_python(entry.path()) {
         return;
     }
     let content = if kind.is_file() {

@@ -2,6 +2,7 @@
 //! text is the engine's matter, how it is told that of `report`.
 
 mod check;
+mod configuration;
 mod discover;
 mod guard;
 mod place;
@@ -10,9 +11,10 @@ mod run;
 mod write;
 
 pub use check::{Checked, check};
+pub use configuration::{Configuration, Configurations, Lookup};
 pub use discover::Scope;
 pub use guard::{catch_panics, on_deep_stack};
 pub use place::{Place, Places};
 pub use read::{SIZE_LIMIT, small_file, speaks_of_mlx, whole};
-pub use run::{Done, Outcome, Plan, run};
+pub use run::{Choose, Done, Outcome, Plan, run};
 pub use write::{output_file, replace};

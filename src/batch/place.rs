@@ -48,6 +48,6 @@ impl Default for Places {
 }
 
 /// The nearest directory above `path` that holds `.git`: a directory, or a file in worktrees and submodules.
-fn repository_of(path: &Path) -> Option<&Path> {
+pub(super) fn repository_of(path: &Path) -> Option<&Path> {
     path.ancestors().skip(1).find(|dir| dir.join(".git").exists())
 }

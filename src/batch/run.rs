@@ -3,36 +3,40 @@
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use rayon::prelude::*;
 
 use crate::engine::Options;
 use crate::report::{FileReport, Problem, ProblemKind};
 
 use super::check::{Checked, check};
+use super::configuration::{Configuration, Configurations};
 use super::discover::{Scope, discover, unreadable};
 use super::guard::{STACK, guarded, on_deep_stack};
 use super::place::{Place, Places};
 use super::read::{Content, Reader, SIZE_LIMIT};
 use super::write::replace;
 
+/// What to look for in files that a configuration governs, or none.
+pub type Choose<'p> = dyn Fn(Option<&Configuration>) -> Result<Options> + 'p;
+
 /// What to run on, and how.
-#[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Plan<'p> {
     /// Files and folders.
     pub paths: Vec<PathBuf>,
     /// Which files below the folders belong to them.
     pub scope: Scope,
     /// What to look for.
-    pub options: Options,
+    pub options: &'p Choose<'p>,
     /// Whether changed files are written.
     pub write: bool,
     /// How many threads work; `None` for as many as the machine has.
     pub jobs: Option<NonZero<usize>>,
 }
 
-impl Plan {
+impl Plan<'_> {
     /// How many threads to start. Only asked where there is more than one file, for the answer takes longer than a small file.
     fn threads(&self) -> usize {
         self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
@@ -60,14 +64,16 @@ pub struct Done<T> {
 }
 
 /// Run `plan`. `digest` is called on the analysing threads, while a file's texts are at hand, and its results are all that is kept of them.
-pub fn run<T: Send>(plan: &Plan, digest: impl Fn(&FileReport<'_>) -> T + Sync) -> Result<Done<T>> {
+pub fn run<T: Send>(plan: &Plan<'_>, digest: impl Fn(&FileReport<'_>) -> T + Sync) -> Result<Done<T>> {
     let places = Places::new();
     let found = discover(&plan.paths, &plan.scope, || plan.threads(), &places)?;
-    let work = |reader: &mut Reader, path: &PathBuf| file(path, reader, plan, &places, &digest);
-    let mut outcomes: Vec<Outcome<T>> = match &found.files[..] {
+    let governed = govern(&found.files, &plan.scope.configurations, plan.options)?;
+    let (places_of, write) = (&places, plan.write);
+    let work = |reader: &mut Reader, governed: &(&PathBuf, Arc<Options>)| file(governed.0, reader, &governed.1, write, places_of, &digest);
+    let mut outcomes: Vec<Outcome<T>> = match &governed[..] {
         [] => Vec::new(),
         // Starting a pool takes longer than analysing a file.
-        [path] => on_deep_stack(|| work(&mut Reader::new(), path)).context("cannot start a thread")?.into_iter().collect(),
+        [one] => on_deep_stack(|| work(&mut Reader::new(), one)).context("cannot start a thread")?.into_iter().collect(),
         files => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads().min(files.len())).stack_size(STACK).build();
             pool.context("cannot start threads")?.install(|| files.par_iter().map_init(Reader::new, work).flatten_iter().collect())
@@ -75,11 +81,40 @@ pub fn run<T: Send>(plan: &Plan, digest: impl Fn(&FileReport<'_>) -> T + Sync) -
     };
     outcomes.extend(found.problems.into_iter().map(|(path, problem)| Outcome { place: places.name(&path), digest: None, problem: Some(problem) }));
     outcomes.sort_by(|a, b| a.place.cmp(&b.place));
-    Ok(Done { analysed: found.files.len(), outcomes })
+    Ok(Done { analysed: governed.len(), outcomes })
+}
+
+/// Each of `files` with what to look for in it. The files of the rules themselves are left out: a rule says what is slow, and is not to be made fast.
+fn govern<'f>(files: &'f [PathBuf], configurations: &Configurations, choose: &Choose<'_>) -> Result<Vec<(&'f PathBuf, Arc<Options>)>> {
+    let mut chosen: Vec<(Option<PathBuf>, Arc<Options>)> = Vec::new();
+    let mut governed = Vec::with_capacity(files.len());
+    for file in files {
+        let configuration = file.parent().map_or(Ok(None), |folder| configurations.of(folder)).map_err(Error::msg)?;
+        let path = configuration.as_ref().map(|c| &c.path);
+        let options = match chosen.iter().find(|(known, _)| known.as_ref() == path) {
+            Some((_, options)) => Arc::clone(options),
+            None => {
+                let options = Arc::new(choose(configuration.as_deref())?);
+                chosen.push((path.cloned(), Arc::clone(&options)));
+                options
+            }
+        };
+        if !options.rules.iter().any(|rule| rule.file == *file) {
+            governed.push((file, options));
+        }
+    }
+    Ok(governed)
 }
 
 /// Read, analyse and, where asked, write one file. `None` where there is nothing to say.
-fn file<T>(path: &Path, reader: &mut Reader, plan: &Plan, places: &Places, digest: impl Fn(&FileReport<'_>) -> T) -> Option<Outcome<T>> {
+fn file<T>(
+    path: &Path,
+    reader: &mut Reader,
+    options: &Options,
+    write: bool,
+    places: &Places,
+    digest: impl Fn(&FileReport<'_>) -> T,
+) -> Option<Outcome<T>> {
     let trouble = |problem| Some(Outcome { place: places.name(path), digest: None, problem: Some(problem) });
     let bytes = match reader.read(path) {
         Ok(Content::Mlx(bytes)) => bytes,
@@ -87,11 +122,11 @@ fn file<T>(path: &Path, reader: &mut Reader, plan: &Plan, places: &Places, diges
         Ok(Content::TooLarge) => return trouble(too_large()),
         Err(e) => return trouble(unreadable(&e)),
     };
-    let mut checked = match check(bytes, &plan.options) {
+    let mut checked = match check(bytes, options) {
         Ok(checked) => checked,
         Err(problem) => return trouble(problem),
     };
-    if plan.write
+    if write
         && checked.bytes != bytes
         && let Err(message) = replace(path, bytes, &checked.bytes)
     {
@@ -100,7 +135,7 @@ fn file<T>(path: &Path, reader: &mut Reader, plan: &Plan, places: &Places, diges
     if checked.fixed.findings.is_empty() && checked.bytes == bytes && checked.problem.is_none() {
         return None;
     }
-    Some(told(places.name(path), bytes, checked, plan.write, digest))
+    Some(told(places.name(path), bytes, checked, write, digest))
 }
 
 /// The outcome of an analysed file.

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::finding::Applicability;
-
 /// Makes MLX code fast: finds slow computations in Python that uses mlx and shows, or writes, the fast form.
 #[derive(Parser, Debug)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = AFTER)]
@@ -34,12 +32,12 @@ pub(super) enum Command {
         /// The transform, as `mlxfix list` names it
         id: String,
         #[command(flatten)]
-        rules: RuleArgs,
+        settings: SettingsArgs,
     },
     /// List the transforms, in the order in which they run
     List {
         #[command(flatten)]
-        rules: RuleArgs,
+        settings: SettingsArgs,
     },
     /// Print the value graph of a file, or of one function of it
     Graph {
@@ -54,16 +52,22 @@ pub(super) enum Command {
         #[arg(long, value_name = "ID", value_delimiter = ',')]
         select: Vec<String>,
         #[command(flatten)]
-        rules: RuleArgs,
+        settings: SettingsArgs,
     },
 }
 
-/// What commands know besides the catalog.
+/// What commands know besides the catalog and the code.
 #[derive(Args, Debug)]
-pub(super) struct RuleArgs {
+pub(super) struct SettingsArgs {
     /// Add the rule in this Python file, which is read and not executed (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(super) rule: Vec<PathBuf>,
+    /// Take the configuration from this file [default: the closest mlxfix.toml or pyproject.toml above each file]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Read no configuration
+    #[arg(long, conflicts_with = "config")]
+    pub(super) isolated: bool,
 }
 
 #[derive(Args, Debug)]
@@ -77,23 +81,32 @@ pub(super) struct CheckArgs {
     /// Also apply edits that keep a half-precision model in half precision
     #[arg(long)]
     pub(super) narrow: bool,
+    /// Do not, whatever the configuration says
+    #[arg(long, overrides_with = "narrow")]
+    pub(super) no_narrow: bool,
     /// Apply all edits, those that rest on an assumption too
     #[arg(long = "unsafe", visible_alias = "unsafe-fixes")]
     pub(super) unsafe_: bool,
+    /// Do not, whatever the configuration says
+    #[arg(long, visible_alias = "no-unsafe-fixes", overrides_with = "unsafe_")]
+    pub(super) no_unsafe: bool,
     /// Run only these transforms (comma-separated, repeatable)
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) select: Vec<String>,
+    /// Run these too, besides those that the configuration selects (comma-separated, repeatable)
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) extend_select: Vec<String>,
     /// Leave these transforms out (comma-separated, repeatable)
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
     #[command(flatten)]
-    pub(super) rules: RuleArgs,
+    pub(super) settings: SettingsArgs,
     /// How many threads work [default: one for each core]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZero<usize>>,
-    /// How findings are shown
-    #[arg(long, value_name = "FORMAT", default_value = "diff")]
-    pub(super) output_format: OutputFormat,
+    /// How findings are shown [default: diff]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) output_format: Option<OutputFormat>,
     /// Write what would go to standard output into this file
     #[arg(short, long, value_name = "FILE")]
     pub(super) output_file: Option<PathBuf>,
@@ -118,17 +131,6 @@ pub(super) struct CheckArgs {
     /// Say more about the run itself
     #[arg(short, long)]
     pub(super) verbose: bool,
-}
-
-impl CheckArgs {
-    /// The least trusted edit that may be applied: the same with and without `--write`, so that what was shown is what is written.
-    pub(super) fn admit(&self) -> Applicability {
-        match (self.unsafe_, self.narrow) {
-            (true, _) => Applicability::Unsafe,
-            (false, true) => Applicability::Narrowing,
-            (false, false) => Applicability::Safe,
-        }
-    }
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

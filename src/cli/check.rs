@@ -5,12 +5,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::batch::{self, Place, Plan, Scope};
+use crate::batch::{self, Configuration, Place, Plan, Scope};
 use crate::report::{self, FileReport, Problem, Summary};
 
 use super::args::{CheckArgs, OutputFormat};
-use super::select::Transforms;
-use super::{CLEAN, FAILURE, FINDINGS, complain, print, stdin};
+use super::{CLEAN, FAILURE, FINDINGS, complain, print, settings, stdin};
 
 /// What is kept of an analysed file.
 pub(super) struct Digest {
@@ -36,6 +35,7 @@ impl Digest {
 /// What a run has to say so far.
 pub(super) struct Run<'a> {
     args: &'a CheckArgs,
+    format: OutputFormat,
     out: Vec<u8>,
     complaints: String,
     summary: Summary,
@@ -47,19 +47,26 @@ pub(super) struct Run<'a> {
 
 /// Run the check that `args` ask for; the result is the exit code.
 pub(super) fn run(args: &CheckArgs) -> Result<u8> {
-    let options = Transforms::with_rules(&args.rules.rule)?.options(&args.select, &args.ignore, args.admit())?;
+    let configurations = args.settings.configurations();
+    let here = settings::governing(&configurations, None)?;
     let from_stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
-    let mut run = Run::new(args, from_stdin && args.write);
+    let mut run = Run::new(args, args.format(here.as_deref())?, from_stdin && args.write);
     if from_stdin {
         if args.paths.len() > 1 {
             bail!("standard input (`-`) cannot be mixed with files");
         }
-        stdin::run(&mut run, args.stdin_filename.as_deref(), &options, args.write)?;
+        let name = args.stdin_filename.as_deref();
+        let options = args.options(settings::governing(&configurations, name)?.as_deref())?;
+        stdin::run(&mut run, name, &options, args.write)?;
     } else {
-        let scope = Scope { exclude: args.exclude.clone(), respect_gitignore: !args.no_respect_gitignore };
-        let plan = Plan { paths: args.paths.clone(), scope, options, write: args.write, jobs: args.jobs };
+        // What is wrong with the arguments is told even where there is no file to apply them to.
+        args.options(here.as_deref())?;
+        let scope = Scope { exclude: args.exclude.clone(), respect_gitignore: args.respects_gitignore(here.as_deref()), configurations };
+        let options = |configuration: Option<&Configuration>| args.options(configuration);
+        let plan = Plan { paths: args.paths.clone(), scope, options: &options, write: args.write, jobs: args.jobs };
+        let format = run.format();
         let start = Instant::now();
-        let done = batch::run(&plan, |file| Digest::of(file, args.output_format))?;
+        let done = batch::run(&plan, |file| Digest::of(file, format))?;
         if args.verbose {
             complain(&format!("Files that speak of MLX: {}. Time: {:.3} s.\n", done.analysed, start.elapsed().as_secs_f64()));
         }
@@ -71,13 +78,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8> {
 }
 
 impl<'a> Run<'a> {
-    fn new(args: &'a CheckArgs, plain: bool) -> Self {
-        Self { args, out: Vec::new(), complaints: String::new(), summary: Summary::default(), plain, failed: false, unfit: false }
+    fn new(args: &'a CheckArgs, format: OutputFormat, plain: bool) -> Self {
+        Self { args, format, out: Vec::new(), complaints: String::new(), summary: Summary::default(), plain, failed: false, unfit: false }
     }
 
     /// How findings are told.
     pub(super) fn format(&self) -> OutputFormat {
-        self.args.output_format
+        self.format
     }
 
     /// Take up what came of one file. Files must come in order.
@@ -101,7 +108,7 @@ impl<'a> Run<'a> {
     fn finish(self) -> Result<u8> {
         let code = self.code();
         let args = self.args;
-        let out = if args.output_format == OutputFormat::Json && !self.plain { report::array(&self.out) } else { self.out };
+        let out = if self.format == OutputFormat::Json && !self.plain { report::array(&self.out) } else { self.out };
         match &args.output_file {
             Some(path) => {
                 let written = batch::output_file(path).and_then(|mut file| file.write_all(&out));

@@ -2,13 +2,12 @@
 
 use anyhow::Result;
 
-use super::args::RuleArgs;
-use super::select::Transforms;
+use super::args::SettingsArgs;
 use super::{CLEAN, print};
 
 /// Say what the transform `id` does, why, and show its worked example.
-pub(super) fn explain(id: &str, rules: &RuleArgs) -> Result<u8> {
-    let transforms = Transforms::with_rules(&rules.rule)?;
+pub(super) fn explain(id: &str, settings: &SettingsArgs) -> Result<u8> {
+    let transforms = settings.transforms_here()?;
     let (id, text) = transforms.named(id)?;
     let (title, rationale) = docstring(text);
     let mut out = format!("{id}: {title}\n");
@@ -24,8 +23,8 @@ pub(super) fn explain(id: &str, rules: &RuleArgs) -> Result<u8> {
 }
 
 /// Name every transform, in the order in which they run.
-pub(super) fn list(rules: &RuleArgs) -> Result<u8> {
-    let transforms = Transforms::with_rules(&rules.rule)?;
+pub(super) fn list(settings: &SettingsArgs) -> Result<u8> {
+    let transforms = settings.transforms_here()?;
     let width = transforms.all().map(|(id, _)| id.len()).max().unwrap_or(0);
     let lines = transforms.all().map(|(id, text)| format!("{id:width$}  {}\n", docstring(text).0));
     print(lines.collect::<String>().as_bytes())?;

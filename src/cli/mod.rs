@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod graph;
 mod select;
+mod settings;
 mod stdin;
 mod why;
 
@@ -31,10 +32,10 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         None => check::run(&cli.check),
         Some(Command::Check(check)) => check::run(&check),
-        Some(Command::Explain { id, rules }) => explain::explain(&id, &rules),
-        Some(Command::List { rules }) => explain::list(&rules),
+        Some(Command::Explain { id, settings }) => explain::explain(&id, &settings),
+        Some(Command::List { settings }) => explain::list(&settings),
         Some(Command::Graph { place }) => graph::graph(&place),
-        Some(Command::Why { place, select, rules }) => why::why(&place, &select, &rules),
+        Some(Command::Why { place, select, settings }) => why::why(&place, &select, &settings),
     };
     let code = result.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}\n"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::batch;
+use crate::batch::{self, Places};
 use crate::catalog::{CATALOG, UserRule};
 use crate::engine::Options;
 use crate::finding::{Applicability, TransformId};
@@ -17,16 +17,29 @@ pub(super) struct Transforms {
     rules: Vec<Arc<UserRule>>,
 }
 
+/// What selects a transform.
+pub(super) struct Selector {
+    /// The id, or `all`.
+    pub(super) text: String,
+    /// Where it stands, if not on the command line.
+    pub(super) place: Option<String>,
+}
+
 impl Transforms {
     /// Those of the catalog, and the rules in `files`.
-    pub(super) fn with_rules(files: &[PathBuf]) -> Result<Self> {
+    pub(super) fn with_rules<'f>(files: impl Iterator<Item = &'f PathBuf>) -> Result<Self> {
         let mut rules: Vec<Arc<UserRule>> = Vec::new();
         for file in files {
             let rule = batch::on_deep_stack(|| read_rule(file)).context("cannot start a thread")??;
-            if rules.iter().any(|r| r.id() == rule.id()) {
-                bail!("{}:1:1: another rule is called {:?} already", file.display(), rule.id());
+            match rules.iter().find(|r| r.id() == rule.id()) {
+                None => rules.push(Arc::new(rule)),
+                // Named twice, by the configuration and by hand.
+                Some(known) if known.file == rule.file => {}
+                Some(known) => {
+                    let (file, other) = (shown(&rule.file), shown(&known.file));
+                    bail!("{file}:1:1: the rule {other} is called {:?} already", rule.id());
+                }
             }
-            rules.push(Arc::new(rule));
         }
         Ok(Self { rules })
     }
@@ -47,9 +60,9 @@ impl Transforms {
         }
     }
 
-    /// The engine's options for what users select.
-    pub(super) fn options(&self, select: &[String], ignore: &[String], admit: Applicability) -> Result<Options> {
-        let select = if select.is_empty() { None } else { self.ids(select)? };
+    /// The engine's options for what users select; `None` for all.
+    pub(super) fn options(&self, select: Option<&[Selector]>, ignore: &[Selector], admit: Applicability) -> Result<Options> {
+        let select = select.map(|select| self.ids(select)).transpose()?.flatten();
         // To ignore all is to select none.
         let (select, ignore) = match self.ids(ignore)? {
             Some(ignore) => (select, ignore),
@@ -58,15 +71,31 @@ impl Transforms {
         Ok(Options { select, ignore, admit, rules: self.rules.clone() })
     }
 
+    /// The engine's options for what a command line selects, all where it selects nothing.
+    pub(super) fn selected(&self, select: &[String], admit: Applicability) -> Result<Options> {
+        let selectors: Vec<Selector> = select.iter().map(|text| Selector { text: text.clone(), place: None }).collect();
+        self.options((!selectors.is_empty()).then_some(&selectors), &[], admit)
+    }
+
+    /// Complain of the first of `selectors` that names nothing.
+    pub(super) fn check(&self, selectors: &[Selector]) -> Result<()> {
+        self.ids(selectors).map(drop)
+    }
+
     /// The ids that `selectors` name; `None` if one of them is `all`.
-    fn ids(&self, selectors: &[String]) -> Result<Option<Vec<TransformId>>> {
+    fn ids(&self, selectors: &[Selector]) -> Result<Option<Vec<TransformId>>> {
         let mut ids = Vec::new();
         let mut all = false;
-        for selector in selectors.iter().map(|selector| selector.trim()) {
-            if selector.eq_ignore_ascii_case("all") {
+        for selector in selectors {
+            let text = selector.text.trim();
+            if text.eq_ignore_ascii_case("all") {
                 all = true;
-            } else {
-                ids.push(TransformId::from(self.named(selector)?.0));
+                continue;
+            }
+            match (self.named(text), &selector.place) {
+                (Ok((id, _)), _) => ids.push(TransformId::from(id)),
+                (Err(error), Some(place)) => bail!("{place}: {error}"),
+                (Err(error), None) => return Err(error),
             }
         }
         Ok((!all).then_some(ids))
@@ -75,11 +104,16 @@ impl Transforms {
 
 /// The rule in a file, which is parsed and never executed. An error begins with its place.
 fn read_rule(file: &Path) -> Result<UserRule> {
-    let shown = file.display();
-    let bytes = batch::small_file(file).with_context(|| format!("{shown}: cannot read this rule"))?;
+    let full = file.canonicalize().with_context(|| format!("{}: cannot read this rule", file.display()))?;
+    let shown = shown(&full);
+    let bytes = batch::small_file(&full).with_context(|| format!("{shown}: cannot read this rule"))?;
     let (text, _) = decode(&bytes).map_err(|e| anyhow!("{shown}:{e}"))?;
-    let stem = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
-    UserRule::read(stem, text.into_owned()).map_err(|e| anyhow!("{shown}:{e}"))
+    UserRule::read(full, text.into_owned()).map_err(|e| anyhow!("{shown}:{e}"))
+}
+
+/// How messages call the file with the full name `path`.
+fn shown(path: &Path) -> String {
+    Places::new().name(path).near.display().to_string()
 }
 
 /// The name closest to `text`, if any is close enough to be meant.

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::RuleArgs;
-use super::select::Transforms;
+use super::args::SettingsArgs;
 use super::{CLEAN, print};
 use crate::batch;
 use crate::engine::refusals;
@@ -14,7 +13,7 @@ use crate::finding::Applicability;
 use crate::syntax::{Lines, decode};
 
 /// Print the refusals in `place`, a file or `FILE:LINE`.
-pub(super) fn why(place: &str, selected: &[String], rules: &RuleArgs) -> Result<u8> {
+pub(super) fn why(place: &str, selected: &[String], settings: &SettingsArgs) -> Result<u8> {
     let (path, line) = match place.rsplit_once(':') {
         Some((path, line)) if !Path::new(place).exists() => {
             (path, Some(line.parse::<usize>().with_context(|| format!("`{line}` is no line number"))?))
@@ -23,7 +22,7 @@ pub(super) fn why(place: &str, selected: &[String], rules: &RuleArgs) -> Result<
     };
     let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
     let (text, _) = decode(&bytes).map_err(|e| anyhow::anyhow!("{path}:{e}"))?;
-    let options = Transforms::with_rules(&rules.rule)?.options(selected, &[], Applicability::Unsafe)?;
+    let options = settings.transforms_for(Path::new(path))?.selected(selected, Applicability::Unsafe)?;
     let found = match refusals(&text, &options) {
         Ok(found) => found,
         Err(error) => bail!("{path}:{error}"),

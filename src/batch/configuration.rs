@@ -1,0 +1,177 @@
+//! Finds the configuration of each file: the closest one above it, without merging it with others, unless it names one that it extends.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::config::{self, Config, Word};
+
+use super::place::{Places, repository_of};
+use super::read::small_file;
+
+/// The files of a folder that may be a configuration, the one that counts most first.
+const NAMES: [&str; 3] = [".mlxfix.toml", "mlxfix.toml", "pyproject.toml"];
+
+/// Where configuration comes from.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// For each file, from the closest folder above it that has one.
+    Closest,
+    /// From this file, for all.
+    Only(PathBuf),
+    /// From nowhere.
+    Isolated,
+}
+
+/// A configuration file that was read.
+#[derive(Debug)]
+pub struct Configuration {
+    /// Its full name.
+    pub path: PathBuf,
+    /// What it says.
+    pub config: Config,
+    /// The files of the rules that it names.
+    pub rules: Vec<PathBuf>,
+    excluded: Vec<Gitignore>,
+}
+
+impl Configuration {
+    /// Whether the usual folders are left out besides what this configuration leaves out.
+    pub(super) fn keeps_usual(&self) -> bool {
+        self.config.exclude.is_none()
+    }
+
+    /// Whether the file or folder at `path` is left out.
+    pub(super) fn excludes(&self, path: &Path, is_folder: bool) -> bool {
+        self.excluded.iter().any(|patterns| path.starts_with(patterns.path()) && patterns.matched(path, is_folder).is_ignore())
+    }
+}
+
+/// What governs a folder, or why that cannot be told; the message begins with its place.
+type Found = Result<Option<Arc<Configuration>>, String>;
+
+/// The configurations met so far.
+pub struct Configurations {
+    lookup: Lookup,
+    places: Places,
+    known: Mutex<HashMap<PathBuf, Found>>,
+}
+
+impl Configurations {
+    /// None met so far.
+    pub fn new(lookup: Lookup) -> Self {
+        Self { lookup, places: Places::new(), known: Mutex::default() }
+    }
+
+    /// What governs the current directory, and with it the run as a whole.
+    pub fn of_here(&self) -> Found {
+        self.of(self.places.here())
+    }
+
+    /// What governs the files of the folder with the full name `folder`.
+    pub fn of(&self, folder: &Path) -> Found {
+        let folder = match &self.lookup {
+            Lookup::Isolated => return Ok(None),
+            Lookup::Only(path) => path,
+            Lookup::Closest => folder,
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(folder) {
+            return found.clone();
+        }
+        if matches!(self.lookup, Lookup::Only(_)) {
+            let found = self.only(folder);
+            known.insert(folder.to_path_buf(), found.clone());
+            return found;
+        }
+        let mut passed = Vec::new();
+        let mut found = Ok(None);
+        for above in folder.ancestors() {
+            if let Some(before) = known.get(above) {
+                found = before.clone();
+                break;
+            }
+            passed.push(above);
+            found = self.inside(above);
+            if !matches!(found, Ok(None)) {
+                break;
+            }
+        }
+        known.extend(passed.into_iter().map(|folder| (folder.to_path_buf(), found.clone())));
+        found
+    }
+
+    /// The configuration that the user names.
+    fn only(&self, path: &Path) -> Found {
+        let full = path.canonicalize().map_err(|e| format!("{}: cannot read this configuration: {e}", path.display()))?;
+        match self.read(&full, &mut Vec::new())? {
+            Some(config) => self.finish(full, config).map(Some),
+            None => Err(format!("{}: has no table [tool.mlxfix]", path.display())),
+        }
+    }
+
+    /// The configuration in a folder itself.
+    fn inside(&self, folder: &Path) -> Found {
+        for name in NAMES {
+            let path = folder.join(name);
+            if let Some(config) = self.read(&path, &mut Vec::new())? {
+                return self.finish(path, config).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the file `path` says, with what it extends; `None` if it is not there or has nothing for us.
+    fn read(&self, path: &Path, extending: &mut Vec<PathBuf>) -> Result<Option<Config>, String> {
+        let shown = self.places.name(path).near.display().to_string();
+        let bytes = match small_file(path) {
+            Ok(bytes) => bytes,
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) => return Err(format!("{shown}: cannot read this configuration: {e}")),
+        };
+        let text = String::from_utf8(bytes).map_err(|e| format!("{shown}: not UTF-8: {e}"))?;
+        let Some(mut config) = config::read(&text, path, &shown)? else { return Ok(None) };
+        let Some(word) = config.extend.take() else { return Ok(Some(config)) };
+        extending.push(path.to_path_buf());
+        let base = word.folder.join(&word.text);
+        let base = base.canonicalize().map_err(|e| format!("{}: cannot read {}: {e}", word.place, word.text))?;
+        if extending.contains(&base) {
+            return Err(format!("{}: {} extends itself", word.place, word.text));
+        }
+        match self.read(&base, extending)? {
+            Some(base) => Ok(Some(config.over(base))),
+            None => Err(format!("{}: {} has no table [tool.mlxfix]", word.place, word.text)),
+        }
+    }
+
+    fn finish(&self, path: PathBuf, config: Config) -> Result<Arc<Configuration>, String> {
+        let rules = config.rules.iter().map(|word| rule_file(&path, word)).collect::<Result<_, _>>()?;
+        let patterns = config.exclude.iter().flatten().chain(&config.extend_exclude);
+        let excluded = patterns.map(pattern).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Configuration { path, config, rules, excluded }))
+    }
+}
+
+/// The file of a rule that a configuration names. It must belong to the project: what comes with a project names nothing outside it.
+fn rule_file(path: &Path, word: &Word) -> Result<PathBuf, String> {
+    let refuse = |why: &str| format!("{}: {}: {why}", word.place, word.text);
+    let root = repository_of(path).or(path.parent()).unwrap_or(path);
+    let root = root.canonicalize().map_err(|e| refuse(&e.to_string()))?;
+    let file = word.folder.join(&word.text).canonicalize().map_err(|e| refuse(&e.to_string()))?;
+    if !file.starts_with(root) {
+        return Err(refuse("a rule that a configuration names must lie inside its project"));
+    }
+    Ok(file)
+}
+
+fn pattern(word: &Word) -> Result<Gitignore, String> {
+    let mut builder = GitignoreBuilder::new(&word.folder);
+    if word.text.trim().is_empty() || word.text.starts_with(['!', '#']) {
+        return Err(format!("{}: this pattern names nothing to leave out", word.place));
+    }
+    let built = builder.add_line(None, &word.text).and_then(|builder| builder.build());
+    built.map_err(|e| format!("{}: this pattern is not valid: {e}", word.place))
+}

@@ -1,0 +1,180 @@
+//! Configuration files: which one governs a file, what they may say, and that what is wrong in one is told at its place.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::cli::{NORM, Ran, mlxfix, put};
+use super::user_rules::RULE;
+
+/// Something for `addmm` to find, which assumes that what is added broadcasts.
+const SUM: &str = "import mlx.core as mx\n\n\ndef f(a: mx.array, b: mx.array, c: mx.array):\n    return a @ b + c\n";
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let dir = TempDir::new().expect("a directory");
+    files.iter().for_each(|(name, text)| put(dir.path(), name, text.as_bytes()));
+    dir
+}
+
+/// The findings of a run in `dir`, each as its file and its transform.
+fn found(dir: &Path, args: &[&str]) -> Vec<String> {
+    let ran = mlxfix(dir, &[args, &["--output-format", "json-lines"]].concat());
+    assert!(ran.code < 2, "{}", ran.err);
+    let record = |line: &str| {
+        let record: serde_json::Value = serde_json::from_str(line).expect("an object");
+        let applied = if record["applied"] == true { "" } else { " (not applied)" };
+        format!("{}: {}{applied}", record["file"].as_str().unwrap_or_default(), record["rule"].as_str().unwrap_or_default())
+    };
+    ran.out.lines().map(record).collect()
+}
+
+/// A run that fails before anything is analysed.
+fn refused(dir: &Path, args: &[&str]) -> Ran {
+    let ran = mlxfix(dir, args);
+    assert_eq!((ran.code, &*ran.out), (2, ""), "{args:?}: {}", ran.err);
+    ran
+}
+
+#[test]
+fn the_closest_configuration_governs_a_file() {
+    let dir = folder(&[
+        ("pyproject.toml", "[project]\nname = 'x'\n\n[tool.mlxfix]\nselect = ['rms-norm']\n"),
+        ("x.py", SUM),
+        ("n.py", NORM),
+        ("sub/mlxfix.toml", "select = ['addmm']\nunsafe = true\n"),
+        ("sub/x.py", SUM),
+        ("sub/n.py", NORM),
+        ("sub/deep/pyproject.toml", "[project]\nname = 'y'\n"),
+        ("sub/deep/x.py", SUM),
+        ("both/mlxfix.toml", "ignore = ['all']\n"),
+        ("both/.mlxfix.toml", "select = ['all']\n"),
+        ("both/x.py", SUM),
+    ]);
+    let expected = ["both/x.py: addmm (not applied)", "n.py: rms-norm", "sub/deep/x.py: addmm", "sub/x.py: addmm"];
+    assert_eq!(found(dir.path(), &[]), expected);
+    assert_eq!(found(&dir.path().join("sub"), &["x.py"]), ["x.py: addmm"], "named files are governed too");
+    let without = found(dir.path(), &["--isolated", "sub"]);
+    assert_eq!(without, ["sub/deep/x.py: addmm (not applied)", "sub/n.py: rms-norm", "sub/x.py: addmm (not applied)"]);
+    assert_eq!(found(dir.path(), &["--config", "pyproject.toml", "sub"]), ["sub/n.py: rms-norm"]);
+}
+
+#[test]
+fn arguments_have_the_last_word() {
+    let dir = folder(&[("mlxfix.toml", "select = ['rms-norm']\nignore = ['addmm']\nunsafe = true\n"), ("x.py", SUM), ("n.py", NORM)]);
+    assert_eq!(found(dir.path(), &[]), ["n.py: rms-norm"]);
+    assert_eq!(found(dir.path(), &["--select", "addmm"]), ["x.py: addmm"]);
+    assert_eq!(found(dir.path(), &["--select", "addmm", "--no-unsafe"]), ["x.py: addmm (not applied)"]);
+    assert_eq!(found(dir.path(), &["--extend-select", "addmm"]), ["n.py: rms-norm"], "what is ignored is not selected");
+    assert_eq!(found(dir.path(), &["--ignore", "rms-norm"]), [""; 0]);
+}
+
+#[test]
+fn a_configuration_extends_another() {
+    let dir = folder(&[
+        ("base.toml", "select = ['rms-norm']\nunsafe = true\nextend-exclude = ['old*']\n"),
+        ("sub/mlxfix.toml", "extend = '../base.toml'\nextend-select = ['addmm']\nextend-exclude = ['/skip']\n"),
+        ("sub/x.py", SUM),
+        ("sub/old_x.py", SUM),
+        ("sub/skip/x.py", SUM),
+        ("sub/deep/skip/x.py", SUM),
+    ]);
+    assert_eq!(found(dir.path(), &[]), ["sub/deep/skip/x.py: addmm", "sub/x.py: addmm"]);
+    put(dir.path(), "base.toml", b"extend = 'sub/mlxfix.toml'\n");
+    assert!(refused(dir.path(), &[]).err.contains("base.toml:1:10: sub/mlxfix.toml extends itself"));
+}
+
+#[test]
+fn what_a_project_leaves_out_counts_from_its_file() {
+    let dir = folder(&[
+        ("sub/mlxfix.toml", "unsafe = true\nexclude = ['gen/', 'x_*.py']\n"),
+        ("sub/gen/x.py", SUM),
+        ("sub/a/gen/x.py", SUM),
+        ("sub/x_1.py", SUM),
+        ("sub/dist/x.py", SUM),
+        ("gen/x.py", SUM),
+        ("dist/x.py", SUM),
+    ]);
+    assert_eq!(found(dir.path(), &[]), ["gen/x.py: addmm (not applied)", "sub/dist/x.py: addmm"], "`exclude` replaces the usual folders");
+    assert_eq!(found(dir.path(), &["sub/gen/x.py"]), ["sub/gen/x.py: addmm"], "a named file is always taken");
+}
+
+#[test]
+fn the_current_directory_governs_the_run_as_a_whole() {
+    let dir = folder(&[
+        ("mlxfix.toml", "output-format = 'json'\nrespect-gitignore = false\n"),
+        (".gitignore", "made.py\n"),
+        (".git/HEAD", "ref: refs/heads/main\n"),
+        ("made.py", NORM),
+    ]);
+    let ran = mlxfix(dir.path(), &[]);
+    assert!(ran.out.starts_with("[\n  {") && ran.out.contains("\"file\":\"made.py\""), "{}", ran.out);
+    assert_eq!(mlxfix(dir.path(), &["--output-format", "diff", "--no-respect-gitignore"]).out, mlxfix(dir.path(), &["--isolated", "made.py"]).out);
+    assert_eq!(mlxfix(dir.path(), &["--isolated"]).out, "");
+}
+
+#[test]
+fn rules_of_a_project_are_read_where_it_says() {
+    let dir = folder(&[
+        (".git/HEAD", "ref: refs/heads/main\n"),
+        ("conf/mlxfix.toml", "rules = ['../rules/log_add_exp.py']\nselect = ['log-add-exp']\n"),
+        ("rules/log_add_exp.py", RULE),
+        ("conf/x.py", "import mlx.core as mx\n\n\ndef f(a: mx.array, b: mx.array):\n    return mx.log(mx.exp(a) + mx.exp(b))\n"),
+    ]);
+    assert_eq!(found(dir.path(), &["conf"]), ["conf/x.py: log-add-exp"]);
+    let here = dir.path().join("conf");
+    assert!(mlxfix(&here, &["list"]).out.contains("\nlog-add-exp  "));
+    assert!(mlxfix(&here, &["why", "x.py", "--select", "log-add-exp"]).code == 0);
+    assert_eq!(found(&here, &["--rule", "../rules/log_add_exp.py"]), ["conf/x.py: log-add-exp"], "one rule may be named twice");
+    put(&here, "mlxfix.toml", b"rules = ['../rules/log_add_exp.py']\n");
+    assert_eq!(found(dir.path(), &["--rule", "rules/log_add_exp.py"]), ["conf/x.py: log-add-exp"], "a rule does not rewrite itself");
+
+    fs::remove_dir_all(dir.path().join(".git")).expect("removed");
+    let outside = refused(dir.path(), &["conf"]);
+    assert!(
+        outside.err.contains("conf/mlxfix.toml:1:10: ../rules/log_add_exp.py: a rule that a configuration names must lie inside its project"),
+        "{}",
+        outside.err
+    );
+    put(dir.path(), "rules/log_add_exp.py", RULE.replace("def after(", "def behind(").as_bytes());
+    assert!(
+        refused(dir.path(), &["conf", "--isolated", "--rule", "rules/log_add_exp.py"])
+            .err
+            .contains("rules/log_add_exp.py:12:1: a rule needs a function `after`")
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_at_its_place() {
+    for (text, told) in [
+        ("selct = []\n", "mlxfix.toml:1:1: unknown field `selct`, expected one of `extend`, `select`"),
+        ("select = [1]\n", "mlxfix.toml:1:11: invalid type: integer `1`, expected a string"),
+        ("select = ['addmm',\n  'rms-nrm']\n", "mlxfix.toml:2:3: there is no transform \"rms-nrm\"; did you mean \"rms-norm\"?"),
+        ("ignore = ['x-y-z']\n", "mlxfix.toml:1:11: there is no transform \"x-y-z\"; `mlxfix list` names them all"),
+        ("extend-select = ['é', 'no']\n", "mlxfix.toml:1:18: there is no transform \"é\""),
+        ("[select\n", "mlxfix.toml:1:8: "),
+        ("output-format = 'xml'\n", "mlxfix.toml:1:17: there is no output format \"xml\"; there are diff, json, json-lines"),
+        ("required-version = '>=99'\n", "mlxfix.toml:1:20: this project wants mlxfix >=99, and this is "),
+        ("required-version = 'new'\n", "mlxfix.toml:1:20: a version is written as"),
+        ("exclude = ['a{']\n", "mlxfix.toml:1:12: this pattern is not valid: "),
+        ("exclude = ['!a']\n", "mlxfix.toml:1:12: this pattern names nothing to leave out"),
+        ("rules = ['no.py']\n", "mlxfix.toml:1:10: no.py: "),
+        ("extend = 'no.toml'\n", "mlxfix.toml:1:10: cannot read no.toml: "),
+        ("unsafe = 1\n", "mlxfix.toml:1:10: invalid type: integer `1`, expected a boolean"),
+    ] {
+        let dir = folder(&[("mlxfix.toml", text), ("x.py", SUM)]);
+        let ran = refused(dir.path(), &[]);
+        assert!(ran.err.starts_with(&format!("error: {told}")), "{text}: {}", ran.err);
+        let ran = refused(dir.path(), &["x.py"]);
+        assert!(ran.err.starts_with(&format!("error: {told}")), "{text}: {}", ran.err);
+    }
+    let dir = folder(&[("pyproject.toml", "[tool.mlxfix]\nselect = []\nunknown = 1\n"), ("x.py", SUM)]);
+    assert!(refused(dir.path(), &[]).err.starts_with("error: pyproject.toml:3:1: unknown field `unknown`"));
+    for (args, told) in [
+        (&["--config", "no.toml"][..], "no.toml: cannot read this configuration"),
+        (&["--config", "x.py"], "x.py:1:"),
+        (&["--isolated", "--config", "x"], "cannot be used with"),
+    ] {
+        assert!(refused(dir.path(), args).err.contains(told), "{args:?}");
+    }
+}
