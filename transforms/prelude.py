@@ -4,6 +4,7 @@ mlxfix knows these names when it reads a rule. They also run, so that every rule
 """
 
 import mlx.core as mx
+import mlx.nn as nn
 
 
 def any_of(*alternatives):
@@ -59,3 +60,13 @@ def spans(w, x):
 def is_matrix(x, i):
     """Whether `x` has two axes, one element of each row of which `i` picks."""
     return x.ndim == 2
+
+
+def accumulates_in_float32(norm):
+    """Whether the module takes mean and variance in float32 whatever it is given. A group norm does so only in PyTorch's order."""
+    return isinstance(norm, (nn.LayerNorm, nn.RMSNorm, nn.InstanceNorm)) or isinstance(norm, nn.GroupNorm) and norm.pytorch_compatible
+
+
+def has_no_parameters(norm):
+    """Whether the module has neither weight nor bias."""
+    return not norm.parameters()

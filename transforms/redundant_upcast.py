@@ -1,20 +1,21 @@
 """Drop a cast to float32 around an operation that accumulates in float32 anyway.
 
-`mx.fast.rms_norm` and `mx.fast.layer_norm` without parameters compute in float32 inside whatever they are given: casting up before
-and back down after adds two kernels and a float32 copy of the array, and gives the same bits.
+The fast norms, and the norms of `mlx.nn` that are made of them, compute in float32 inside whatever they are given: casting up before
+and back down after adds two kernels and a float32 copy of the array. Without parameters the bits are the same without the casts.
 
-With a weight or bias the result is multiplied once more before it is rounded, so that dropping the casts would add a rounding: 1 to 2
-ulp, about twice the error. Such a norm keeps its casts. On the CPU backend the fast operations are compositions, and in float16 the
-casts are cheaper than what they save.
+A weight or bias is multiplied after the norm is rounded, so that without the cast a half-precision one adds a rounding: 1 to 2 ulp. A
+module keeps the cast down, for its parameters may be float32. `nn.GroupNorm` computes in half precision unless it is
+`pytorch_compatible`, and then needs the cast. On the CPU backend the casts are cheaper in float16 than what they save.
 """
 
 import mlx.core as mx
-from prelude import is_floating
+import mlx.nn as nn
+from prelude import accumulates_in_float32, has_no_parameters, is_floating, promotes_into
 
 group = "precision"
 guide = "Type promotion and precision: avoid upcasting around fast operations"
 gain = "1.8 to 2.6 times faster, with 0.20 to 0.33 of the memory (NVIDIA H200); slower in float16 on the CPU backend (0.45 to 0.55 times the speed)"
-numerics = {"before_rms": "exact", "before_layer": "exact"}
+numerics = {"before_rms": "exact", "before_layer": "exact", "before_bare": "exact", "before_module": "less precise"}
 
 
 def before_rms(x: mx.array, eps: float):
@@ -33,11 +34,38 @@ def after_layer(x, eps):
     return mx.fast.layer_norm(x, None, None, eps)
 
 
+def before_bare(norm: nn.LayerNorm | nn.GroupNorm | nn.InstanceNorm, x: mx.array):
+    return norm(x.astype(mx.float32)).astype(x.dtype)
+
+
+def after_bare(norm: nn.LayerNorm | nn.GroupNorm | nn.InstanceNorm, x):
+    return norm(x)
+
+
+def guard_bare(norm, x):
+    return accumulates_in_float32(norm) and has_no_parameters(norm) and is_floating(x.dtype)
+
+
+def before_module(norm: nn.LayerNorm | nn.RMSNorm | nn.GroupNorm | nn.InstanceNorm, x: mx.array, dtype):
+    return norm(x.astype(mx.float32)).astype(dtype)
+
+
+def after_module(norm: nn.LayerNorm | nn.RMSNorm | nn.GroupNorm | nn.InstanceNorm, x, dtype):
+    return norm(x).astype(dtype)
+
+
+def guard_module(norm, x, dtype):
+    return accumulates_in_float32(norm) and is_floating(x.dtype) and promotes_into(dtype, x.dtype)
+
+
 def guard(x):
     return is_floating(x.dtype)
 
 
 def inputs(dtype):
-    for shape in [(64,), (5, 64), (2, 3, 128)]:
+    for shape in [(3, 64), (5, 8, 64), (2, 3, 4, 64)]:
         x = mx.random.normal(shape, key=mx.random.key(1)).astype(dtype)
-        yield {"x": x + 0.5, "eps": 1e-5}
+        norms = [nn.LayerNorm(64, affine=False), nn.RMSNorm(64), nn.GroupNorm(8, 64, pytorch_compatible=True), nn.GroupNorm(8, 64)]
+        for norm in norms[: 4 if len(shape) > 2 else 2]:
+            norm.set_dtype(dtype)
+            yield {"x": x + 0.5, "eps": 1e-5, "norm": norm, "dtype": dtype}

@@ -11,6 +11,7 @@ ARGUMENTS = {
     "step_by_step": lambda mx, dtype: (logits(mx, dtype, 3, 50),),
     "all_axes": lambda mx, dtype: (logits(mx, dtype, 3, 50),),
     "over_classes_and_heads": lambda mx, dtype: (logits(mx, dtype, 3, 4, 50),),
+    "neural_network_softmax": lambda mx, dtype: (logits(mx, dtype, 3, 50),),
     "with_temperature": lambda mx, dtype: (logits(mx, dtype, 3, 50), 0.7),
 }
 EXACT = set(ARGUMENTS)

@@ -1,6 +1,7 @@
 """Softmax computed in float32 and cast back. Each is one call with `precise=True`."""
 
 import mlx.core as mx
+import mlx.nn as nn
 from mlx import core
 
 
@@ -41,3 +42,8 @@ def with_temperature(logits: mx.array, temperature: float):
     """The division happens before the cast and stays where it is."""
     scaled = logits / temperature
     return mx.softmax(scaled.astype(mx.float32), axis=-1).astype(scaled.dtype)
+
+
+def neural_network_softmax(scores: mx.array):
+    """`nn.softmax` is over the last axis unless it is told otherwise."""
+    return nn.softmax(scores.astype(mx.float32)).astype(scores.dtype)

@@ -15,13 +15,8 @@ def divided_in_float32(logits: mx.array, temperature: float):
     return mx.softmax(logits.astype(mx.float32) / temperature, axis=-1).astype(logits.dtype)
 
 
-def neural_network_softmax(x: mx.array):
-    """`nn.softmax` has no parameter `precise`."""
-    return nn.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)
-
-
 def log_softmax(x: mx.array):
-    """Nor has `nn.log_softmax`."""
+    """`nn.log_softmax` has no parameter `precise`."""
     return nn.log_softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)
 
 

@@ -41,3 +41,45 @@ def one_dtype(x: mx.array):
     """Both dtypes are spelled out, through another name of the module."""
     h = x.astype(core.bfloat16)
     return core.fast.layer_norm(h.astype(core.float32), None, None, 1e-6).astype(core.bfloat16)
+
+
+class LayerNorm(nn.LayerNorm):
+    """A subclass for the casts alone; its weight and bias may be float32, so that the cast back stays."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return super().__call__(x.astype(mx.float32)).astype(x.dtype)
+
+
+class ResnetBlock(nn.Module):
+    """The norms of a diffusion U-Net, cast back to the dtype of what came in."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, dims, pytorch_compatible=True)
+        self.norm2 = nn.RMSNorm(dims)
+        self.proj = nn.Linear(dims, dims)
+
+    def __call__(self, x):
+        dtype = x.dtype
+        y = self.norm1(x.astype(mx.float32)).astype(dtype)
+        y = self.proj(nn.silu(y))
+        y = self.norm2(y.astype(mx.float32)).astype(dtype)
+        return x + y
+
+
+class Modulated(nn.Module):
+    """A norm without parameters, as adaptive ones have it: nothing is left of the casts."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(dims, affine=False)
+        self.over_pixels = nn.InstanceNorm(dims)
+
+    def __call__(self, x: mx.array, scale: mx.array, shift: mx.array):
+        pixels = self.over_pixels(x.astype(mx.float32)).astype(x.dtype)
+        return self.norm(x.astype(mx.float32)).astype(x.dtype) * (1 + scale) + shift, pixels
+
+
+def any_norm(norm: nn.LayerNorm | nn.RMSNorm, x: mx.array):
+    """The module is an argument, and its annotation says what it is."""
+    return norm(x.astype(mx.float32)).astype(x.dtype)

@@ -54,21 +54,55 @@ def softmax(scores: mx.array):
 
 
 class GroupNorm(nn.Module):
-    """The norm of a diffusion U-Net is a layer with parameters, and no fast operation."""
+    """Unless it follows PyTorch's order, a group norm takes its mean in half precision, which overflows."""
 
     def __init__(self, dims: int):
         super().__init__()
-        self.norm = nn.GroupNorm(32, dims, pytorch_compatible=True)
+        self.norm = nn.GroupNorm(32, dims)
 
     def __call__(self, x: mx.array):
         return self.norm(x.astype(mx.float32)).astype(x.dtype)
 
 
-class LayerNorm(nn.LayerNorm):
-    """The method of the superclass may be any function, and here has parameters."""
+class RoPE(nn.RoPE):
+    """The method of the superclass rotates in the dtype that it is given."""
 
-    def __call__(self, x: mx.array) -> mx.array:
-        return super().__call__(x.astype(mx.float32)).astype(x.dtype)
+    def __call__(self, x: mx.array, offset: int = 0) -> mx.array:
+        return super().__call__(x.astype(mx.float32), offset).astype(x.dtype)
+
+
+class KeepsFloat32(nn.Module):
+    """The result of the layer is wanted in float32."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(dims)
+
+    def __call__(self, x: mx.array):
+        return self.norm(x.astype(mx.float32))
+
+
+class CastsItself(nn.Module):
+    """A layer of the file may be anything, whatever it is called."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.norm = StableNorm(dims)
+
+    def __call__(self, x: mx.array):
+        return self.norm(x.astype(mx.float32)).astype(x.dtype)
+
+
+class NormedTwice(nn.Module):
+    """The norm in float32 is used as well, so that it would be computed twice."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(dims, affine=False)
+
+    def __call__(self, x: mx.array):
+        y = self.norm(x.astype(mx.float32))
+        return y.astype(x.dtype), y
 
 
 def rms_norm(x: mx.array, norm):

@@ -4,42 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::body::{Body, Effect};
 use super::definitions::{ClassIndex, Definitions};
+use super::modules::{is_pure, module_class, name_of};
 use super::value::{Graph, Op, Symbol, ValueId};
-
-/// Modules of `mlx.nn` whose call depends on its arguments and parameters alone. Dropout draws random numbers and batch norm updates its statistics.
-const PURE_MODULES: [&str; 31] = [
-    "Linear",
-    "Bilinear",
-    "Identity",
-    "Embedding",
-    "QuantizedLinear",
-    "QuantizedEmbedding",
-    "LayerNorm",
-    "RMSNorm",
-    "GroupNorm",
-    "InstanceNorm",
-    "RoPE",
-    "ALiBi",
-    "SinusoidalPositionalEncoding",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-    "GELU",
-    "SiLU",
-    "ReLU",
-    "Tanh",
-    "Sigmoid",
-    "Softmax",
-    "AvgPool1d",
-    "AvgPool2d",
-    "MaxPool1d",
-    "MaxPool2d",
-    "GLU",
-    "Upsample",
-];
 
 /// Facts about the attributes of `self`, by class.
 #[derive(Default)]
@@ -47,11 +13,20 @@ pub struct ClassFacts {
     receivers: FxHashMap<ValueId, ClassIndex>,
     attributes: FxHashMap<(ClassIndex, Symbol), Vec<ValueId>>,
     pure_modules: FxHashMap<(ClassIndex, Symbol), bool>,
+    bases: FxHashMap<ClassIndex, String>,
 }
 
 impl ClassFacts {
-    /// Note the first parameter of every method.
+    /// Note the first parameter of every method, and which classes extend one of `mlx.nn`.
     pub(super) fn note_receivers(&mut self, definitions: &Definitions<'_>, graph: &mut Graph) {
+        for (index, info) in definitions.classes.iter().enumerate() {
+            if let [base] = info.ast.bases()
+                && let Some(path) = definitions.import_path(base, graph)
+                && let Some(name) = name_of(&path)
+            {
+                self.bases.insert(index, name.to_owned());
+            }
+        }
         for info in &definitions.functions {
             let Some(class) = info.class else { continue };
             let is_static = info
@@ -82,7 +57,7 @@ impl ClassFacts {
                 continue;
             }
             self.attributes.entry((class, name)).or_default().push(value);
-            let pure = module_class(graph, value).is_some_and(|module| PURE_MODULES.contains(&module));
+            let pure = module_class(graph, value).is_some_and(is_pure);
             self.pure_modules.entry((class, name)).and_modify(|p| *p &= pure).or_insert(pure);
         }
     }
@@ -90,6 +65,11 @@ impl ClassFacts {
     /// The class of which `value` is the receiver in some method.
     pub fn receiver(&self, value: ValueId) -> Option<ClassIndex> {
         self.receivers.get(&value).copied()
+    }
+
+    /// The class of `mlx.nn` that is the one base of `class`.
+    pub fn base(&self, class: ClassIndex) -> Option<&str> {
+        self.bases.get(&class).map(String::as_str)
     }
 
     /// Every value that `__init__` may have stored in the attribute; empty where that is not all there is to know.
@@ -101,12 +81,4 @@ impl ClassFacts {
     pub fn is_pure_module(&self, class: ClassIndex, name: Symbol) -> bool {
         self.pure_modules.get(&(class, name)).copied().unwrap_or(false)
     }
-}
-
-/// The name of the `mlx.nn` class that `value` is made by calling.
-pub fn module_class(graph: &Graph, value: ValueId) -> Option<&str> {
-    let (Op::Call(..), operands) = graph.get(value) else { return None };
-    let class = graph.path(*operands.first()?)?.strip_prefix("mlx.nn.")?;
-    // `nn.Linear`, and `mlx.nn.layers.linear.Linear` where someone imports it from there.
-    class.rsplit('.').next()
 }

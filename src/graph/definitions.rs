@@ -111,6 +111,26 @@ impl<'a> Definitions<'a> {
         self.classes.iter().position(|c| c.name == name)
     }
 
+    /// The dotted path that a plain chain of names stands for through the imports of the module.
+    pub fn import_path(&self, expr: &Expr, graph: &Graph) -> Option<String> {
+        match expr {
+            Expr::Name(name) => match self.module.get(&graph.known_symbol(&name.id)?) {
+                Some(&ModuleBinding::Import(path)) => Some(graph.name(path).to_owned()),
+                _ => None,
+            },
+            Expr::Attribute(attribute) => Some(format!("{}.{}", self.import_path(&attribute.value, graph)?, attribute.attr)),
+            _ => None,
+        }
+    }
+
+    /// What the parameter `name` of the function `scope` is annotated with.
+    pub fn annotation(&self, scope: Symbol, name: Symbol, graph: &Graph) -> Option<&'a Expr> {
+        let function = self.functions[self.function_named(scope)?].ast;
+        let wanted = graph.name(name);
+        let parameter = function.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)?;
+        parameter.parameter.annotation.as_deref()
+    }
+
     fn mark_overridden(&mut self) {
         let parents: Vec<(ClassIndex, Vec<Symbol>)> = self
             .classes

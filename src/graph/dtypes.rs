@@ -444,7 +444,10 @@ impl Search<'_> {
     fn apply(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
         let keeps = match self.graph.path(operands[0]).and_then(|p| p.strip_prefix("mlx.nn.")) {
             Some(name) => ACTIVATIONS.contains(&name),
-            None => matches!(self.facts.module_of(operands[0]), Some("RoPE" | "Identity" | "GELU" | "SiLU" | "ReLU" | "Tanh" | "Sigmoid")),
+            None => {
+                matches!(self.facts.module_of(operands[0]), Some("RoPE" | "Identity" | "GELU" | "SiLU" | "ReLU" | "Tanh" | "Sigmoid"))
+                    || self.facts.has_no_parameters(operands[0])
+            }
         };
         match operands.get(1) {
             Some(&argument) if keeps => self.type_of(argument, depth),

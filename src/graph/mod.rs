@@ -7,6 +7,7 @@ pub mod definitions;
 pub mod dtypes;
 pub mod facts;
 mod lower;
+pub mod modules;
 pub mod normalize;
 pub mod print;
 pub mod value;

@@ -290,6 +290,11 @@ impl Graph {
         self.arrayish[value.0 as usize]
     }
 
+    /// Whether `value` is the call of a module: of something that is no builtin and no import, and still has no effects.
+    pub fn calls_module(&self, value: ValueId) -> bool {
+        self.op(value) == Op::Apply && matches!(self.op(self.operands(value)[0]), Op::Attr(..) | Op::Param(..))
+    }
+
     /// Worked out once, from operands for which it is known: expressions that share parts would take exponential time otherwise.
     fn shows_array(&self, op: Op, operands: &[ValueId]) -> bool {
         match op {

@@ -8,7 +8,7 @@ mod cast;
 
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
-use crate::graph::classes::module_class;
+use crate::graph::modules::module_class;
 use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};

@@ -137,7 +137,7 @@ impl Plan<'_> {
         let heavy = |v: ValueId| match graph.op(v) {
             Op::MatMul | Op::Mlx("softmax" | "mean" | "sum") => true,
             Op::Mlx(name) => name.starts_with("fast."),
-            _ => false,
+            _ => graph.calls_module(v),
         };
         for occurrence in &self.body.occurrences {
             // A call that was inlined computes its heavy parts out of sight.

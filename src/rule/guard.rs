@@ -27,6 +27,10 @@ pub enum Condition {
     PromotesInto(String, String),
     /// `is_floating(x.dtype)`: refuted where the dtype is known to be otherwise.
     Floating(String),
+    /// `accumulates_in_float32(norm)`.
+    AccumulatesInFloat32(String),
+    /// `has_no_parameters(norm)`.
+    NoParameters(String),
     /// `is_matrix(x, i)`.
     Matrix(String, String),
     /// `is_integer(i)`.
@@ -137,6 +141,8 @@ impl Condition {
         match (e.func.as_name_expr().map(|n| n.id.as_str()), &names[..]) {
             (Some("is_number"), [name]) => Self::Number(name.clone()),
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
+            (Some("accumulates_in_float32"), [norm]) => Self::AccumulatesInFloat32(norm.clone()),
+            (Some("has_no_parameters"), [norm]) => Self::NoParameters(norm.clone()),
             (Some("is_matrix"), [x, i]) => Self::Matrix(x.clone(), i.clone()),
             (Some("is_integer"), [name]) => Self::Integer(name.clone()),
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
@@ -194,6 +200,12 @@ impl Condition {
                 }
                 _ => Truth::True,
             },
+            Self::AccumulatesInFloat32(name) => {
+                shown(site, name, |facts, v| facts.accumulates_in_float32(v), "is not known to take its statistics in float32 whatever it is given")
+            }
+            Self::NoParameters(name) => {
+                shown(site, name, |facts, v| facts.has_no_parameters(v), "may have a weight or bias, which would be multiplied after one more rounding")
+            }
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
             Self::Matrix(x, i) => matrix(site, x, i),
             Self::Spans(w, x) => spans(site, w, x),
@@ -201,6 +213,14 @@ impl Condition {
             Self::AddsToScores(mask) => adds_to_scores(site, mask),
             Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
         }
+    }
+}
+
+/// What must show: where it does not, the rule does not apply.
+fn shown(site: &Site<'_>, name: &str, shows: impl Fn(&Facts<'_>, ValueId) -> bool, otherwise: &str) -> Truth {
+    match (site.value)(name) {
+        Some(value) if !shows(site.facts, value) => Truth::False(format!("`{}` {otherwise}", (site.spelling)(name))),
+        _ => Truth::True,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::finding::{Numerics, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::Effect;
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::modules::annotated;
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Location, Ranged, Source, TextSize};
@@ -76,6 +77,8 @@ pub struct Wildcard {
     pub value: ValueId,
     /// What its annotation demands.
     pub kind: Kind,
+    /// The modules of `mlx.nn` of which its annotation demands one; empty if it demands none.
+    pub modules: Vec<String>,
 }
 
 /// Why a file is not a rule.
@@ -277,7 +280,8 @@ impl<'a> Loader<'a> {
         let facts = Facts::anywhere(self.analysis);
         let wildcard = |(p, value): (&ast::ParameterWithDefault, Option<ValueId>)| {
             let kind = p.parameter.annotation.as_deref().map_or(Kind::Unknown, |a| facts.annotation(a));
-            Some(Wildcard { name: p.parameter.name.to_string(), value: value?, kind })
+            let modules = p.parameter.annotation.as_deref().map(|a| annotated(a, &self.analysis.definitions, &self.analysis.graph));
+            Some(Wildcard { name: p.parameter.name.to_string(), value: value?, kind, modules: modules.unwrap_or_default() })
         };
         self.parameters(before).into_iter().filter_map(wildcard).collect()
     }

@@ -215,7 +215,9 @@ impl Matcher<'_> {
             return before == bound;
         }
         let wanted = self.variant.wildcards[index].kind;
+        let modules = &self.variant.wildcards[index].modules;
         let possible = match bound {
+            Bound::Value(value) if !modules.is_empty() => self.facts.is_module_of(value, modules),
             Bound::Value(value) => {
                 let kind = self.facts.kind(value);
                 match wanted {

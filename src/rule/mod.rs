@@ -371,6 +371,7 @@ fn is_kernel(graph: &Graph, value: ValueId) -> bool {
             (Op::Tuple, parts) => parts.iter().any(|&p| graph.is_arrayish(p)),
             _ => graph.is_arrayish(operands[1]),
         },
+        (Op::Apply, _) => graph.calls_module(value),
         (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => operands.iter().any(|&v| graph.number(v).is_none()),
         _ => false,
     }

@@ -4,7 +4,7 @@
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::normalize;
-use crate::graph::value::{Op, ValueId};
+use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::{Source, TextRange, TextSize, is_argument, is_tight, on_one_line};
 
 /// Deeper structures are not spelled out.
@@ -89,9 +89,9 @@ impl<'x> Speller<'x> {
         // A named constant keeps its name; `None`, truth values and counts are clearer as they are.
         let held = if matches!(op, Op::Changed(_)) { operands[0] } else { value };
         if !matches!(op, Op::None | Op::Bool(_) | Op::Int(_))
-            && let Some(&name) = self.body.names_of(held, self.at).first()
+            && let Some(name) = self.name_of(held)
         {
-            return Some(graph.name(name).to_owned());
+            return Some(name.to_owned());
         }
         if let Some(constant) = self.constant(op) {
             return Some(constant);
@@ -118,6 +118,14 @@ impl<'x> Speller<'x> {
             return Some(text);
         }
         self.by_structure(value, depth)
+    }
+
+    /// A name that holds `value`: one that the replaced text reads, else the one assigned last.
+    fn name_of(&self, value: ValueId) -> Option<&'x str> {
+        let names = self.body.names_of(value, self.at);
+        let replaced = self.source.slice(self.root);
+        let name = |&n: &Symbol| self.analysis.graph.name(n);
+        names.iter().map(name).find(|n| mentions(replaced, n)).or_else(|| names.first().map(name))
     }
 
     /// `value` written as the operation it is.

@@ -5,9 +5,12 @@ cast to float64. It runs on the CPU, the one MLX device that has float64.
 """
 
 import contextlib
+import copy
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
+from mlx.utils import tree_map
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 SPACING = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-52}
@@ -43,6 +46,10 @@ def map_arrays(function, value, kinds=mx.array):
         return function(value)
     if isinstance(value, (list, tuple)):
         return type(value)(map_arrays(function, item, kinds) for item in value)
+    if isinstance(value, nn.Module):
+        module = copy.copy(value)
+        module.update(tree_map(lambda leaf: map_arrays(function, leaf, kinds), value.parameters()))
+        return module
     if isinstance(value, dict):
         return {key: map_arrays(function, item, kinds) for key, item in value.items()}
     return value

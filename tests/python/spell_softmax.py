@@ -5,7 +5,7 @@ from spell_writer import ATOM, TIMES, Text, at, indented, is_name
 from spelling import Rule, Spelling
 
 TWISTS = [
-    "dtype too late", "down, not up", "scaled in float32", "shifted in place", "logsumexp", "sigmoid", "exponentials", "nn.softmax",
+    "dtype too late", "down, not up", "scaled in float32", "shifted in place", "logsumexp", "sigmoid", "exponentials",
     "nn.log_softmax", "chosen before the cast", "float32 returned", "not cast back", "other dtype",
 ]  # fmt: skip
 PARTS = {
@@ -175,8 +175,11 @@ class Softmax:
         if twist == "exponentials":
             up = w.named(up, "up")
             p = Text(f"{w.mx('exp')}({up.text}) / {w.mx('exp')}({up.text}).sum()", TIMES)
-        elif twist in ("nn.softmax", "nn.log_softmax"):
-            p = Text(f"{w.nn()}.{twist[3:]}({up.text}{w.pick(', axis=-1', '')})")
+        elif twist == "nn.log_softmax":
+            p = Text(f"{w.nn()}.log_softmax({up.text}{w.pick(', axis=-1', '')})")
+        elif twist is None and self.axis in ("axis=-1", "-1") and w.module and w.chance(0.15):
+            w.tag("nn.softmax")
+            p = Text(f"{w.nn()}.softmax({up.text}{w.pick(', axis=-1', ', -1', '')})")
         elif twist == "sigmoid":
             p = w.call("sigmoid", up)
         else:

@@ -2,6 +2,7 @@
 //! annotations, `__init__` and the API table, and backward from operations that only an `mx.array` survives. What is not proved is unknown, never a guess.
 
 mod axes;
+mod modules;
 
 use std::cell::RefCell;
 
@@ -10,7 +11,6 @@ use rustc_hash::FxHashMap;
 use super::Analysis;
 use super::api::{self, ResultKind};
 use super::body::{BlockId, Body, Effect, Proved};
-use super::classes::module_class;
 use super::definitions::{ClassIndex, ModuleBinding};
 use super::value::{Op, Symbol, ValueId};
 use crate::syntax::TextSize;
@@ -349,11 +349,7 @@ impl<'x> Facts<'x> {
     }
 
     fn parameter_annotation(&self, scope: Symbol, name: Symbol) -> Option<&'x Expr> {
-        let definitions = &self.analysis.definitions;
-        let function = definitions.functions[definitions.function_named(scope)?].ast;
-        let wanted = self.analysis.graph.name(name);
-        let parameter = function.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)?;
-        parameter.parameter.annotation.as_deref()
+        self.analysis.definitions.annotation(scope, name, &self.analysis.graph)
     }
 
     /// What an annotation says of the value it annotates.
@@ -382,15 +378,7 @@ impl<'x> Facts<'x> {
 
     /// Whether a plain chain of names stands for `path` through the imports of the module.
     fn denotes(&self, expr: &Expr, path: &str) -> bool {
-        match expr {
-            Expr::Name(name) => self.analysis.graph.known_symbol(&name.id).is_some_and(
-                |n| matches!(self.analysis.definitions.module.get(&n), Some(&ModuleBinding::Import(p)) if self.analysis.graph.name(p) == path),
-            ),
-            Expr::Attribute(attribute) => {
-                path.rsplit_once('.').is_some_and(|(outer, last)| last == attribute.attr.as_str() && self.denotes(&attribute.value, outer))
-            }
-            _ => false,
-        }
+        self.analysis.definitions.import_path(expr, &self.analysis.graph).is_some_and(|p| p == path)
     }
 
     /// The kind of a module-level name that is assigned once.
@@ -457,15 +445,6 @@ impl<'x> Facts<'x> {
                 optional(a, b)
             }
         })
-    }
-
-    /// The `mlx.nn` class of which `value`, an attribute of `self`, is an instance.
-    pub fn module_of(&self, value: ValueId) -> Option<&'x str> {
-        let (Op::Attr(name, _), &[object]) = self.analysis.graph.get(value) else { return None };
-        let class = self.class_of(object, 0)?;
-        let mut modules = self.analysis.classes.attribute(class, name).iter().map(|&v| module_class(&self.analysis.graph, v));
-        let first = modules.next()??;
-        modules.all(|m| m == Some(first)).then_some(first)
     }
 }
 

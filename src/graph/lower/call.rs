@@ -5,6 +5,7 @@ use super::arguments::Arguments;
 use crate::graph::api::{self, Effect as ApiEffect, FunctionId, ResultKind};
 use crate::graph::body::{Effect, Proved};
 use crate::graph::definitions::ClassIndex;
+use crate::graph::modules::{is_pure, of_parameter};
 use crate::graph::value::{Op, Operands, ValueId};
 use crate::syntax::ast::{self, Expr};
 
@@ -87,6 +88,12 @@ impl<'g> Lowerer<'_, 'g> {
         if let Some(class) = self.class_of_receiver(object) {
             return self.call_on_self(class, object, name, call);
         }
+        if name == "__call__" && self.is_super_of_module(object) {
+            let callee = self.attribute(object, name);
+            self.occurrence_of_callee(callee, &call.func);
+            let arguments = self.arguments(call);
+            return (self.apply(callee, &arguments), true);
+        }
         let arguments = self.arguments(call);
         if let Some(method) = api::method(name).filter(|_| self.may_be_array(object))
             && let Some(value) = self.call_array_method(method, object, &arguments)
@@ -137,6 +144,13 @@ impl<'g> Lowerer<'_, 'g> {
         }
     }
 
+    /// Whether `object` is `super()` in a class whose one base is a module of `mlx.nn` that has no effects.
+    fn is_super_of_module(&self, object: ValueId) -> bool {
+        let (Op::Apply, &[callee, receiver]) = self.graph.get(object) else { return false };
+        let is_super = matches!(self.graph.op(callee), Op::Builtin(name) if self.graph.name(name) == "super");
+        is_super && self.classes.receiver(receiver).and_then(|c| self.classes.base(c)).is_some_and(is_pure)
+    }
+
     fn call_on_self(&mut self, class: ClassIndex, object: ValueId, name: &str, call: &'g ast::ExprCall) -> (ValueId, bool) {
         let symbol = self.graph.symbol(name);
         let info = &self.definitions.classes[class];
@@ -169,6 +183,12 @@ impl<'g> Lowerer<'_, 'g> {
                     return (value, false);
                 }
             }
+            Op::Param(scope, name) => {
+                let modules = of_parameter(scope, name, self.definitions, self.graph);
+                if !modules.is_empty() && modules.iter().all(|m| is_pure(m)) {
+                    return (self.apply(callee, arguments), true);
+                }
+            }
             Op::Builtin(name) => {
                 let name = self.graph.name(name).to_owned();
                 if let Some(value) = self.call_builtin(callee, &name, arguments) {
@@ -190,6 +210,9 @@ impl<'g> Lowerer<'_, 'g> {
         if name == "map" && !arguments.spread {
             return self.call_map(arguments);
         }
+        if name == "super" {
+            return self.call_super(callee, arguments);
+        }
         if !is_pure_builtin(name) {
             return None;
         }
@@ -206,6 +229,17 @@ impl<'g> Lowerer<'_, 'g> {
             arguments.keywords.iter().for_each(|&(_, v)| self.escape_parts(v));
         }
         Some(self.apply(callee, arguments))
+    }
+
+    /// `super()` in a method: the superclass' view of the receiver.
+    fn call_super(&mut self, callee: ValueId, arguments: &Arguments) -> Option<ValueId> {
+        let frame = self.frames.last()?;
+        let class = frame.class?;
+        let receiver = self.definitions.functions[self.definitions.function_named(frame.scope)?].ast.parameters.iter_non_variadic_params().next()?;
+        let name = self.graph.known_symbol(&receiver.parameter.name)?;
+        let receiver = frame.get(name)?.value;
+        let plain = arguments.positional.is_empty() && arguments.keywords.is_empty() && self.classes.receiver(receiver) == Some(class);
+        plain.then(|| self.graph.value(Op::Apply, &[callee, receiver]))
     }
 
     /// `map(f, (a, b))` is `(f(a), f(b))` where `f` is a helper of the file.
@@ -230,6 +264,9 @@ impl<'g> Lowerer<'_, 'g> {
             return self.call_mlx(callee, api::function(name)?, arguments);
         }
         if let Some(name) = path.strip_prefix("mlx.nn.") {
+            if name == "softmax" {
+                return self.softmax_of_nn(arguments);
+            }
             // Lower-case names are functions of arrays, `create_additive_causal_mask` a static method; classes make modules.
             let last = name.rsplit('.').next().unwrap_or(name);
             let is_function = last.starts_with(|c: char| c.is_ascii_lowercase()) && !name.starts_with("init.") && last != "value_and_grad";
@@ -246,6 +283,24 @@ impl<'g> Lowerer<'_, 'g> {
             _ if path.starts_with("prelude.") || path.starts_with("math.") => Some(self.apply(callee, arguments)),
             _ => None,
         }
+    }
+
+    /// `nn.softmax(x, axis=-1)` is `mx.softmax` over the last axis, not over all.
+    fn softmax_of_nn(&mut self, arguments: &Arguments) -> Option<ValueId> {
+        let keyword = |name: &str| arguments.keywords.iter().find(|&&(k, _)| self.graph.name(k) == name).map(|&(_, v)| v);
+        let (x, axis) = match arguments.positional[..] {
+            [x] => (x, keyword("axis")),
+            [x, axis] if keyword("axis").is_none() => (x, Some(axis)),
+            [] => (keyword("x")?, keyword("axis")),
+            _ => return None,
+        };
+        if arguments.spread || arguments.positional.len() + arguments.keywords.len() != 1 + usize::from(axis.is_some()) {
+            return None;
+        }
+        let axis = axis.unwrap_or_else(|| self.graph.int(-1));
+        let precise = self.graph.leaf(Op::Bool(false));
+        self.prove(x, Proved::Array);
+        Some(self.graph.value(Op::Mlx("softmax"), &[x, axis, precise]))
     }
 
     fn array_constructor(&mut self, arguments: &Arguments) -> Option<ValueId> {

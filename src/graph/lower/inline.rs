@@ -7,7 +7,7 @@ use super::frame::{Binding, Frame};
 use super::{Lowerer, MAX_INLINED_NODES, MAX_INLINING};
 use crate::graph::Lambdas;
 use crate::graph::body::Effect;
-use crate::graph::definitions::{FunctionIndex, ModuleBinding, locals_of, named_in};
+use crate::graph::definitions::{FunctionIndex, locals_of, named_in};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 
@@ -82,7 +82,7 @@ impl<'g> Lowerer<'_, 'g> {
     }
 
     /// Whether a decorator is `mx.compile` in one of its forms, which changes nothing that a call computes.
-    fn is_compile(&mut self, decorator: &Expr) -> bool {
+    fn is_compile(&self, decorator: &Expr) -> bool {
         match decorator {
             Expr::Call(call) if self.import_path(&call.func).as_deref() == Some("functools.partial") => {
                 call.arguments.args.first().is_some_and(|f| self.import_path(f).as_deref() == Some("mlx.core.compile"))
@@ -92,19 +92,8 @@ impl<'g> Lowerer<'_, 'g> {
         }
     }
 
-    /// The dotted path that a plain chain of names stands for through the imports of the module.
-    fn import_path(&mut self, expr: &Expr) -> Option<String> {
-        match expr {
-            Expr::Name(name) => {
-                let name = self.graph.known_symbol(&name.id)?;
-                match self.definitions.module.get(&name) {
-                    Some(&ModuleBinding::Import(path)) => Some(self.graph.name(path).to_owned()),
-                    _ => None,
-                }
-            }
-            Expr::Attribute(attribute) => Some(format!("{}.{}", self.import_path(&attribute.value)?, attribute.attr)),
-            _ => None,
-        }
+    fn import_path(&self, expr: &Expr) -> Option<String> {
+        self.definitions.import_path(expr, self.graph)
     }
 
     /// Which parameter gets which argument; `None` where they do not fit or the helper takes `*args` or `**kwargs`.

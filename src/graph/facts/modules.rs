@@ -1,0 +1,78 @@
+//! Which module of `mlx.nn` a value that is called is, and what the arguments that made it say of it.
+
+use super::Facts;
+use crate::graph::modules::{argument, module_class, of_parameter};
+use crate::graph::value::{Op, ValueId};
+
+impl<'x> Facts<'x> {
+    /// The `mlx.nn` class of which `value` is an instance: an attribute of `self`, an annotated parameter, or `super().__call__` of a class that extends one.
+    pub fn module_of(&self, value: ValueId) -> Option<&'x str> {
+        let graph = &self.analysis.graph;
+        match graph.get(value) {
+            (Op::Attr(name, _), &[object]) => {
+                if let (Op::Apply, &[callee, receiver]) = graph.get(object)
+                    && self.is_builtin(callee, "super")
+                {
+                    return self.analysis.classes.base(self.analysis.classes.receiver(receiver)?).filter(|_| graph.name(name) == "__call__");
+                }
+                let mut modules = self.makers(value).iter().map(|&v| module_class(graph, v));
+                let first = modules.next()??;
+                modules.all(|m| m == Some(first)).then_some(first)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether `value` is a module of one of `classes`.
+    pub fn is_module_of(&self, value: ValueId, classes: &[String]) -> bool {
+        let graph = &self.analysis.graph;
+        match (self.module_of(value), graph.op(value)) {
+            (Some(class), _) => classes.iter().any(|c| c == class),
+            (None, Op::Param(scope, name)) => {
+                let allowed = of_parameter(scope, name, &self.analysis.definitions, graph);
+                !allowed.is_empty() && allowed.iter().all(|c| classes.contains(c))
+            }
+            _ => false,
+        }
+    }
+
+    /// The calls that may have made the module in an attribute of `self`.
+    fn makers(&self, value: ValueId) -> &'x [ValueId] {
+        match self.analysis.graph.get(value) {
+            (Op::Attr(name, _), &[object]) => self.class_of(object, 0).map_or(&[], |class| self.analysis.classes.attribute(class, name)),
+            _ => &[],
+        }
+    }
+
+    /// Whether every call that may have made the module gives this truth value for an argument.
+    fn made_with(&self, value: ValueId, position: usize, name: &str, wanted: bool) -> bool {
+        let graph = &self.analysis.graph;
+        let makers = self.makers(value);
+        !makers.is_empty() && makers.iter().all(|&m| argument(graph, m, position, name).is_some_and(|v| graph.op(v) == Op::Bool(wanted)))
+    }
+
+    /// Whether the module is a norm that takes mean and variance in float32 whatever it is given. A group norm does so only in PyTorch's order.
+    pub fn accumulates_in_float32(&self, value: ValueId) -> bool {
+        match self.module_of(value) {
+            Some("LayerNorm" | "RMSNorm" | "InstanceNorm") => true,
+            Some("GroupNorm") => self.made_with(value, 4, "pytorch_compatible", true),
+            Some(_) => false,
+            None => self.is_module_of(value, &["LayerNorm", "RMSNorm", "InstanceNorm"].map(str::to_owned)),
+        }
+    }
+
+    /// Whether the module is a norm without weight and bias.
+    pub fn has_no_parameters(&self, value: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        match self.module_of(value) {
+            Some("LayerNorm") => self.made_with(value, 2, "affine", false),
+            Some("GroupNorm") => self.made_with(value, 3, "affine", false),
+            Some("InstanceNorm") => {
+                let unset = |&m: &ValueId| argument(graph, m, 2, "affine").is_none_or(|v| graph.op(v) == Op::Bool(false));
+                let plain = |&m: &ValueId| !graph.operands(m).iter().any(|&v| graph.op(v) == Op::Star);
+                !self.makers(value).is_empty() && self.makers(value).iter().all(|m| unset(m) && plain(m))
+            }
+            _ => false,
+        }
+    }
+}

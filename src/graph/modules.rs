@@ -1,0 +1,89 @@
+//! What is known of the modules of `mlx.nn`: which of them compute from their arguments and parameters alone, and which arguments made one.
+
+use super::definitions::Definitions;
+use super::value::{Graph, Op, Symbol, ValueId};
+use crate::syntax::ast::{self, Expr};
+
+/// Modules of `mlx.nn` whose call depends on its arguments and parameters alone. Dropout draws random numbers and batch norm updates its statistics.
+const PURE_MODULES: [&str; 31] = [
+    "Linear",
+    "Bilinear",
+    "Identity",
+    "Embedding",
+    "QuantizedLinear",
+    "QuantizedEmbedding",
+    "LayerNorm",
+    "RMSNorm",
+    "GroupNorm",
+    "InstanceNorm",
+    "RoPE",
+    "ALiBi",
+    "SinusoidalPositionalEncoding",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "GELU",
+    "SiLU",
+    "ReLU",
+    "Tanh",
+    "Sigmoid",
+    "Softmax",
+    "AvgPool1d",
+    "AvgPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "GLU",
+    "Upsample",
+];
+
+/// Whether calling a module of this class has no effects.
+pub fn is_pure(class: &str) -> bool {
+    PURE_MODULES.contains(&class)
+}
+
+/// The class of `mlx.nn` at `path`: `mlx.nn.Linear`, and `mlx.nn.layers.linear.Linear` where someone imports it from there.
+pub fn name_of(path: &str) -> Option<&str> {
+    path.strip_prefix("mlx.nn.")?.rsplit('.').next()
+}
+
+/// The name of the `mlx.nn` class that `value` is made by calling.
+pub fn module_class(graph: &Graph, value: ValueId) -> Option<&str> {
+    let (Op::Call(..), operands) = graph.get(value) else { return None };
+    name_of(graph.path(*operands.first()?)?)
+}
+
+/// The argument that a constructor was given by position or by name.
+pub fn argument(graph: &Graph, made: ValueId, position: usize, name: &str) -> Option<ValueId> {
+    let arguments = &graph.operands(made)[1..];
+    let keyword = arguments.iter().find_map(|&v| match graph.get(v) {
+        (Op::Keyword(k), &[value]) if graph.name(k) == name => Some(value),
+        _ => None,
+    });
+    keyword.or_else(|| arguments.get(position).copied().filter(|&v| !matches!(graph.op(v), Op::Keyword(_) | Op::Star)))
+}
+
+/// The classes of `mlx.nn` that an annotation allows: one, or several joined by `|`. None where it allows anything else.
+pub fn annotated(annotation: &Expr, definitions: &Definitions<'_>, graph: &Graph) -> Vec<String> {
+    match annotation {
+        Expr::BinOp(e) if e.op == ast::Operator::BitOr => {
+            let (mut left, right) = (annotated(&e.left, definitions, graph), annotated(&e.right, definitions, graph));
+            if left.is_empty() || right.is_empty() {
+                return Vec::new();
+            }
+            left.extend(right);
+            left
+        }
+        _ => match definitions.import_path(annotation, graph) {
+            Some(path) => name_of(&path).map(str::to_owned).into_iter().collect(),
+            None => Vec::new(),
+        },
+    }
+}
+
+/// The classes of `mlx.nn` that the annotation of a parameter allows.
+pub fn of_parameter(scope: Symbol, name: Symbol, definitions: &Definitions<'_>, graph: &Graph) -> Vec<String> {
+    definitions.annotation(scope, name, graph).map(|a| annotated(a, definitions, graph)).unwrap_or_default()
+}
