@@ -203,9 +203,12 @@ impl Condition {
             Self::AccumulatesInFloat32(name) => {
                 shown(site, name, |facts, v| facts.accumulates_in_float32(v), "is not known to take its statistics in float32 whatever it is given")
             }
-            Self::NoParameters(name) => {
-                shown(site, name, |facts, v| facts.has_no_parameters(v), "may have a weight or bias, which would be multiplied after one more rounding")
-            }
+            Self::NoParameters(name) => shown(
+                site,
+                name,
+                |facts, v| facts.has_no_parameters(v),
+                "may have a weight or bias, which would be multiplied after one more rounding",
+            ),
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
             Self::Matrix(x, i) => matrix(site, x, i),
             Self::Spans(w, x) => spans(site, w, x),

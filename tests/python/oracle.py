@@ -77,18 +77,22 @@ def _softmax(x, axis=None, *, precise=False, stream=None):
         return mx.array(e / e.sum(axis=axis, keepdims=True), mx.float64).astype(x.dtype)
 
 
-_real_softmax = mx.softmax
+def _nn_softmax(x, axis=-1):
+    return _softmax(x, axis)
+
+
+_real_softmax, _real_nn_softmax = mx.softmax, nn.softmax
 
 
 @contextlib.contextmanager
 def float64():
     """Within it, `mx.float32` is float64 and softmax is as exact as float64 allows (MLX's own stops at float32)."""
     single = mx.float32
-    mx.float32, mx.softmax = mx.float64, _softmax
+    mx.float32, mx.softmax, nn.softmax = mx.float64, _softmax, _nn_softmax
     try:
         yield
     finally:
-        mx.float32, mx.softmax = single, _real_softmax
+        mx.float32, mx.softmax, nn.softmax = single, _real_softmax, _real_nn_softmax
 
 
 def numbers(array):
