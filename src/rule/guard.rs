@@ -168,21 +168,7 @@ impl Condition {
                 }
                 if unknown.is_empty() { Truth::True } else { Truth::Unknown(unknown) }
             }
-            Self::Any(parts) => {
-                let (mut unknown, mut refuted) = (Vec::new(), None);
-                for part in parts {
-                    match part.evaluate(site) {
-                        Truth::True => return Truth::True,
-                        // The last alternative is the one a reader would call the condition.
-                        Truth::Unknown(what) => unknown = what,
-                        Truth::False(why) => refuted = Some(why),
-                    }
-                }
-                match (unknown.is_empty(), refuted) {
-                    (true, Some(why)) => Truth::False(why),
-                    _ => Truth::Unknown(unknown),
-                }
-            }
+            Self::Any(parts) => any(site, parts),
             Self::IsNone(name) => is_none(site, name),
             Self::Rank(name, order, wanted) => rank(site, name, *order, *wanted),
             Self::SameDtype(a, b) => same_dtype(site, a, b),
@@ -216,6 +202,23 @@ impl Condition {
             Self::AddsToScores(mask) => adds_to_scores(site, mask),
             Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
         }
+    }
+}
+
+/// Any of `parts`.
+fn any(site: &Site<'_>, parts: &[Condition]) -> Truth {
+    let (mut unknown, mut refuted) = (Vec::new(), None);
+    for part in parts {
+        match part.evaluate(site) {
+            Truth::True => return Truth::True,
+            // The last alternative is the one a reader would call the condition.
+            Truth::Unknown(what) => unknown = what,
+            Truth::False(why) => refuted = Some(why),
+        }
+    }
+    match (unknown.is_empty(), refuted) {
+        (true, Some(why)) => Truth::False(why),
+        _ => Truth::Unknown(unknown),
     }
 }
 
