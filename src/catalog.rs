@@ -63,8 +63,10 @@ pub const CATALOG: &[Entry] = &[
     transform!("take-along-axis", "take_along_axis", Kind::Rule),
     transform!("concat-repeat", "concat_repeat", Kind::Rule),
     transform!("deprecated-api", "deprecated_api", Kind::Pass(passes::deprecated_api::find)),
-    // Last: it changes what Python sees, and nothing above creates or removes a loop.
+    // Near the end: it changes what Python sees, and nothing above creates or removes a loop.
     transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
+    // Last: what reads an array is settled by now.
+    transform!("redundant-eval", "redundant_eval", Kind::Pass(passes::redundant_eval::find)),
 ];
 
 /// A rule that a user brings along; it runs after those of the catalog.

@@ -4,6 +4,7 @@
 pub mod astype_before_eval;
 pub mod deprecated_api;
 mod place;
+pub mod redundant_eval;
 pub mod tolist_iteration;
 
 use crate::finding::{Proposal, TransformId};

@@ -19,7 +19,8 @@ pub(super) struct Place<'x> {
     pub(super) analysis: &'x Analysis<'x>,
     /// The scope.
     pub(super) body: &'x Body,
-    values: OnceCell<FxHashMap<TextRange, ValueId>>,
+    /// The value of each expression, and whether the operation at its root is written there.
+    values: OnceCell<FxHashMap<TextRange, (ValueId, bool)>>,
     statements: OnceCell<FxHashMap<TextRange, StatementId>>,
     definitions: OnceCell<FxHashMap<Symbol, Vec<DefinitionId>>>,
     /// Which joins a definition feeds.
@@ -67,10 +68,19 @@ impl<'x> Place<'x> {
 
     /// The value of the expression, no name and no constant, whose text is `range`.
     fn value_at(&self, range: TextRange) -> Option<ValueId> {
+        self.occurrence_at(range).map(|(value, _)| value)
+    }
+
+    /// What `expr`, no name and no constant, computes, if its operation is written there and not in a helper of the file that it calls.
+    pub(super) fn own_value(&self, expr: &Expr) -> Option<ValueId> {
+        self.occurrence_at(expr.range()).filter(|&(_, own)| own).map(|(value, _)| value)
+    }
+
+    fn occurrence_at(&self, range: TextRange) -> Option<(ValueId, bool)> {
         let values = self.values.get_or_init(|| {
             let mut values = FxHashMap::default();
             for occurrence in &self.body.occurrences {
-                values.entry(occurrence.range).or_insert(occurrence.value);
+                values.entry(occurrence.range).or_insert((occurrence.value, occurrence.own));
             }
             values
         });

@@ -1,0 +1,95 @@
+"""Evaluations that the next statement does not replace."""
+
+import time
+
+import mlx.core as mx
+import numpy as np
+
+
+def two_arrays(starts: mx.array, lengths: mx.array):
+    """One wait for both is better than one for each."""
+    mx.eval(starts, lengths)
+    return starts.tolist(), lengths.tolist()
+
+
+def list_of_arrays(tokens: list):
+    """Each element would be evaluated by itself."""
+    mx.eval(tokens)
+    return [t.item() for t in tokens]
+
+
+def dictionary(result: dict):
+    """The other entries would be left for later."""
+    mx.eval(result)
+    return np.array(result["masks"][0])
+
+
+def measured(step, x: mx.array):
+    """The clock is read after the evaluation and before the number."""
+    start = time.perf_counter()
+    y = step(x).sum()
+    mx.eval(y)
+    return time.perf_counter() - start, y.item()
+
+
+def measured_apart(step, x: mx.array):
+    """A statement that tells the time stands between."""
+    start = time.perf_counter()
+    y = step(x).sum()
+    mx.eval(y)
+    seconds = time.perf_counter() - start
+    return seconds, y.item()
+
+
+def under_a_clock(timer, x: mx.array):
+    """The block measures the evaluation."""
+    y = x.sum()
+    with timer:
+        mx.eval(y)
+    return y.item()
+
+
+def perhaps(x: mx.array, verbose: bool):
+    """The number may not be read at all."""
+    y = x.sum()
+    mx.eval(y)
+    if verbose and y.item() > 0:
+        print(y)
+    return y
+
+
+def only_the_shape(x: mx.array):
+    """Neither the shape nor zeros of that shape need the values."""
+    y = x @ x.T
+    mx.eval(y)
+    return mx.zeros_like(y).sum().item()
+
+
+def another_array(state: list, loss: mx.array):
+    """What is evaluated is more than what is read."""
+    mx.eval(state)
+    return loss.item()
+
+
+def somebody_says_why(x: mx.array):
+    """A comment gives a reason of its own."""
+    y = x.sum()
+    mx.eval(y)  # frees the graph before the callback runs
+    return y.item()
+
+
+def report(x: mx.array, log):
+    """The logger runs before the number is read."""
+    y = x.sum()
+    mx.eval(y)
+    return log("evaluated"), y.item()
+
+
+def an_error_is_expected_here(x: mx.array):
+    """A handler answers for the evaluation, and for nothing else."""
+    y = mx.linalg.inv(x, stream=mx.cpu)
+    try:
+        mx.eval(y)
+    except RuntimeError:
+        return None
+    return y.tolist()

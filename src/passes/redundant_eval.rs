@@ -1,0 +1,217 @@
+//! An evaluation directly before a statement that evaluates the same array anyway: `mx.eval(x)` before `x.item()` goes.
+//!
+//! The read must be what the next statement does first, or nothing before it may be able to tell the time or see whether the array is there. An evaluation
+//! of several arrays stays: one wait for all of them is better than one for each. This module decides about the pair; [`reads`] finds the read.
+
+mod reads;
+
+use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::graph::Analysis;
+use crate::graph::facts::Kind;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::{Edit, Ranged, TextRange};
+
+use super::place::Place;
+use reads::{Needs, Read, first_read};
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Lazy evaluation: what evaluates implicitly";
+
+/// Find every evaluation that the next statement makes needless.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+    if memchr::memmem::find(analysis.source.text().as_bytes(), b"eval").is_none() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for body in &analysis.bodies {
+        let place = Place::new(analysis, body);
+        let mut blocks = Blocks { place: &place, id, found: Vec::new() };
+        blocks.visit_body(place.own_statements());
+        found.append(&mut blocks.found);
+    }
+    found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
+    found
+}
+
+/// Looks through the blocks of one scope.
+struct Blocks<'p, 'x> {
+    place: &'p Place<'x>,
+    id: &'p TransformId,
+    found: Vec<Proposal>,
+}
+
+impl<'x> SourceOrderVisitor<'x> for Blocks<'_, 'x> {
+    fn visit_body(&mut self, body: &'x [Stmt]) {
+        for pair in body.windows(2) {
+            let proposal = self.propose(&pair[0], &pair[1]);
+            self.found.extend(proposal);
+        }
+        source_order::walk_body(self, body);
+    }
+
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            source_order::walk_stmt(self, statement);
+        }
+    }
+
+    fn visit_expr(&mut self, _: &'x Expr) {}
+}
+
+impl<'x> Blocks<'_, 'x> {
+    /// What `statement` evaluates, if it evaluates one thing and does nothing else.
+    fn evaluated(&self, statement: &'x Stmt) -> Option<&'x Expr> {
+        let Stmt::Expr(expr) = statement else { return None };
+        let Expr::Call(call) = &*expr.value else { return None };
+        let [argument] = &*call.arguments.args else { return None };
+        let is_eval = call.arguments.keywords.is_empty() && !argument.is_starred_expr() && self.place.path(&call.func)? == "mlx.core.eval";
+        is_eval.then_some(argument)
+    }
+
+    fn propose(&self, evaluation: &'x Stmt, next: &'x Stmt) -> Option<Proposal> {
+        let place = self.place;
+        let argument = self.evaluated(evaluation)?;
+        let value = place.value(argument)?;
+        let read = first_read(place, next, value)?;
+        let source = place.source();
+        let line = TextRange::new(source.line_start(evaluation.start()), source.full_line_end(evaluation.end()));
+        // A comment beside it says why it is there.
+        if !place.has_own_lines(evaluation.range()) || !source.comments_in(line).is_empty() {
+            return None;
+        }
+        let mut assumptions = Vec::new();
+        if read.needs == Needs::Array {
+            match place.facts(evaluation.range(), argument)?.kind(value) {
+                Kind::Array => {}
+                Kind::Unknown | Kind::OptionalArray => assumptions.push(format!("`{}` is an `mx.array`", source.slice(argument.range()))),
+                _ => return None,
+            }
+        }
+        Some(self.proposal(evaluation.range(), argument, &read, assumptions, Edit::delete(line)))
+    }
+
+    fn proposal(&self, range: TextRange, argument: &Expr, read: &Read, assumptions: Vec<String>, edit: Edit) -> Proposal {
+        let source = self.place.source();
+        let (array, reading) = (source.slice(argument.range()), source.slice(read.range).split_whitespace().collect::<Vec<_>>().join(" "));
+        let why = if read.is_derived {
+            "2 evaluations and 2 waits before, 1 after: what is read is computed together with what it is computed from."
+        } else {
+            "1 wait before and after: the read evaluates what is not there yet, so the call before it does nothing that would not happen."
+        };
+        Proposal {
+            finding: Finding {
+                transform: self.id.clone(),
+                range,
+                applicability: if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe },
+                numerics: Some(Numerics::Exact),
+                message: format!("`{reading}` evaluates `{array}`, so it need not be evaluated before"),
+                rationale: vec![why.to_owned()],
+                assumptions,
+                guide: GUIDE.to_owned(),
+                edits: vec![edit],
+            },
+            contract: Contract::Statements,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::passes::testing::applied;
+
+    const HEADER: &str = "import mlx.core as mx\nimport numpy as np\nimport time\ndef helper(v):\n    print(v)\n    return v\ndef f(a: mx.array, b: mx.array, xs, n: int, out):\n";
+
+    /// What becomes of `mx.eval(x)` before `next`, under the admission `admit`.
+    fn fixed(eval: &str, next: &str, admit: Applicability) -> String {
+        let indented: String = format!("{eval}\n{next}").lines().map(|l| format!("    {l}\n")).collect();
+        let fixed = applied(find, &format!("{HEADER}{indented}"), admit);
+        fixed[HEADER.len()..].lines().map(|l| format!("{}\n", l.strip_prefix("    ").unwrap_or(l))).collect()
+    }
+
+    fn goes(eval: &str, next: &str) {
+        assert_eq!(fixed(eval, next, Applicability::Safe), format!("{next}\n"), "{eval}");
+    }
+
+    fn stays(eval: &str, next: &str) {
+        assert_eq!(fixed(eval, next, Applicability::Unsafe), format!("{eval}\n{next}\n"));
+    }
+
+    #[test]
+    fn whatever_reads_first_and_always_makes_it_needless() {
+        for next in [
+            "return a.item()",
+            "v = 3 + n * a.item()",
+            "v: float = float(a)",
+            "out[n] += a.tolist()[0]",
+            "while a.item() > n:\n    n += 1",
+            "v = f'{n}: {a.item():.3f}'",
+            "v = [g for g in a.tolist() if g]",
+            "v = a.item() if a.item() > 2 else time.time()",
+            "v = a.item() > 2 and time.time()",
+            "v = 0 < a.item() < n",
+            "yield a.item(), n",
+            "v = (m := a.tolist())",
+            "v = mx.max(mx.abs(a - b)).item()",
+            "v = a.reshape(-1).tolist()",
+            "v = np.array(a[:, 0].astype(mx.float32))",
+            "v = -a[0][1].item()",
+            "v = len(xs) + int(a)",
+            "v = str(b.tolist()) + str(a.tolist())",
+            "v = bool(a)",
+        ] {
+            goes("mx.eval(a)", next);
+        }
+        goes("mx.eval(xs)", "out.append(xs.item())");
+        goes("mx.eval(xs)", "v = float(xs)");
+        goes("mx.eval(xs)", "v = mx.all(mx.isfinite(xs)).item()");
+        goes("mx.eval(xs[n])", "v = xs[n].item()");
+    }
+
+    #[test]
+    fn what_may_notice_or_need_not_happen_keeps_it() {
+        for next in [
+            "v = helper(n), a.item()",
+            "v = out(n)[a.item()]",
+            "v = time.time() - a.item()",
+            "v = n and a.item()",
+            "v = a.item() if n else 0",
+            "v = lambda: a.item()",
+            "v = [a.item() for _ in xs]",
+            "v = n < 3 < a.item()",
+            "assert a.item()",
+            "v = a.shape[0]",
+            "v = mx.ones_like(a).sum().item()",
+            "v = (a if n else b).item()",
+            "v = helper(a).item()",
+            "with a.item():\n    n = 1",
+            "if n:\n    n = a.item()",
+            "a = b\nv = a.item()",
+            "v = list(xs), a.item()",
+        ] {
+            stays("mx.eval(a)", next);
+        }
+        stays("mx.eval(a, b)", "v = a.item(), b.item()");
+        stays("mx.eval(*xs)", "v = xs.item()");
+        stays("mx.eval([a])", "v = a.item()");
+        stays("mx.eval(xs)", "v = xs['a'].item()");
+        stays("mx.eval(a); n = 1", "v = a.item()");
+        stays("eval(a)", "v = a.item()");
+    }
+
+    #[test]
+    fn an_array_that_may_be_a_list_is_an_assumption() {
+        for next in ["v = np.array(xs)", "v = int(xs[0])", "v = mx.sum(mx.stack(xs)).item()", "v = (xs == n).item()"] {
+            let body = format!("mx.eval(xs)\n{next}\n");
+            assert_eq!(fixed("mx.eval(xs)", next, Applicability::Safe), body);
+        }
+        assert_eq!(fixed("mx.eval(xs)", "v = np.array(xs)", Applicability::Unsafe), "v = np.array(xs)\n");
+    }
+
+    #[test]
+    fn line_endings_and_comments_of_other_lines_stay() {
+        let text = "import mlx.core as mx\r\na = mx.ones(3)\r\n# Why.\r\nmx.eval(a)\r\nprint(a.tolist())  # what\r\n";
+        assert_eq!(applied(find, text, Applicability::Safe), text.replace("mx.eval(a)\r\n", ""));
+    }
+}
