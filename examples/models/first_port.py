@@ -107,7 +107,9 @@ def load_weights(model, path, dtype):
 def text_of(logits: mx.array):
     """The most likely character at each place."""
     out = []
-    for token in mx.argmax(logits, axis=-1).flatten():
+    tokens = mx.argmax(logits, axis=-1).flatten()
+    mx.eval(tokens)
+    for token in tokens:
         out.append(chr(97 + token.item()))
     return "".join(out)
 
