@@ -141,3 +141,23 @@ pub struct Proposal {
     /// What the edits must keep.
     pub contract: Contract,
 }
+
+/// A place where a transform nearly applies, and what stands in its way.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The code that would have been replaced.
+    pub range: TextRange,
+    /// What in it is in the way; `range` where nothing smaller is.
+    pub at: TextRange,
+    /// What stands in the way, as a sentence.
+    pub reason: String,
+    /// How much of what the transform looks for is there, in percent.
+    pub likeness: u32,
+}
+
+impl Refusal {
+    /// A place where everything is there, and the transform must not apply all the same.
+    pub fn whole(range: TextRange, reason: String) -> Self {
+        Self { range, at: range, reason, likeness: 100 }
+    }
+}

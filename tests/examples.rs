@@ -108,10 +108,10 @@ fn shown(path: &str, text: &str, fixed: &Fixed) -> String {
 fn reasons(id: &str) -> String {
     let text = example(id, "near_miss.py");
     let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}"));
-    let refusals = engine::refusals(&text, &everything(&[id])).unwrap_or_else(|error| panic!("{error}"));
     let mut out = String::new();
     for (name, range, _) in definitions(&source) {
-        let own: Vec<&str> = refusals.iter().filter(|(_, r)| range.contains_range(r.range)).map(|(_, r)| r.reason.as_str()).collect();
+        let refusals = engine::refusals(&text, &everything(&[id]), Some(range)).unwrap_or_else(|error| panic!("{error}"));
+        let own: Vec<&str> = refusals.iter().map(|(_, r)| r.reason.as_str()).collect();
         let _ = writeln!(out, "{name}: {}", if own.is_empty() { "nothing near".to_owned() } else { own.join("\n    ") });
     }
     out

@@ -1,8 +1,9 @@
 //! Runs the transforms over one text, in catalog order and to a bounded fixpoint, and validates what they propose. Reads no file and prints nothing.
 
+mod refuse;
 mod validate;
 
-use validate::Rejected;
+pub use refuse::refusals;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::graph::Analysis;
 use crate::graph::value::Graph;
 use crate::passes::Pass;
 use crate::rule::load::Rule;
-use crate::rule::{self, Refusal};
+use crate::rule;
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
 
 /// What to look for, and how far edits may go.
@@ -102,6 +103,15 @@ fn transforms(options: &Options) -> Vec<Transform<'_>> {
     });
     let own = options.rules.iter().filter(|r| options.selects(r.id())).map(|r| Transform::Rule(&r.rule));
     shipped.chain(own).collect()
+}
+
+impl Transform<'_> {
+    fn id(self) -> TransformId {
+        match self {
+            Self::Rule(rule) => rule.id.clone(),
+            Self::Pass(id, _) => TransformId::from(id),
+        }
+    }
 }
 
 enum Step {
@@ -206,27 +216,6 @@ pub fn graphs(text: &str, scope: Option<&str>) -> Result<Vec<String>, SyntaxErro
     let analysis = Analysis::new(&source, Graph::default());
     let wanted = analysis.bodies.iter().filter(|b| scope.is_none_or(|s| analysis.graph.name(b.name) == s));
     Ok(wanted.map(|b| crate::graph::print::print(&analysis, b)).collect())
-}
-
-/// Where rules nearly apply to `text`, and why they do not: what each of the selected rules refuses.
-pub fn refusals(text: &str, options: &Options) -> Result<Vec<(TransformId, Refusal)>, SyntaxError> {
-    let source = Source::parse(text)?;
-    let mut analysis = Analysis::new(&source, Graph::default());
-    let mut all = Vec::new();
-    for transform in transforms(options) {
-        let Transform::Rule(rule) = transform else { continue };
-        let outcome = rule::find(rule, &mut analysis);
-        all.extend(outcome.refusals.into_iter().map(|r| (rule.id.clone(), r)));
-        for Proposal { finding, contract } in outcome.proposals {
-            let mut edits = EditSet::new();
-            edits.try_add(&finding.edits, 0);
-            if let Err(Rejected(reason)) = validate::validate(&mut analysis, &edits.apply(text), &edits, &[&contract]) {
-                all.push((finding.transform, Refusal { range: finding.range, reason: format!("the edit was withdrawn: {reason}") }));
-            }
-        }
-    }
-    all.sort_by(|(a, r), (b, s)| (r.range.start(), r.range.end(), a).cmp(&(s.range.start(), s.range.end(), b)));
-    Ok(all)
 }
 
 /// What one transform proposes.

@@ -309,6 +309,11 @@ impl Graph {
         }
     }
 
+    /// Every node there is now.
+    pub fn ids(&self) -> impl Iterator<Item = ValueId> + use<> {
+        (0..self.values.len() as u32).map(ValueId)
+    }
+
     /// How many nodes there are.
     pub fn len(&self) -> usize {
         self.values.len()

@@ -54,6 +54,8 @@ pub struct Variant {
     pub heads: Vec<Op>,
     /// The wildcards: what stands for each in the pattern, its name and what it must be.
     pub wildcards: Vec<Wildcard>,
+    /// What the pattern calls its parts, for sentences about them.
+    pub names: FxHashMap<ValueId, String>,
     /// What it becomes, as a value.
     pub after: ValueId,
     /// For each parameter of the replacement: the node that stands for it, and its default.
@@ -66,6 +68,13 @@ pub struct Variant {
     pub guard: Option<Condition>,
     /// What it does to the numbers.
     pub numerics: Numerics,
+}
+
+impl Variant {
+    /// The place of the wildcard that `pattern` is.
+    pub(super) fn wildcard(&self, pattern: ValueId) -> Option<usize> {
+        self.wildcards.iter().position(|w| w.value == pattern)
+    }
 }
 
 /// A parameter of a pattern.
@@ -222,6 +231,15 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// The local names of a pattern, by what they hold: `mean_square` is called "mean square".
+    fn names(&self, before: &ast::StmtFunctionDef, wildcards: &[Wildcard]) -> FxHashMap<ValueId, String> {
+        let body = self.analysis.bodies.iter().find(|b| b.range == before.range);
+        let held = body.into_iter().flat_map(|b| b.held(before.end()));
+        let words = held.map(|(name, value)| (value, self.analysis.graph.name(name).replace('_', " ")));
+        // A letter is no word.
+        words.filter(|(value, name)| name.len() > 2 && !wildcards.iter().any(|w| w.value == *value)).collect()
+    }
+
     /// The node for each parameter of a function.
     fn parameters(&self, function: &'a ast::StmtFunctionDef) -> Vec<(&'a ast::ParameterWithDefault, Option<ValueId>)> {
         let graph = &self.analysis.graph;
@@ -251,6 +269,7 @@ impl<'a> Loader<'a> {
             name: before.name.to_string(),
             heads: heads(&self.analysis.graph, pattern),
             pattern,
+            names: self.names(before, &wildcards),
             wildcards,
             after: after_value,
             parameters,

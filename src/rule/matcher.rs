@@ -1,6 +1,8 @@
 //! Finds a pattern in a program's value graph, modulo commutativity, alternatives, and two equations that need a wildcard: `x / n = x * (1 / n)` and a key
 //! that was transposed before. Gives every way to match, since facts decide which is meant.
 
+mod near;
+
 use smallvec::SmallVec;
 
 use crate::graph::Analysis;
@@ -9,6 +11,9 @@ use crate::graph::normalize;
 use crate::graph::value::{Graph, Op, ValueId};
 
 use super::load::{Rule, Variant};
+
+pub(super) use near::{Difference, Near, defaulted, nearest};
+pub(super) use near::{parameters, weight};
 
 /// What a wildcard stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,16 +46,8 @@ const MAX_MATCHES: usize = 24;
 
 /// All ways in which `variant` matches at `root`.
 pub fn matches(rule: &Rule, variant: &Variant, analysis: &Analysis<'_>, facts: &Facts<'_>, root: ValueId) -> Vec<Match> {
-    let mut matcher = Matcher { pattern: &rule.graph, variant, graph: &analysis.graph, facts, steps: 0, found: Vec::new() };
-    let state = State {
-        goals: vec![(variant.pattern, root)],
-        bindings: smallvec::smallvec![None; variant.wildcards.len()],
-        seen: Vec::new(),
-        inner: Vec::new(),
-        ranks: Vec::new(),
-        reciprocal: false,
-    };
-    matcher.solve(state);
+    let mut matcher = Matcher { pattern: &rule.graph, variant, graph: &analysis.graph, facts, steps: 0, found: Vec::new(), search: None };
+    matcher.solve(State::new(variant, root));
     matcher.found
 }
 
@@ -63,6 +60,26 @@ struct State {
     inner: Vec<ValueId>,
     ranks: Vec<(ValueId, u8)>,
     reciprocal: bool,
+    /// In what the value differs from the pattern; nothing, unless near misses are looked for.
+    differences: Vec<Difference>,
+    lost: u32,
+    matched: u32,
+}
+
+impl State {
+    fn new(variant: &Variant, root: ValueId) -> Self {
+        Self {
+            goals: vec![(variant.pattern, root)],
+            bindings: smallvec::smallvec![None; variant.wildcards.len()],
+            seen: Vec::new(),
+            inner: Vec::new(),
+            ranks: Vec::new(),
+            reciprocal: false,
+            differences: Vec::new(),
+            lost: 0,
+            matched: 0,
+        }
+    }
 }
 
 struct Matcher<'x> {
@@ -72,6 +89,8 @@ struct Matcher<'x> {
     facts: &'x Facts<'x>,
     steps: u32,
     found: Vec<Match>,
+    /// Where near misses are looked for: the best so far.
+    search: Option<near::Search<'x>>,
 }
 
 impl Matcher<'_> {
@@ -79,7 +98,7 @@ impl Matcher<'_> {
     fn solve(&mut self, mut state: State) {
         while let Some((pattern, value)) = state.goals.pop() {
             self.steps += 1;
-            if self.steps > MAX_STEPS || self.found.len() >= MAX_MATCHES {
+            if self.steps > MAX_STEPS || self.found.len() >= MAX_MATCHES || self.search.as_ref().is_some_and(|s| s.is_hopeless(&state)) {
                 return;
             }
             let op = self.pattern.op(pattern);
@@ -87,13 +106,15 @@ impl Matcher<'_> {
                 return self.alternatives(&state, pattern, value);
             }
             if let Some(index) = self.variant.wildcards.iter().position(|w| w.value == pattern) {
-                if !self.bind(&mut state, index, Bound::Value(value)) {
+                if !self.bind(&mut state, index, Bound::Value(value))
+                    && !self.lets_pass(&mut state, |s| Difference::Wildcard { index, before: s.bindings[index], value })
+                {
                     return;
                 }
                 continue;
             }
             if let Some(&(_, before)) = state.seen.iter().find(|(p, _)| *p == pattern) {
-                if before != value {
+                if before != value && !self.lets_pass(&mut state, |_| Difference::Apart { first: before, second: value }) {
                     return;
                 }
                 continue;
@@ -102,8 +123,10 @@ impl Matcher<'_> {
             if op == Op::DtypeOf
                 && let Some(index) = self.variant.wildcards.iter().position(|w| w.value == operands[0])
             {
-                match state.bindings[index] {
+                let bound = state.bindings[index];
+                match bound {
                     Some(Bound::Value(array)) if dtype_is(self.graph, array, value) => continue,
+                    Some(_) if self.lets_pass(&mut state, |_| Difference::Dtype { index, value }) => continue,
                     Some(_) => return,
                     // Wait until the array is known, if anything is left that may say.
                     None if state.goals.iter().any(|&(p, _)| self.pattern.op(p) != Op::DtypeOf) => {
@@ -116,24 +139,46 @@ impl Matcher<'_> {
             if !operands.is_empty() {
                 state.seen.push((pattern, value));
             }
-            let (value_op, value_operands) = self.graph.get(value);
-            let other_permutation = op == Op::Permute && value_op == Op::Permute && !self.same_axes(pattern, value);
-            if !same_op(self.pattern, op, self.graph, value_op) || operands.len() != value_operands.len() || other_permutation {
-                return self.equal_forms(state, pattern, value);
+            if self.search.is_none() {
+                return self.fit(state, pattern, value);
             }
-            if !operands.is_empty() {
-                state.inner.push(value);
-            }
-            if matches!(op, Op::Add | Op::Mul) {
-                let mut swapped = state.clone();
-                swapped.goals.extend([(operands[1], value_operands[0]), (operands[0], value_operands[1])]);
-                state.goals.extend([(operands[1], value_operands[1]), (operands[0], value_operands[0])]);
-                self.solve(state);
-                return self.solve(swapped);
-            }
-            state.goals.extend(operands.iter().copied().zip(value_operands.iter().copied()).rev());
+            let departing = state.clone();
+            self.fit(state, pattern, value);
+            return self.depart(&departing, pattern, value);
         }
-        self.found.push(Match { bindings: state.bindings, inner: state.inner, ranks: state.ranks, reciprocal: state.reciprocal });
+        self.complete(state);
+    }
+
+    fn complete(&mut self, state: State) {
+        match &mut self.search {
+            Some(search) => search.consider(state),
+            None => self.found.push(Match { bindings: state.bindings, inner: state.inner, ranks: state.ranks, reciprocal: state.reciprocal }),
+        }
+    }
+
+    /// Match an operation of the pattern with one of the program, and go on with their operands.
+    fn fit(&mut self, mut state: State, pattern: ValueId, value: ValueId) {
+        let (op, operands) = self.pattern.get(pattern);
+        let (value_op, value_operands) = self.graph.get(value);
+        let other_permutation = op == Op::Permute && value_op == Op::Permute && !self.same_axes(pattern, value);
+        if !same_op(self.pattern, op, self.graph, value_op) || operands.len() != value_operands.len() || other_permutation {
+            return self.equal_forms(state, pattern, value);
+        }
+        if !operands.is_empty() {
+            state.inner.push(value);
+        }
+        if self.search.is_some() {
+            state.matched += near::weight(op);
+        }
+        if matches!(op, Op::Add | Op::Mul) {
+            let mut swapped = state.clone();
+            swapped.goals.extend([(operands[1], value_operands[0]), (operands[0], value_operands[1])]);
+            state.goals.extend([(operands[1], value_operands[1]), (operands[0], value_operands[0])]);
+            self.solve(state);
+            return self.solve(swapped);
+        }
+        state.goals.extend(operands.iter().copied().zip(value_operands.iter().copied()).rev());
+        self.solve(state);
     }
 
     fn alternatives(&mut self, state: &State, pattern: ValueId, value: ValueId) {

@@ -8,17 +8,19 @@ mod import;
 mod layout;
 pub mod load;
 pub mod matcher;
+mod near_miss;
 pub mod prelude;
 mod reach;
 mod removal;
 mod spell;
 mod template;
+mod words;
 
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal};
+use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, Refusal};
 use crate::graph::Analysis;
 use crate::graph::body::{BlockId, Occurrence};
 use crate::graph::dtypes::{self, Agreement};
@@ -30,22 +32,14 @@ use elaborate::Plan;
 use guard::{Site, Truth};
 use load::{Rule, Variant};
 use matcher::{Bound, Match};
-
-/// A place where a pattern matches but the rule does not apply, and why.
-#[derive(Clone, Debug)]
-pub struct Refusal {
-    /// The expression at the root.
-    pub range: TextRange,
-    /// Why not, as a sentence.
-    pub reason: String,
-}
+pub use near_miss::near_misses;
 
 /// What a rule has to say of a file.
 #[derive(Default)]
 pub struct Outcome {
     /// The edits it proposes, at most one for each place, the ones to be preferred first.
     pub proposals: Vec<Proposal>,
-    /// Where it nearly applies.
+    /// Where a pattern matches but the rule does not apply.
     pub refusals: Vec<Refusal>,
 }
 
@@ -73,7 +67,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     for candidate in candidates {
         match judge(rule, analysis, &candidate) {
             Ok(judgement) => judged.push((candidate, judgement)),
-            Err(reason) => outcome.refusals.push(Refusal { range: candidate.root.range, reason }),
+            Err(reason) => outcome.refusals.push(Refusal::whole(candidate.root.range, reason)),
         }
     }
     // The most trusted edit of a place wins; among equals the one that assumes least, then the one that takes most away.
@@ -96,7 +90,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
                 taken.add(candidate.root.range);
                 outcome.proposals.push(proposal(rule, analysis, &candidate, judgement, written));
             }
-            Err(reason) => outcome.refusals.push(Refusal { range: candidate.root.range, reason }),
+            Err(reason) => outcome.refusals.push(Refusal::whole(candidate.root.range, reason)),
         }
     }
     outcome.refusals.retain(|r| !taken.meets(r.range));
@@ -127,10 +121,7 @@ fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
     for (index, body) in analysis.bodies.iter().enumerate() {
         let mut facts: Option<(BlockId, usize, Facts<'_>)> = None;
         for root in body.occurrences.iter().filter(|o| o.own) {
-            let head = match analysis.graph.op(root.value) {
-                Op::Index(_) => Op::Index(0),
-                op => op,
-            };
+            let head = head(&analysis.graph, root.value);
             if !rule.heads.contains(&head) {
                 continue;
             }
@@ -151,6 +142,14 @@ fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
         }
     }
     candidates
+}
+
+/// The operation of `value`, for the comparison with those that may be a pattern's root.
+fn head(graph: &Graph, value: ValueId) -> Op {
+    match graph.op(value) {
+        Op::Index(_) => Op::Index(0),
+        op => op,
+    }
 }
 
 /// Whether the top of `pattern` fits the top of `value`: the test that nearly all values fail, without facts or memory.
