@@ -12,8 +12,8 @@ use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
 use crate::passes::Pass;
-use crate::rule::load::Rule;
 use crate::rule;
+use crate::rule::load::Rule;
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
 
 /// What to look for, and how far edits may go.
