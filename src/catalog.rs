@@ -53,6 +53,8 @@ pub const CATALOG: &[Entry] = &[
     transform!("attention", "attention", Kind::Rule),
     // Of the fast operations above: the casts that a norm does not need once it is one operation.
     transform!("redundant-upcast", "redundant_upcast", Kind::Rule),
+    // How weights come in, then what is done with them.
+    transform!("load-file-handle", "load_file_handle", Kind::Pass(passes::load_file_handle::find)),
     // Before anything that would read weights: casts move ahead of the evaluation.
     transform!("astype-before-eval", "astype_before_eval", Kind::Pass(passes::astype_before_eval::find)),
     // What attention left.

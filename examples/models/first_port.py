@@ -96,8 +96,9 @@ class Model(nn.Module):
         return self.head(out), routed
 
 
-def load_weights(model, path, dtype):
-    weights = mx.load(str(path))
+def load_weights(model, path: pathlib.Path, dtype):
+    with open(path, "rb") as file:
+        weights = mx.load(file)
     mx.eval(weights)
     weights = {k: v.astype(dtype) for k, v in weights.items()}
     model.load_weights(list(weights.items()))

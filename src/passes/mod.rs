@@ -3,6 +3,7 @@
 
 pub mod astype_before_eval;
 pub mod deprecated_api;
+pub mod load_file_handle;
 mod place;
 pub mod redundant_eval;
 pub mod tolist_iteration;

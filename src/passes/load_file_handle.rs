@@ -1,0 +1,417 @@
+//! Files that are opened for `mx.load`: `mx.load(open(path, "rb"))` becomes `mx.load(path)`, and a `with open(...)` around it goes.
+//!
+//! MLX reads all of an open file at once, and of a path only what is needed, when it is needed. That can be noticed: a missing file raises something else, a
+//! file that is written again is read again, and what is not read yet can only be read in the thread that loaded it. This module finds the forms and looks
+//! for what might notice; [`path`] says what can be a path for `mx.load`.
+
+mod path;
+
+use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::graph::Analysis;
+use crate::graph::value::Op;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
+
+use super::place::Place;
+use path::is_path;
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Memory use: lazy loading";
+
+/// What handlers for a file that is not there are called.
+const FILE_ERRORS: [&str; 5] = ["FileNotFoundError", "OSError", "IOError", "EnvironmentError", "PermissionError"];
+/// Words of code that runs in several threads.
+const THREADS: [&str; 4] = ["threading", "ThreadPool", "to_thread", "run_in_executor"];
+
+/// Find every file that is opened for `mx.load` alone.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+    let text = analysis.source.text().as_bytes();
+    if !["load", "open"].iter().all(|word| memchr::memmem::find(text, word.as_bytes()).is_some()) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for body in &analysis.bodies {
+        let place = Place::new(analysis, body);
+        let mut loads = Loads { place: &place, id, statement: None, tries: 0, found: Vec::new() };
+        loads.visit_body(place.own_statements());
+        found.append(&mut loads.found);
+    }
+    found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
+    found
+}
+
+/// Looks through one scope.
+struct Loads<'p, 'x> {
+    place: &'p Place<'x>,
+    id: &'p TransformId,
+    statement: Option<&'x Stmt>,
+    /// Handlers around: they would see another exception.
+    tries: u32,
+    found: Vec<Proposal>,
+}
+
+impl<'x> Loads<'_, 'x> {
+    /// The path, where `expr` opens a file for reading bytes and does nothing else.
+    fn opened(&self, expr: &'x Expr) -> Option<Opened<'x>> {
+        let Expr::Call(call) = expr else { return None };
+        let is_binary = |mode: &Expr| mode.as_string_literal_expr().is_some_and(|s| matches!(s.value.to_str(), "rb" | "br"));
+        let mode = |at: usize| match (&call.arguments.args[at..], &*call.arguments.keywords) {
+            ([mode], []) => is_binary(mode),
+            ([], [keyword]) => keyword.arg.as_ref().is_some_and(|a| a.as_str() == "mode") && is_binary(&keyword.value),
+            _ => false,
+        };
+        match &*call.func {
+            Expr::Name(_) if self.place.calls_builtin(call, "open") && !call.arguments.args.is_empty() && mode(1) => {
+                let path = &call.arguments.args[0];
+                (!path.is_starred_expr()).then_some(Opened { path, must_be_path: false })
+            }
+            Expr::Attribute(method) if method.attr.as_str() == "open" && mode(0) => Some(Opened { path: &method.value, must_be_path: true }),
+            _ => None,
+        }
+    }
+
+    /// The argument of `mx.load`, if `expr` is a call of it.
+    fn loaded(&self, call: &'x ast::ExprCall) -> Option<&'x Expr> {
+        let first = call.arguments.args.first()?;
+        (self.place.path(&call.func)? == "mlx.core.load").then_some(first)
+    }
+
+    fn propose(&mut self, opened: &Opened<'x>, range: TextRange, spared: &str, edits: Vec<Edit>) -> Option<()> {
+        let source = self.place.source();
+        let mut assumptions = self.place.facts(self.statement?.range(), opened.path).and_then(|facts| is_path(self.place, &facts, opened))?;
+        if mentions(source, &FILE_ERRORS) {
+            assumptions.push("nobody tells a missing file by its exception, which is no `OSError` any more".to_owned());
+        }
+        if mentions(source, &THREADS) {
+            assumptions.push("the arrays are evaluated in the thread that loads them".to_owned());
+        }
+        if self.writes() {
+            assumptions.push("the file is not written again before the arrays are evaluated".to_owned());
+        }
+        let path = source.slice(opened.path.range());
+        let finding = Finding {
+            transform: self.id.clone(),
+            range,
+            applicability: if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe },
+            numerics: Some(Numerics::Exact),
+            message: format!("`mx.load` reads all of an open file at once: give it the path, `mx.load({path})`"),
+            rationale: vec![
+                "The whole file is read and copied before; after, each array is read when it is evaluated, and those that nothing uses are never read.".to_owned(),
+                spared.to_owned(),
+            ],
+            assumptions,
+            guide: GUIDE.to_owned(),
+            edits,
+        };
+        self.found.push(Proposal { finding, contract: Contract::Statements });
+        Some(())
+    }
+
+    /// Whether the scope writes files as well.
+    fn writes(&self) -> bool {
+        struct Writes(bool);
+        impl<'x> SourceOrderVisitor<'x> for Writes {
+            fn visit_expr(&mut self, expr: &'x Expr) {
+                if let Expr::Call(call) = expr {
+                    let name = match &*call.func {
+                        Expr::Attribute(attribute) => attribute.attr.as_str(),
+                        Expr::Name(name) => name.id.as_str(),
+                        _ => "",
+                    };
+                    let is_mode = |e: &Expr| e.as_string_literal_expr().is_some_and(|s| s.value.to_str().contains(['w', 'a', 'x', '+']));
+                    self.0 |= ["save", "write", "dump", "rename", "copy", "move"].iter().any(|word| name.starts_with(word))
+                        || name == "open" && call.arguments.iter_source_order().skip(1).any(|a| is_mode(a.value()));
+                }
+                source_order::walk_expr(self, expr);
+            }
+        }
+        let mut writes = Writes(false);
+        writes.visit_body(self.place.own_statements());
+        writes.0
+    }
+
+    /// `mx.load(open(path, "rb"))`.
+    fn direct(&mut self, call: &'x ast::ExprCall) -> Option<()> {
+        let argument = self.loaded(call)?;
+        let opened = self.opened(argument)?;
+        let source = self.place.source();
+        let text = source.slice(opened.path.range());
+        let plain = !text.contains(['\n', '\r']) && source.comments_in(argument.range()).is_empty();
+        plain
+            .then(|| {
+                self.propose(
+                    &opened,
+                    call.range(),
+                    "1 open file is left to the garbage collector before, none after.",
+                    vec![Edit::replace(argument.range(), text)],
+                )
+            })
+            .flatten()
+    }
+
+    /// `with open(path, "rb") as f:` around one `mx.load(f)`.
+    fn block(&mut self, with: &'x ast::StmtWith) -> Option<()> {
+        let [item] = &*with.items else { return None };
+        let handle = item.optional_vars.as_deref()?.as_name_expr()?;
+        let opened = self.opened(&item.context_expr)?;
+        let place = self.place;
+        let source = place.source();
+        let first = with.body.first()?;
+        let mut uses = Handle { loads: self, name: &handle.id, reads: 0, load: None };
+        with.body.iter().for_each(|s| uses.visit_stmt(s));
+        let (reads, load) = (uses.reads, uses.load?);
+        let path = source.slice(opened.path.range());
+        let head = TextRange::new(with.start(), first.start());
+        let is_plain = !with.is_async && reads == 1 && !path.contains(['\n', '\r']) && source.comments_in(head).is_empty();
+        if !is_plain || !self.is_read_only_at(handle, load.0, with.range) || !is_first(first, load.1) {
+            return None;
+        }
+        let mut edits = dedented(place, with, first)?;
+        edits.push(Edit::replace(load.0, path));
+        edits.sort_by_key(|e| e.range.start());
+        self.propose(&opened, with.range, "The block that closes the file goes away.", edits)
+    }
+
+    /// Whether nothing but the load reads what `with` gives to `handle`.
+    fn is_read_only_at(&self, handle: &ast::ExprName, read: TextRange, with: TextRange) -> bool {
+        let place = self.place;
+        let (Some(symbol), Some(statement)) = (place.analysis.graph.known_symbol(&handle.id), place.statement(with)) else { return false };
+        let own: Vec<_> = place.definitions_by(symbol, statement).collect();
+        let escapes = own.iter().any(|&d| place.body.definitions[d as usize].escapes);
+        // Every name of a module escapes: no function of the file may read it.
+        let is_local = !escapes || place.is_module() && place.analysis.graph.find_leaf(Op::ModuleName(symbol)).is_none();
+        is_local && !own.is_empty() && place.reads_reached(&own).iter().all(|&r| r == read)
+    }
+}
+
+/// A file that is opened.
+struct Opened<'x> {
+    path: &'x Expr,
+    /// It is opened by its own method, which others than `pathlib.Path` have too.
+    must_be_path: bool,
+}
+
+/// Whether a name of the file's code contains one of `words`.
+fn mentions(source: &Source<'_>, words: &[&str]) -> bool {
+    source.tokens().iter().any(|t| t.kind() == TokenKind::Name && words.iter().any(|w| source.slice(t.range()).contains(w)))
+}
+
+/// Finds the uses of an open file.
+struct Handle<'l, 'p, 'x> {
+    loads: &'l Loads<'p, 'x>,
+    name: &'x str,
+    reads: u32,
+    /// The name as the argument of a load, and the load.
+    load: Option<(TextRange, TextRange)>,
+}
+
+impl<'x> SourceOrderVisitor<'x> for Handle<'_, '_, 'x> {
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        match expr {
+            Expr::Name(name) if name.id.as_str() == self.name => self.reads += 1,
+            Expr::Call(call) => {
+                if let Some(Expr::Name(name)) = self.loads.loaded(call)
+                    && name.id.as_str() == self.name
+                {
+                    self.load = Some((name.range, call.range()));
+                }
+                source_order::walk_expr(self, expr);
+            }
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}
+
+/// Whether the call `load` is the first that `statement` completes, and completes it always and once.
+fn is_first(statement: &Stmt, load: TextRange) -> bool {
+    struct Calls {
+        load: TextRange,
+        first: bool,
+    }
+    impl<'x> SourceOrderVisitor<'x> for Calls {
+        fn visit_expr(&mut self, expr: &'x Expr) {
+            let range = expr.range();
+            let (around, before) = (range.contains_range(self.load), range.end() <= self.load.start());
+            self.first &= match expr {
+                Expr::Call(_) | Expr::Await(_) | Expr::Yield(_) | Expr::Named(_) => !before,
+                Expr::BoolOp(_) | Expr::If(_) | Expr::Lambda(_) => !around,
+                Expr::ListComp(ast::ExprListComp { generators, .. })
+                | Expr::SetComp(ast::ExprSetComp { generators, .. })
+                | Expr::DictComp(ast::ExprDictComp { generators, .. })
+                | Expr::Generator(ast::ExprGenerator { generators, .. }) => {
+                    !around || generators.first().is_some_and(|g| g.iter.range().contains_range(self.load))
+                }
+                _ => true,
+            };
+            source_order::walk_expr(self, expr);
+        }
+    }
+    let simple = matches!(statement, Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::Expr(_) | Stmt::Return(_) | Stmt::For(_));
+    // Of a loop only what it runs over comes first, and once.
+    let part = statement.as_for_stmt().map_or(statement.range(), |s| s.iter.range());
+    let mut calls = Calls { load, first: simple && part.contains_range(load) };
+    calls.visit_stmt(statement);
+    calls.first
+}
+
+/// The edits that take away the head of `with` and move its body to the left.
+fn dedented(place: &Place<'_>, with: &ast::StmtWith, first: &Stmt) -> Option<Vec<Edit>> {
+    let source = place.source();
+    let (outer, inner) = (source.indentation(with.start()), source.indentation(first.start()));
+    let extra = inner.strip_prefix(outer).filter(|e| !e.is_empty()).map(TextSize::of)?;
+    let (start, first_line) = (source.line_start(with.start()), source.line_start(first.start()));
+    // A string over several lines would change.
+    let is_break = |kind| matches!(kind, TokenKind::Newline | TokenKind::NonLogicalNewline);
+    let is_long = |t: &Token| !is_break(t.kind()) && source.slice(t.range()).contains(['\n', '\r']);
+    let body = TextRange::new(first.start(), with.end());
+    let is_plain = place.has_own_lines(with.range) && place.has_own_lines(first.range()) && first_line != start;
+    if !is_plain || source.tokens().in_range(body).iter().any(is_long) {
+        return None;
+    }
+    let mut edits = vec![Edit::delete(TextRange::new(start, first_line + extra))];
+    let mut line = source.full_line_end(first.start());
+    while line < body.end() {
+        let next = source.full_line_end(line);
+        let text = source.slice(TextRange::new(line, next));
+        if text.starts_with(inner) {
+            edits.push(Edit::delete(TextRange::at(line, extra)));
+        } else if !text.trim().is_empty() {
+            return None;
+        }
+        line = next;
+    }
+    Some(edits)
+}
+
+impl<'x> SourceOrderVisitor<'x> for Loads<'_, 'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        if matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            // Scopes of their own.
+            return;
+        }
+        let outer = self.statement.replace(statement);
+        let is_try = u32::from(statement.as_try_stmt().is_some_and(|s| !s.handlers.is_empty()));
+        if let Stmt::With(with) = statement
+            && self.tries == 0
+        {
+            let _ = self.block(with);
+        }
+        self.tries += is_try;
+        source_order::walk_stmt(self, statement);
+        self.tries -= is_try;
+        self.statement = outer;
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        if let Expr::Call(call) = expr
+            && self.tries == 0
+        {
+            let _ = self.direct(call);
+        }
+        source_order::walk_expr(self, expr);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::passes::testing::{applied, findings};
+
+    const HEADER: &str = "import glob, os\nfrom pathlib import Path\nfrom typing import Optional, Union\nimport mlx.core as mx\n";
+
+    fn safe(text: &str) -> String {
+        applied(find, &format!("{HEADER}{text}"), Applicability::Safe)[HEADER.len()..].to_owned()
+    }
+
+    fn stays(text: &str) {
+        let text = format!("{HEADER}{text}");
+        assert_eq!(applied(find, &text, Applicability::Unsafe), text);
+    }
+
+    fn assumptions(text: &str) -> usize {
+        let found = findings(find, &format!("{HEADER}{text}"));
+        assert_eq!(found.len(), 1, "{text}");
+        found[0].assumptions.len()
+    }
+
+    #[test]
+    fn a_string_or_a_path_is_known_by_its_origin() {
+        for path in [
+            "'a.npz'",
+            "str(x)",
+            "Path(x)",
+            "Path(x).expanduser() / x",
+            "x / Path(x).parent",
+            "os.path.join(x, 'a.npz')",
+            "os.path.expanduser('~/a.npz')",
+            "f'{x}.npz'",
+            "'%s.npz' % x",
+            "'a' + '.npz'",
+            "Path(x) if x else 'a.npz'",
+        ] {
+            assert_eq!(safe(&format!("p = {path}\nw = mx.load(open(p, 'rb'))\n")), format!("p = {path}\nw = mx.load(p)\n"), "{path}");
+        }
+        let annotations =
+            [("str", 0), ("Path", 0), ("'str'", 0), ("str | Path", 0), ("Union[str, Path]", 0), ("Optional[str]", 1), ("os.PathLike", 1)];
+        for (annotation, unproved) in annotations {
+            assert_eq!(assumptions(&format!("def f(p: {annotation}):\n    return mx.load(open(p, 'rb'))\n")), unproved, "{annotation}");
+        }
+        for iterable in ["glob.glob('*.npz')", "sorted(Path(x).glob('*.npz'))", "list(Path(x).iterdir())"] {
+            assert_eq!(assumptions(&format!("for p in {iterable}:\n    w = mx.load(open(p, 'rb'))\n")), 0, "{iterable}");
+        }
+        for path in ["x", "x / 'a.npz'", "os.path.join(x, y)", "hf_hub_download(x)", "glob.glob(x)[0]", "x + '.npz'"] {
+            assert_eq!(assumptions(&format!("w = mx.load(open({path}, 'rb'))\n")), 1, "{path}");
+        }
+        for path in ["3", "b'a.npz'", "x.fileno()", "'a.npz'.encode()", "[1]"] {
+            stays(&format!("w = mx.load(open({path}, 'rb'))\n"));
+        }
+    }
+
+    #[test]
+    fn only_a_plain_open_for_reading_bytes_counts() {
+        let opens =
+            ["open('a')", "open('a', 'r')", "open('a', mode)", "open('a', 'rb', 0)", "open('a', 'r+b')", "io.open('a', 'rb')", "x.open('rb')"];
+        for open in opens {
+            stays(&format!("w = mx.load({open})\n"));
+        }
+        stays("def open(p, mode):\n    return p\nw = mx.load(open('a', 'rb'))\n");
+        stays("w = load(open('a', 'rb'))\n");
+        stays("w = mx.load(open('a', 'rb'  # bytes\n    ))\n");
+        assert_eq!(safe("w = mx.load(open('a', mode='rb'), 'npz')\n"), "w = mx.load('a', 'npz')\n");
+        assert_eq!(safe("w = mx.load(Path('a').open('rb'))\n"), "w = mx.load(Path('a'))\n");
+    }
+
+    #[test]
+    fn a_block_goes_with_its_indentation() {
+        let text = "def f(p: str):\r\n\twith open(p, 'rb') as f:\r\n\t\tw = mx.load(f)\r\n\r\n\t\t# Only these.\r\n\t\treturn [w[k] for k in w\r\n\t\t        if k]\r\n\treturn 1\r\n";
+        let after = "def f(p: str):\r\n\tw = mx.load(p)\r\n\r\n\t# Only these.\r\n\treturn [w[k] for k in w\r\n\t        if k]\r\n\treturn 1\r\n";
+        assert_eq!(safe(text), after);
+        for body in [
+            "with open('a', 'rb') as f:\n    w = mx.load(f)\n    t = '''\n    x'''\n",
+            "with open('a', 'rb') as f:  # weights\n    w = mx.load(f)\n",
+            "with open('a', 'rb') as f: w = mx.load(f)\n",
+            "with open('a', 'rb') as f, lock:\n    w = mx.load(f)\n",
+            "with open('a', 'rb') as f:\n    w = mx.load(f)\nprint(f.name)\n",
+            "with open('a', 'rb') as f:\n    w = mx.load(f)\ndef g():\n    return f\n",
+            "with open('a', 'rb') as f:\n    w = mx.load(f), f.tell()\n",
+            "with open('a', 'rb') as f:\n    w = [mx.load(f) for _ in x]\n",
+            "with open('a', 'rb') as f:\n    w = x() + mx.load(f)\n",
+            "with open('a', 'rb') as f:\n    if x:\n        w = mx.load(f)\n",
+            "with open('a', 'rb') as f:\n    w = mx.load(g, f)\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn whatever_might_notice_is_an_assumption() {
+        let load = "w = mx.load(open('a', 'rb'))\n";
+        assert_eq!(assumptions(load), 0);
+        assert_eq!(assumptions(&format!("{load}mx.save_safetensors('a', w)\n")), 1);
+        assert_eq!(assumptions(&format!("import threading\n{load}")), 1);
+        assert_eq!(assumptions(&format!("{load}def f():\n    try:\n        g()\n    except OSError:\n        pass\n")), 1);
+        stays("try:\n    w = mx.load(open('a', 'rb'))\nexcept Exception:\n    w = 1\n");
+        assert_eq!(assumptions("try:\n    w = mx.load(open('a', 'rb'))\nfinally:\n    x()\n"), 0);
+    }
+}
