@@ -4,15 +4,17 @@
 use rustc_hash::FxHashSet;
 
 use super::import::NewImport;
+use super::is_kernel;
 use super::layout::{LINE_WIDTH, broken, without_parentheses};
 use super::load::Variant;
+use super::moves;
 use super::removal::Removal;
 use super::spell::{Names, Speller};
 use super::template::{Filled, Filling};
 use crate::finding::Import;
 use crate::graph::Analysis;
 use crate::graph::api;
-use crate::graph::body::{Body, Occurrence};
+use crate::graph::body::{Body, Occurrence, StatementId};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::{Edit, TextRange, TextSize};
 
@@ -42,6 +44,17 @@ pub struct Elaboration {
     pub range: TextRange,
     /// What stands in place of the root, on one line.
     pub text: String,
+    /// The values inside the match that are computed all the same, because something else needs them.
+    pub kept: Vec<ValueId>,
+}
+
+/// What stands in place of the root.
+struct Replacement {
+    filled: Filled,
+    /// The expressions before the root whose text it takes over.
+    copied: Vec<TextRange>,
+    /// The import that it needs.
+    import: Option<NewImport>,
 }
 
 /// Why a match cannot be written.
@@ -49,19 +62,20 @@ pub type Obstacle = String;
 
 impl Plan<'_> {
     /// Write the match as edits. A statement that goes may have hidden the best name for a value, so the first try lets names hold what they held
-    /// before, and checks that the statements in between do go.
+    /// before, and checks that the statements in between do go, or may stand below the root.
     pub fn elaborate(&self) -> Result<Elaboration, Obstacle> {
-        if let Ok((filled, import)) = self.fill(Names::Earlier) {
-            let removal = Removal::find(self, &filled.text, &self.earlier_names());
-            if self.reads_as_meant(&filled.text, &removal)
-                && let Ok(written) = self.write(filled, import, &removal)
+        if let Ok(replacement) = self.fill(Names::Earlier) {
+            let text = &replacement.filled.text;
+            let removal = Removal::find(self, text, &self.earlier_names());
+            if let Some(moved) = moves::in_the_way(self, &self.meant(text), &removal)
+                && let Ok(written) = self.write(replacement, &removal, &moved)
             {
                 return Ok(written);
             }
         }
-        let (filled, import) = self.fill(Names::Present)?;
-        let removal = Removal::find(self, &filled.text, &self.present_names());
-        self.write(filled, import, &removal)
+        let replacement = self.fill(Names::Present)?;
+        let removal = Removal::find(self, &replacement.filled.text, &self.present_names());
+        self.write(replacement, &removal, &[])
     }
 
     pub(super) fn place(&self) -> TextSize {
@@ -88,28 +102,29 @@ impl Plan<'_> {
         names
     }
 
-    /// Whether each name in the new text still holds what is meant once the dead statements are gone.
-    fn reads_as_meant(&self, text: &str, removal: &Removal) -> bool {
-        let gone = |offset: TextSize| removal.statements.iter().any(|&s| self.body.statements[s as usize].range.end() == offset);
+    /// What each name in the new text is to hold.
+    fn meant(&self, text: &str) -> Vec<(Symbol, ValueId)> {
         let words: FxHashSet<&str> = words(text).collect();
         let mut meant = self.earlier_names();
         meant.retain(|&(name, _)| words.contains(self.analysis.graph.name(name)));
-        meant.into_iter().all(|(name, value)| self.body.value_without(name, self.place(), &gone) == Some(value))
+        meant.sort_unstable();
+        meant
     }
 
-    fn write(&self, filled: Filled, import: Option<NewImport>, removal: &Removal) -> Result<Elaboration, Obstacle> {
-        self.refuse_work_done_twice(removal)?;
+    fn write(&self, replacement: Replacement, removal: &Removal, moved: &[StatementId]) -> Result<Elaboration, Obstacle> {
+        self.refuse_work_done_twice(removal, &replacement.copied)?;
+        let Replacement { filled, import, .. } = replacement;
         let (root_edit, comments) = self.root_edit(&filled);
         let range = removal.ranges(self.body).fold(self.root.range, TextRange::cover);
         let mut edits = vec![root_edit];
         edits.extend(removal.edits(self, comments));
+        edits.extend(moves::edits(self, moved));
         let (import, insertion) = import.map(|new| (new.import, new.edit)).unzip();
         edits.extend(insertion);
-        Ok(Elaboration { edits: merged(edits), import, range, text: filled.text })
+        Ok(Elaboration { edits: merged(edits), import, range, text: filled.text, kept: self.kept(removal) })
     }
 
-    /// What stands in place of the root, and the import that it needs.
-    fn fill(&self, names: Names) -> Result<(Filled, Option<NewImport>), Obstacle> {
+    fn fill(&self, names: Names) -> Result<Replacement, Obstacle> {
         let speller = Speller::new(self.analysis, self.body, self.root.range, self.place()).with(names);
         let template = &self.variant.template;
         let nameless = |speller: &Speller<'_>| template.paths().any(|path| speller.import(path).is_none());
@@ -128,31 +143,41 @@ impl Plan<'_> {
         }
         let graph = &self.analysis.graph;
         let gaps = Gaps { arguments, speller: &speller, callee: callee_of(self.variant), is_none: &|v| graph.op(v) == Op::None };
-        Ok((template.fill(&gaps), import))
+        let filled = template.fill(&gaps);
+        Ok(Replacement { filled, copied: speller.copied(), import })
     }
 
-    /// If a heavy part of the match is still computed elsewhere, the replacement would add work instead of saving it.
-    fn refuse_work_done_twice(&self, removal: &Removal) -> Result<(), Obstacle> {
+    /// If a heavy part of the match is still computed elsewhere, or an operand where its text was, the replacement would add work instead of saving it.
+    fn refuse_work_done_twice(&self, removal: &Removal, copied: &[TextRange]) -> Result<(), Obstacle> {
         let graph = &self.analysis.graph;
+        let one_line = |range: TextRange| self.analysis.source.slice(range).split_whitespace().collect::<Vec<_>>().join(" ");
+        let computes = |range: TextRange| self.body.occurrences.iter().any(|o| range.contains_range(o.range) && is_kernel(graph, o.value));
+        if let Some(&again) = copied.iter().find(|&&range| !removal.covers(self.body, range) && computes(range)) {
+            return Err(format!("`{}` would be computed twice", one_line(again)));
+        }
         let heavy = |v: ValueId| match graph.op(v) {
             Op::MatMul | Op::Mlx("softmax" | "mean" | "sum") => true,
             Op::Mlx(name) => name.starts_with("fast."),
             _ => graph.calls_module(v),
         };
-        for occurrence in &self.body.occurrences {
+        for occurrence in self.staying(removal) {
             // A call that was inlined computes its heavy parts out of sight.
-            let computes = heavy(occurrence.value) || !occurrence.own;
-            // The root's own value is no part of it: where it is computed again, it is so before and after.
-            let part = occurrence.value != self.root.value && self.inner.contains(&occurrence.value);
-            if !part || !computes || self.root.range.contains_range(occurrence.range) {
-                continue;
-            }
-            if !removal.covers(self.body, occurrence.range) {
-                let text = self.analysis.source.slice(occurrence.range).split_whitespace().collect::<Vec<_>>().join(" ");
-                return Err(format!("`{text}` is still needed elsewhere, so nothing would be saved"));
+            if heavy(occurrence.value) || !occurrence.own {
+                return Err(format!("`{}` is still needed elsewhere, so nothing would be saved", one_line(occurrence.range)));
             }
         }
         Ok(())
+    }
+
+    /// The values inside the match that are computed all the same.
+    fn kept(&self, removal: &Removal) -> Vec<ValueId> {
+        self.staying(removal).map(|o| o.value).collect()
+    }
+
+    /// The expressions that compute parts of the match and stay. The root's own value is no part: where it is computed again, it is so before and after.
+    fn staying(&self, removal: &Removal) -> impl Iterator<Item = &Occurrence> {
+        let part = |v: ValueId| v != self.root.value && self.inner.contains(&v);
+        self.body.occurrences.iter().filter(move |o| part(o.value) && !self.root.range.contains_range(o.range) && !removal.covers(self.body, o.range))
     }
 
     /// The edit of the root, and the comments inside it, which must move.

@@ -8,6 +8,7 @@ mod import;
 mod layout;
 pub mod load;
 pub mod matcher;
+mod moves;
 mod near_miss;
 pub mod prelude;
 mod reach;
@@ -72,6 +73,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     }
     // The most trusted edit of a place wins; among equals the one that assumes least, then the one that takes most away.
     judged.sort_by_key(|(c, j)| (j.applicability, j.assumptions.len(), std::cmp::Reverse(c.found.inner.len()), c.root.range.start(), j.numerics));
+    let shared = shared_parts(&judged);
     let mut taken = Taken::default();
     for (candidate, judgement) in judged {
         let plan = Plan {
@@ -86,8 +88,9 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
             continue;
         }
         match plan.elaborate() {
-            Ok(written) => {
+            Ok(mut written) => {
                 taken.add(candidate.root.range);
+                written.kept.retain(|v| !shared.contains(v));
                 outcome.proposals.push(proposal(rule, analysis, &candidate, judgement, written));
             }
             Err(reason) => outcome.refusals.push(Refusal::whole(candidate.root.range, reason)),
@@ -98,6 +101,13 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     let mut told = FxHashSet::default();
     outcome.refusals.retain(|r| told.insert(r.range));
     outcome
+}
+
+/// Values that are part of the matches at two places: each keeps them for the other, and together they go.
+fn shared_parts(judged: &[(Candidate, Judgement)]) -> FxHashSet<ValueId> {
+    let mut first: FxHashMap<ValueId, TextRange> = FxHashMap::default();
+    let parts = judged.iter().flat_map(|(c, _)| c.found.inner.iter().map(|&v| (v, c.root.range)));
+    parts.filter(|&(v, root)| *first.entry(v).or_insert(root) != root).map(|(v, _)| v).collect()
 }
 
 /// Ranges that do not overlap, by where they start.
@@ -319,7 +329,7 @@ fn assumed_kinds(variant: &Variant, facts: &Facts<'_>, wildcard: &dyn Fn(&str) -
 fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgement: Judgement, written: elaborate::Elaboration) -> Proposal {
     let graph = &analysis.graph;
     let before = kernels(graph, &candidate.found.inner);
-    let after = kernels(graph, &after_values(graph, candidate));
+    let after = kernels(graph, &[after_values(graph, candidate), written.kept].concat());
     let mut rationale = vec![counts(before, after)];
     rationale.extend(first_sentence(&rule.about.mechanism));
     rationale.extend((!rule.about.gain.is_empty()).then(|| format!("Measured: {}.", rule.about.gain)));
@@ -378,6 +388,9 @@ fn is_kernel(graph: &Graph, value: ValueId) -> bool {
 
 fn counts(before: usize, after: usize) -> String {
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    if before <= after {
+        return format!("{} before and after, for something else reads a part of what is matched.", plural(before, "kernel"));
+    }
     let (old, new) = (before.saturating_sub(1), after.saturating_sub(1));
     format!(
         "{} and {} become {} and {}.",

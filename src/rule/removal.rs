@@ -6,11 +6,13 @@ use super::elaborate::{Plan, words};
 use crate::graph::body::{Body, DefinitionId, StatementId, StatementKind};
 use crate::graph::definitions::FunctionInfo;
 use crate::graph::value::{Op, Symbol, ValueId};
-use crate::syntax::{Edit, Ranged, TextRange, TextSize, TokenKind};
+use crate::syntax::{Edit, Ranged, TextRange, TextSize, TokenKind, on_one_line};
 
 /// The statements and helpers that only the match used.
 pub(super) struct Removal {
     pub(super) statements: Vec<StatementId>,
+    /// Statements of which only `name := expression` inside is needed: the statement, and the whole of that.
+    reduced: Vec<(StatementId, TextRange)>,
     /// Private methods and functions of the file without a caller, by their text.
     helpers: Vec<TextRange>,
 }
@@ -21,15 +23,21 @@ impl Removal {
         let body = plan.body;
         let words: FxHashSet<&str> = words(text).collect();
         let kept: FxHashSet<(Symbol, ValueId)> = names.iter().copied().filter(|&(n, _)| words.contains(plan.analysis.graph.name(n))).collect();
-        let mut removal = Self { statements: Vec::new(), helpers: Vec::new() };
+        let mut removal = Self { statements: Vec::new(), reduced: Vec::new(), helpers: Vec::new() };
         if body.function.is_none() {
             // What a module or class binds can be read from outside.
             return removal;
         }
+        let all = 0..body.statements.len() as StatementId;
         loop {
-            let dead = (0..body.statements.len() as StatementId).find(|&s| !removal.statements.contains(&s) && removal.is_dead(plan, s, &kept));
-            let Some(dead) = dead else { break };
-            removal.statements.push(dead);
+            if let Some(dead) = all.clone().find(|&s| !removal.statements.contains(&s) && removal.is_dead(plan, s, &kept)) {
+                removal.reduced.retain(|&(s, _)| s != dead);
+                removal.statements.push(dead);
+            } else if let Some(reduced) = all.clone().find_map(|s| removal.reducible(plan, s, &kept)) {
+                removal.reduced.push(reduced);
+            } else {
+                break;
+            }
         }
         removal.keep_branches_whole(plan, &kept);
         removal.helpers = unused_helpers(plan, &removal);
@@ -37,11 +45,12 @@ impl Removal {
     }
 
     pub(super) fn covers(&self, body: &Body, range: TextRange) -> bool {
-        self.statements.iter().any(|&s| body.statements[s as usize].range.contains_range(range))
+        let within = |s: StatementId| body.statements[s as usize].range.contains_range(range);
+        self.statements.iter().any(|&s| within(s)) || self.reduced.iter().any(|&(s, needed)| within(s) && !needed.contains_range(range))
     }
 
     pub(super) fn ranges<'b>(&'b self, body: &'b Body) -> impl Iterator<Item = TextRange> + 'b {
-        self.statements.iter().map(|&s| body.statements[s as usize].range)
+        self.statements.iter().chain(self.reduced.iter().map(|(s, _)| s)).map(|&s| body.statements[s as usize].range)
     }
 
     /// Whether nothing that remains reads what statement `s` binds, and it does nothing else.
@@ -61,11 +70,31 @@ impl Removal {
         let mut mentioned = false;
         for &d in &made {
             let definition = &body.definitions[d as usize];
-            if definition.escapes || !self.only_dead_uses(plan, d, kept, &mut mentioned, 0) {
+            let read_anew = body.value_of(definition.name, statement.range.end()).is_some_and(|v| kept.contains(&(definition.name, v)));
+            if definition.escapes || read_anew || !self.only_dead_uses(plan, d, kept, &mut mentioned, 0) {
                 return false;
             }
         }
         !made.is_empty() && mentioned && is_pure(plan, statement.range)
+    }
+
+    /// The one `name := expression` in statement `s`, if nothing remains that reads what else the statement binds.
+    fn reducible(&self, plan: &Plan<'_>, s: StatementId, kept: &FxHashSet<(Symbol, ValueId)>) -> Option<(StatementId, TextRange)> {
+        let (body, source) = (plan.body, plan.analysis.source);
+        let statement = body.statements[s as usize];
+        let done = self.statements.contains(&s) || self.reduced.iter().any(|&(r, _)| r == s);
+        if done || statement.kind != StatementKind::Assignment || s == plan.root.statement {
+            return None;
+        }
+        let tokens = source.tokens().in_range(statement.range);
+        let mut walrus = tokens.windows(2).filter(|pair| pair[1].kind() == TokenKind::ColonEqual);
+        let (Some([name, _]), None) = (walrus.next(), walrus.next()) else { return None };
+        let named = body.occurrences.iter().find(|o| o.statement == s && o.block == statement.block && o.range.start() == name.start())?;
+        let mut made =
+            (0..).zip(&body.definitions).filter(|(_, d)| d.statement == Some(s) && plan.analysis.graph.name(d.name) != source.slice(name.range()));
+        let mut mentioned = false;
+        let dead = made.all(|(d, definition)| !definition.escapes && self.only_dead_uses(plan, d, kept, &mut mentioned, 0));
+        (dead && mentioned && is_pure(plan, statement.range)).then_some((s, named.range))
     }
 
     /// Whether every use of definition `d`, also through joins, is in removed text, and the new text does not read the same. Notes whether there is any.
@@ -132,9 +161,9 @@ impl Removal {
             let indentation = source.indentation(at);
             comments.iter().map(|&c| format!("{indentation}{}{}", source.slice(c), source.newline())).collect()
         };
-        let all: Vec<TextRange> = self.ranges(plan.body).collect();
+        let all: Vec<TextRange> = self.statements.iter().map(|&s| plan.body.statements[s as usize].range).collect();
         let mut lines: Vec<TextRange> = Vec::new();
-        let mut edits = Vec::new();
+        let mut edits: Vec<Edit> = self.reduced.iter().filter_map(|&(s, needed)| as_statement(plan, s, needed)).collect();
         for range in all.iter().filter(|r| outermost(r, &all)) {
             let line = TextRange::new(source.line_start(range.start()), source.full_line_end(range.end()));
             match source.comments_in(line) {
@@ -154,6 +183,13 @@ impl Removal {
     }
 }
 
+/// Statement `s` as the assignment that `name := expression` inside it makes.
+fn as_statement(plan: &Plan<'_>, s: StatementId, named: TextRange) -> Option<Edit> {
+    let text = on_one_line(plan.analysis.source, named)?;
+    let (name, value) = text.split_once(":=")?;
+    Some(Edit::replace(plan.body.statements[s as usize].range, format!("{} = {}", name.trim_end(), value.trim_start())))
+}
+
 /// Two blank lines where one was on either side read as a gap: take the one after the removed lines along.
 fn with_blank_line(plan: &Plan<'_>, line: TextRange, all: &[TextRange]) -> TextRange {
     let source = plan.analysis.source;
@@ -171,7 +207,7 @@ fn with_blank_line(plan: &Plan<'_>, line: TextRange, all: &[TextRange]) -> TextR
 }
 
 /// Whether the statement has its lines to itself.
-fn stands_alone(plan: &Plan<'_>, range: TextRange) -> bool {
+pub(super) fn stands_alone(plan: &Plan<'_>, range: TextRange) -> bool {
     let source = plan.analysis.source;
     let before = source.slice(TextRange::new(source.line_start(range.start()), range.start()));
     let after = source.slice(TextRange::new(range.end(), source.full_line_end(range.end()))).trim();
@@ -179,7 +215,7 @@ fn stands_alone(plan: &Plan<'_>, range: TextRange) -> bool {
 }
 
 /// Whether nothing in `range` calls what may have effects or waits for a value.
-fn is_pure(plan: &Plan<'_>, range: TextRange) -> bool {
+pub(super) fn is_pure(plan: &Plan<'_>, range: TextRange) -> bool {
     let graph = &plan.analysis.graph;
     let from = plan.body.occurrences.iter().filter(|o| range.contains_range(o.range));
     from.into_iter().all(|o| !matches!(graph.op(o.value), Op::Call(..) | Op::Mlx("item" | "tolist") | Op::Opaque(..) | Op::Comprehension(_)))

@@ -1,6 +1,8 @@
 //! How a value is written at a place: by a name that holds it there, by an expression that computes it, or by its structure. What is written is checked
 //! by lowering it again, so this module may be heuristic.
 
+use std::cell::RefCell;
+
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::normalize;
@@ -22,6 +24,8 @@ pub(super) struct Speller<'x> {
     names: Names,
     /// A name that `mlx.core` is going to have.
     import: Option<&'x str>,
+    /// The expressions before the root whose text was taken over.
+    copied: RefCell<Vec<TextRange>>,
 }
 
 /// Which names may stand for a value.
@@ -36,7 +40,7 @@ pub(super) enum Names {
 impl<'x> Speller<'x> {
     /// A speller for the place of `root`, whose statement starts at `at`.
     pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
-        Self { analysis, source: analysis.source, body, root, at, names: Names::Present, import: None }
+        Self { analysis, source: analysis.source, body, root, at, names: Names::Present, import: None, copied: RefCell::default() }
     }
 
     /// The same with other names allowed.
@@ -65,6 +69,11 @@ impl<'x> Speller<'x> {
         // A number takes no attribute in any rule, so beside an operator it needs no parentheses.
         let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         Some(if number || is_tight(&text) { text } else { format!("({text})") })
+    }
+
+    /// The expressions before the root whose text was taken over so far.
+    pub(super) fn copied(self) -> Vec<TextRange> {
+        self.copied.into_inner()
     }
 
     /// The name by which the file knows `mlx.core`, or something inside it.
@@ -178,7 +187,9 @@ impl<'x> Speller<'x> {
     /// The text of the last expression before the root that computes `value`.
     fn written(&self, value: ValueId) -> Option<String> {
         let before = self.body.occurrences.iter().filter(|o| o.value == value && o.range.end() <= self.root.start());
-        on_one_line(self.source, before.max_by_key(|o| o.range.start())?.range)
+        let range = before.max_by_key(|o| o.range.start())?.range;
+        self.copied.borrow_mut().push(range);
+        on_one_line(self.source, range)
     }
 }
 

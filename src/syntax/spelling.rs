@@ -48,7 +48,7 @@ fn is_identifier(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !text.as_bytes()[0].is_ascii_digit()
 }
 
-/// The text of `range` on one line; `None` where a comment or a string over several lines stands in the way.
+/// The text of `range` on one line, without the comments in it; `None` where a string over several lines stands in the way.
 pub fn on_one_line(source: &Source<'_>, range: TextRange) -> Option<String> {
     let text = source.slice(range);
     if !text.contains(['\n', '\r']) {
@@ -59,8 +59,7 @@ pub fn on_one_line(source: &Source<'_>, range: TextRange) -> Option<String> {
     let mut open = false;
     for token in source.tokens().in_range(range) {
         match token.kind() {
-            TokenKind::Comment => return None,
-            TokenKind::NonLogicalNewline | TokenKind::Newline => continue,
+            TokenKind::Comment | TokenKind::NonLogicalNewline | TokenKind::Newline => continue,
             _ => {}
         }
         let token_text = source.slice(token.range());
