@@ -14,6 +14,7 @@ runs them while they are written. `arguments` make those that the function is me
 
 import spell_addmm
 import spell_attention
+import spell_composed
 import spell_norms
 import spell_softmax
 
@@ -24,6 +25,10 @@ RULES = {
     "precise-softmax": spell_softmax.RULE,
     "addmm": spell_addmm.RULE,
 }
+
+# Not a rule, but several of those above in one function, run with all transforms.
+COMPOSED = "composed"
+RULES[COMPOSED] = spell_composed.composed(dict(RULES))
 
 # The share of a rule's spellings that must be found: the goal, and what is reached where it is not, below which something that was found is found no more.
 GOAL = 0.97
