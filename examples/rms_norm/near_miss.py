@@ -141,6 +141,25 @@ def held_by_a_class(x: mx.array):
     return x * mx.rsqrt(mean + 1e-5)
 
 
+def seen_by_locals(x: mx.array):
+    """Every local name is read, the one of the mean too."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+    normed = x * mx.rsqrt(mean + 1e-5)
+    return locals()
+
+
+def bound_by_the_end_of_a_chain(x: mx.array, mean: mx.array, limit: int):
+    """The mean is computed only if the first comparison holds."""
+    computed = 0 < limit < len((mean := mx.mean(x * x, axis=-1, keepdims=True)).shape)
+    return x * mx.rsqrt(mean + 1e-5)
+
+
+def changed_by_an_operand(x: mx.array, measure):
+    """`x` is multiplied after the call that may have changed it, and was squared before."""
+    mean = mx.mean(x * x, axis=-1, keepdims=True)
+    return x * mx.rsqrt(mean + float(measure(x)))
+
+
 def fallback_in_a_handler(x: mx.array, eps: float):
     """Where the fast operation has just failed it must not be called again."""
     try:

@@ -62,6 +62,21 @@ impl ClassFacts {
         }
     }
 
+    /// The methods of a class also run on instances of its subclasses: their attributes are what one `__init__` or the other stores.
+    pub(super) fn note_subclasses(&mut self, definitions: &Definitions<'_>) {
+        let mut stored: Vec<((ClassIndex, Symbol), Vec<ValueId>)> = self.attributes.iter().map(|(k, v)| (*k, v.clone())).collect();
+        stored.sort_unstable();
+        for ((class, name), values) in stored {
+            let pure = self.is_pure_module(class, name);
+            for parent in definitions.ancestors(class) {
+                if let Some(own) = self.attributes.get_mut(&(parent, name)) {
+                    own.extend(&values);
+                    self.pure_modules.entry((parent, name)).and_modify(|p| *p &= pure);
+                }
+            }
+        }
+    }
+
     /// The class of which `value` is the receiver in some method.
     pub fn receiver(&self, value: ValueId) -> Option<ClassIndex> {
         self.receivers.get(&value).copied()
@@ -80,5 +95,41 @@ impl ClassFacts {
     /// Whether the attribute is a module of `mlx.nn` whose call has no effects.
     pub fn is_pure_module(&self, class: ClassIndex, name: Symbol) -> bool {
         self.pure_modules.get(&(class, name)).copied().unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::graph::Analysis;
+    use crate::graph::value::Graph;
+    use crate::syntax::Source;
+
+    const BASE: &str = "import mlx.core as mx\n\nclass Norm:\n    def __init__(self, d):\n        self.weight = mx.ones((d,))\n";
+
+    /// How many values `Norm.weight` may have, none if that is not known.
+    fn known(rest: &str) -> usize {
+        let text = format!("{BASE}{rest}");
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mut analysis = Analysis::new(&source, Graph::default());
+        let [class, weight] = ["Norm", "weight"].map(|name| analysis.graph.symbol(name));
+        let class = analysis.definitions.class_named(class).expect("the text defines the class");
+        analysis.classes.attribute(class, weight).len()
+    }
+
+    #[test]
+    fn an_attribute_is_what_any_init_of_the_class_and_its_subclasses_stores() {
+        assert_eq!(known(""), 1);
+        let middle = "class Middle(Norm):\n    pass\n";
+        let last = "class Last(Middle):\n    def __init__(self, d):\n        self.weight = mx.ones((2, d))\n";
+        assert_eq!(known(&format!("{middle}{last}")), 2);
+    }
+
+    #[test]
+    fn an_attribute_that_others_assign_is_not_known() {
+        assert_eq!(known("class Constant(Norm):\n    weight = 2.0\n"), 0);
+        assert_eq!(known("class Tied(Norm):\n    def tie(self, other):\n        self.weight = other.weight\n"), 0);
+        assert_eq!(known("    def named(self, value):\n        setattr(self, 'weight', value)\n"), 0);
+        assert_eq!(known("    def named(self, name, value):\n        setattr(self, name, value)\n"), 0);
+        assert_eq!(known("    def of_another(self, other):\n        setattr(other, 'weight', 2)\n"), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::attributes::{assigned_by_name, attribute_targets};
 use super::value::{Graph, Symbol};
 use crate::syntax::ast::{self, Expr, Stmt};
 
@@ -43,7 +44,7 @@ pub struct ClassInfo<'a> {
     pub name: Symbol,
     /// Methods by name; `None` where a name is bound more than once or not by a plain method.
     pub methods: FxHashMap<Symbol, Option<FunctionIndex>>,
-    /// Attributes of `self` that methods other than `__init__` assign.
+    /// Attributes of `self` that methods other than `__init__` assign, here or in a subclass, or that are names of the body of a subclass.
     pub reassigned: FxHashSet<Symbol>,
     /// Annotated names of the class body.
     pub fields: FxHashMap<Symbol, &'a Expr>,
@@ -84,6 +85,7 @@ impl<'a> Definitions<'a> {
         collector.definitions.imports = imports;
         let mut targets = Vec::new();
         attribute_targets(&module.body, &mut targets);
+        collector.definitions.distrust(&targets, collector.graph);
         let assigned: FxHashSet<Symbol> = targets.into_iter().map(|(_, attribute)| collector.graph.symbol(attribute)).collect();
         for class in &mut collector.definitions.classes {
             class.overridden.extend(class.methods.keys().filter(|m| assigned.contains(m)).copied().collect::<Vec<_>>());
@@ -131,21 +133,45 @@ impl<'a> Definitions<'a> {
         parameter.parameter.annotation.as_deref()
     }
 
+    /// An import of MLX is no such thing any more where the file puts something of its own into the module.
+    fn distrust(&mut self, targets: &[(&str, &str)], graph: &Graph) {
+        for (object, _) in targets {
+            let Some(name) = graph.known_symbol(object) else { continue };
+            if let Some(&ModuleBinding::Import(path)) = self.module.get(&name)
+                && graph.name(path).starts_with("mlx.")
+            {
+                self.module.insert(name, ModuleBinding::Other);
+                self.imports.retain(|&(import, _)| import != name);
+            }
+        }
+    }
+
+    /// The classes of this file that a class inherits from.
+    pub(super) fn ancestors(&self, class: ClassIndex) -> Vec<ClassIndex> {
+        let mut found = vec![class];
+        let mut next = 0;
+        while let Some(&at) = found.get(next) {
+            let bases = self.classes[at].ast.bases().iter().filter_map(|base| Some(base.as_name_expr()?.id.as_str()));
+            let parents = bases.flat_map(|name| self.classes.iter().enumerate().filter(move |(_, c)| c.ast.name.as_str() == name).map(|(i, _)| i));
+            let parents: Vec<ClassIndex> = parents.filter(|p| !found.contains(p)).collect();
+            found.extend(parents);
+            next += 1;
+        }
+        found.split_off(1)
+    }
+
+    /// Note in each class what its subclasses do to methods and attributes that it has.
     fn mark_overridden(&mut self) {
-        let parents: Vec<(ClassIndex, Vec<Symbol>)> = self
-            .classes
-            .iter()
-            .flat_map(|class| {
-                let names: Vec<Symbol> = class.methods.keys().copied().collect();
-                class.ast.bases().iter().filter_map(move |base| Some((base.as_name_expr()?.id.as_str(), names.clone())))
-            })
-            .filter_map(|(base, names)| {
-                let parent = self.classes.iter().position(|c| c.ast.name.as_str() == base)?;
-                Some((parent, names))
-            })
-            .collect();
-        for (parent, names) in parents {
-            self.classes[parent].overridden.extend(names);
+        for child in 0..self.classes.len() {
+            let own: Vec<Symbol> = self.classes[child].methods.keys().copied().collect();
+            let reassigned: Vec<Symbol> = self.classes[child].reassigned.iter().chain(&own).copied().collect();
+            let dynamic = self.classes[child].dynamic;
+            for parent in self.ancestors(child) {
+                let parent = &mut self.classes[parent];
+                parent.overridden.extend(&own);
+                parent.reassigned.extend(&reassigned);
+                parent.dynamic |= dynamic;
+            }
         }
     }
 
@@ -268,6 +294,7 @@ impl<'a> Collector<'a, '_> {
             if def.name.as_str() != "__init__" {
                 self.reassignments(def, class);
             }
+            self.assignments_by_name(def, class);
         }
         let prefix = format!("{}{}.<locals>.", place.prefix, def.name);
         self.block(&def.body, &Place { prefix, class: None, parent: Some(index) });
@@ -282,6 +309,20 @@ impl<'a> Collector<'a, '_> {
             if object == receiver {
                 let attribute = self.graph.symbol(attribute);
                 self.definitions.classes[class].reassigned.insert(attribute);
+            }
+        }
+    }
+
+    /// Note the attributes that a method assigns by `setattr`; all of them where it computes their names.
+    fn assignments_by_name(&mut self, def: &'a ast::StmtFunctionDef, class: ClassIndex) {
+        let Some(receiver) = def.parameters.iter().next().map(|p| p.name().as_str()) else { return };
+        for name in assigned_by_name(&def.body, receiver) {
+            match name {
+                Some(name) => {
+                    let name = self.graph.symbol(name);
+                    self.definitions.classes[class].reassigned.insert(name);
+                }
+                None => self.definitions.classes[class].dynamic = true,
             }
         }
     }
@@ -420,47 +461,6 @@ pub(super) fn pattern_names<'a>(pattern: &'a ast::Pattern, names: &mut Vec<&'a s
             p.arguments.keywords.iter().for_each(|q| pattern_names(&q.pattern, names));
         }
         Pattern::MatchValue(_) | Pattern::MatchSingleton(_) => {}
-    }
-}
-
-/// Every `name.attribute` that `body` assigns, at any depth.
-fn attribute_targets<'a>(body: &'a [Stmt], targets: &mut Vec<(&'a str, &'a str)>) {
-    for statement in body {
-        let assigned: Vec<&Expr> = match statement {
-            Stmt::Assign(s) => s.targets.iter().collect(),
-            Stmt::AnnAssign(s) => vec![&s.target],
-            Stmt::AugAssign(s) => vec![&s.target],
-            Stmt::For(s) => vec![&s.target],
-            Stmt::With(s) => s.items.iter().filter_map(|i| i.optional_vars.as_deref()).collect(),
-            Stmt::Delete(s) => s.targets.iter().collect(),
-            Stmt::FunctionDef(s) => {
-                attribute_targets(&s.body, targets);
-                continue;
-            }
-            Stmt::ClassDef(s) => {
-                attribute_targets(&s.body, targets);
-                continue;
-            }
-            _ => Vec::new(),
-        };
-        assigned.into_iter().for_each(|t| attribute_target(t, targets));
-        for inner in blocks(statement) {
-            attribute_targets(inner, targets);
-        }
-    }
-}
-
-fn attribute_target<'a>(target: &'a Expr, targets: &mut Vec<(&'a str, &'a str)>) {
-    match target {
-        Expr::Attribute(attribute) => {
-            if let Expr::Name(object) = &*attribute.value {
-                targets.push((&object.id, &attribute.attr));
-            }
-        }
-        Expr::Tuple(tuple) => tuple.elts.iter().for_each(|t| attribute_target(t, targets)),
-        Expr::List(list) => list.elts.iter().for_each(|t| attribute_target(t, targets)),
-        Expr::Starred(starred) => attribute_target(&starred.value, targets),
-        _ => {}
     }
 }
 

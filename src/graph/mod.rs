@@ -1,6 +1,7 @@
 //! The value graph of a file: what it computes, what is known of it, and what has effects. Knows the semantics of Python and MLX; builds no text.
 
 pub mod api;
+mod attributes;
 pub mod body;
 pub mod classes;
 pub mod definitions;
@@ -64,6 +65,7 @@ impl<'a> Analysis<'a> {
             classes.note_init(class, &body, &definitions, &graph);
             bodies.push(body);
         }
+        classes.note_subclasses(&definitions);
         let done: Vec<_> = bodies.iter().filter_map(|b| b.function).collect();
         bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Module, lambdas));
         for index in 0..definitions.classes.len() {

@@ -49,6 +49,9 @@ impl<'g> Lowerer<'_, 'g> {
                 }
             }
         }
+        for (value, expr) in arguments.positional.iter_mut().zip(&call.arguments.args) {
+            *value = self.by_now(expr, *value);
+        }
         arguments
     }
 

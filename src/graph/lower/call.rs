@@ -95,6 +95,7 @@ impl<'g> Lowerer<'_, 'g> {
             return (self.apply(callee, &arguments), true);
         }
         let arguments = self.arguments(call);
+        let object = self.by_now(&attribute.value, object);
         if let Some(method) = api::method(name).filter(|_| self.may_be_array(object))
             && let Some(value) = self.call_array_method(method, object, &arguments)
         {

@@ -46,6 +46,7 @@ impl<'g> Lowerer<'_, 'g> {
             Expr::BinOp(e) => {
                 let left = self.expr(&e.left);
                 let right = self.expr(&e.right);
+                let left = self.by_now(&e.left, left);
                 self.binary(e.op, left, right)
             }
             Expr::UnaryOp(e) => self.unary(e),
@@ -57,14 +58,10 @@ impl<'g> Lowerer<'_, 'g> {
             }
             Expr::If(e) => {
                 let condition = self.expr(&e.test);
-                let then = self.expr(&e.body);
-                let otherwise = self.expr(&e.orelse);
+                let (then, otherwise) = self.perhaps(&[&e.body, &e.orelse], |l| (l.expr(&e.body), l.expr(&e.orelse)));
                 self.graph.value(Op::Gate, &[condition, then, otherwise])
             }
-            Expr::BoolOp(e) => {
-                let operands: Operands = e.values.iter().map(|v| self.expr(v)).collect();
-                self.graph.value(if e.op == ast::BoolOp::And { Op::And } else { Op::Or }, &operands)
-            }
+            Expr::BoolOp(e) => self.boolean(e),
             Expr::Compare(e) => self.compare(e),
             Expr::Named(e) => self.walrus(e),
             Expr::Tuple(e) => self.display(Op::Tuple, &e.elts),
@@ -197,6 +194,17 @@ impl<'g> Lowerer<'_, 'g> {
         self.graph.value(Op::Changed(epoch), &[value])
     }
 
+    /// What an operand is when all of its expression have been evaluated: `x * f(x)` multiplies what `f` left of `x`.
+    pub(super) fn by_now(&mut self, operand: &Expr, value: ValueId) -> ValueId {
+        match operand {
+            Expr::Name(name) if self.graph.op(value) != Op::Changed(self.epoch) => {
+                let symbol = self.graph.symbol(&name.id);
+                self.present(symbol, value)
+            }
+            _ => value,
+        }
+    }
+
     /// The value of a name that an enclosing function binds.
     fn captured_name(&mut self, name: Symbol) -> Option<ValueId> {
         if self.frames.last().is_some_and(|f| f.scope != self.body.name) {
@@ -288,7 +296,19 @@ impl<'g> Lowerer<'_, 'g> {
         self.graph.value(op, &[left, right])
     }
 
+    fn boolean(&mut self, e: &'g ast::ExprBoolOp) -> ValueId {
+        let later: Vec<&Expr> = e.values.iter().skip(1).collect();
+        let operands: Operands = self.perhaps(&later, |l| e.values.iter().map(|v| l.expr(v)).collect());
+        self.graph.value(if e.op == ast::BoolOp::And { Op::And } else { Op::Or }, &operands)
+    }
+
     fn compare(&mut self, e: &'g ast::ExprCompare) -> ValueId {
+        // A chain ends with the first comparison that is false.
+        let later: Vec<&Expr> = e.comparators.iter().skip(1).collect();
+        self.perhaps(&later, |l| l.links(e))
+    }
+
+    fn links(&mut self, e: &'g ast::ExprCompare) -> ValueId {
         let mut left = self.expr(&e.left);
         let mut links = Operands::new();
         for (op, right) in e.ops.iter().zip(&e.comparators) {

@@ -6,7 +6,7 @@ use super::Lowerer;
 use super::frame::Binding;
 use super::stmt::Flow;
 use crate::graph::body::{BlockId, Definition, Effect};
-use crate::graph::definitions::{blocks, locals_of, pattern_names, target_names};
+use crate::graph::definitions::{blocks, locals_of, named_in, pattern_names, target_names};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextSize};
@@ -215,6 +215,25 @@ impl<'g> Lowerer<'_, 'g> {
             }
         }
         self.forget(names, from)
+    }
+
+    /// Lower an expression of which some parts may not be evaluated: what they bind is unknown after it.
+    pub(super) fn perhaps<T>(&mut self, parts: &[&'g Expr], lower: impl FnOnce(&mut Self) -> T) -> T {
+        let mut names = Vec::new();
+        parts.iter().for_each(|part| named_in(part, &mut names));
+        let mut names: Vec<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        let frame = self.frame();
+        names.retain(|n| frame.locals.contains(n) && !frame.deferred);
+        let Some(end) = parts.last().map(Ranged::end).filter(|_| !names.is_empty()) else { return lower(self) };
+        let first = self.body.definitions.len();
+        self.joins += 1;
+        let region = self.joins;
+        self.enter_region(&names, region);
+        let result = lower(self);
+        self.regions.pop();
+        let joined = self.forget_region(&names, region, end);
+        self.feed(&joined, first);
+        result
     }
 
     fn assigned_in(&mut self, bodies: &[&'g [Stmt]], extra: Vec<&'g str>) -> Vec<Symbol> {

@@ -232,8 +232,10 @@ impl<'a, 'g> Lowerer<'a, 'g> {
     /// Find the locals that inner functions and lambdas read; assignments to them can be seen later, whenever those run.
     fn capture(&mut self, body: &'g [Stmt]) {
         let mut reads = Vec::new();
-        for statement in body {
-            InnerReads { depth: 0, names: &mut reads }.statement(statement);
+        let mut reader = InnerReads { depth: 0, names: &mut reads, by_text: false };
+        body.iter().for_each(|statement| reader.statement(statement));
+        if reader.by_text {
+            locals_of(body, &mut reads);
         }
         self.captured = reads.into_iter().map(|n| self.graph.symbol(n)).collect();
         let mut written = Vec::new();
@@ -380,10 +382,16 @@ fn inner_writes<'a>(body: &'a [Stmt], depth: u32, names: &mut Vec<&'a str>) {
     }
 }
 
+/// Whether a call may read any name of its function.
+fn sees_names(call: &ast::ExprCall) -> bool {
+    let name = call.func.as_name_expr().map_or("", |n| n.id.as_str());
+    matches!(name, "eval" | "exec" | "locals") || matches!(name, "dir" | "vars") && call.arguments.is_empty()
+}
+
 /// Every name that `body` reads, at any depth.
 fn names_read<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
     for statement in body {
-        InnerReads { depth: 1, names }.statement(statement);
+        InnerReads { depth: 1, names, by_text: false }.statement(statement);
     }
 }
 
@@ -391,6 +399,8 @@ fn names_read<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
 struct InnerReads<'n, 'g> {
     depth: u32,
     names: &'n mut Vec<&'g str>,
+    /// Whether the function itself asks for its names, or evaluates text in which they may be.
+    by_text: bool,
 }
 
 impl<'g> InnerReads<'_, 'g> {
@@ -414,6 +424,7 @@ impl<'g> ast::visitor::source_order::SourceOrderVisitor<'g> for InnerReads<'_, '
         if let (Expr::Name(name), true) = (expr, self.depth > 0) {
             self.names.push(&name.id);
         }
+        self.by_text |= self.depth == 0 && expr.as_call_expr().is_some_and(sees_names);
         ast::visitor::source_order::walk_expr(self, expr);
         self.depth -= u32::from(inner);
     }
