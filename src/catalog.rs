@@ -57,6 +57,8 @@ pub const CATALOG: &[Entry] = &[
     transform!("load-file-handle", "load_file_handle", Kind::Pass(passes::load_file_handle::find)),
     // Before anything that would read weights: casts move ahead of the evaluation.
     transform!("astype-before-eval", "astype_before_eval", Kind::Pass(passes::astype_before_eval::find)),
+    // It looks at evaluations as well, but at other ones.
+    transform!("release-temporaries", "release_temporaries", Kind::Pass(passes::release_temporaries::find)),
     // What attention left.
     transform!("precise-softmax", "precise_softmax", Kind::Rule),
     // After the fast operations, whose products are no sums of products any more.

@@ -5,6 +5,7 @@ import tempfile
 
 import mlx.core as mx
 import mlx.nn as nn
+import mlx.optimizers as optim
 
 
 class Norms(nn.Module):
@@ -115,6 +116,21 @@ def text_of(logits: mx.array):
     return "".join(out)
 
 
+def tune(head: nn.Linear, features: mx.array, tokens: mx.array, steps: int):
+    """A few steps of the last layer alone."""
+
+    def loss_fn(head, features, tokens):
+        return nn.losses.cross_entropy(head(features), tokens, reduction="mean")
+
+    optimizer = optim.SGD(learning_rate=0.1)
+    loss_and_grad = nn.value_and_grad(head, loss_fn)
+    for _ in range(steps):
+        loss, grads = loss_and_grad(head, features, tokens)
+        optimizer.update(head, grads)
+        mx.eval(head.parameters(), optimizer.state)
+    return loss
+
+
 def main():
     """Logits, routes and text of the model in single and in half precision."""
     mx.random.seed(3)
@@ -128,6 +144,7 @@ def main():
             model = load_weights(Model(), path, dtype)
             logits, routed = model(tokens, mask.astype(dtype))
             answers += [logits, routed, model(tokens)[0]]
+    answers.append(tune(Model().head, mx.random.normal((2, 7, 16)), tokens, 3))
     mx.metal.clear_cache()
     return [*answers, text_of(answers[0])]
 

@@ -8,7 +8,6 @@ mod path;
 
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
-use crate::graph::value::Op;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
@@ -180,7 +179,7 @@ impl<'x> Loads<'_, 'x> {
         let own: Vec<_> = place.definitions_by(symbol, statement).collect();
         let escapes = own.iter().any(|&d| place.body.definitions[d as usize].escapes);
         // Every name of a module escapes: no function of the file may read it.
-        let is_local = !escapes || place.is_module() && place.analysis.graph.find_leaf(Op::ModuleName(symbol)).is_none();
+        let is_local = !escapes || place.is_module() && !place.is_read_by_functions(symbol);
         is_local && !own.is_empty() && place.reads_reached(&own).iter().all(|&r| r == read)
     }
 }

@@ -6,6 +6,7 @@ pub mod deprecated_api;
 pub mod load_file_handle;
 mod place;
 pub mod redundant_eval;
+pub mod release_temporaries;
 pub mod tolist_iteration;
 
 use crate::finding::{Proposal, TransformId};

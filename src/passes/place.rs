@@ -58,6 +58,11 @@ impl<'x> Place<'x> {
         self.body.function.is_none() && self.body.class.is_none()
     }
 
+    /// Whether a function of the file reads what the module calls `name`.
+    pub(super) fn is_read_by_functions(&self, name: Symbol) -> bool {
+        self.analysis.graph.find_leaf(Op::ModuleName(name)).is_some()
+    }
+
     /// The value of an expression of this scope. A name must be one that the scope itself binds, not the target of a comprehension.
     pub(super) fn value(&self, expr: &Expr) -> Option<ValueId> {
         match expr {

@@ -11,7 +11,7 @@ mod reads;
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Facts;
-use crate::graph::value::{Op, ValueId};
+use crate::graph::value::ValueId;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
@@ -190,7 +190,7 @@ impl<'x> Loops<'_, 'x> {
         }
         if place.is_module() {
             // No function of the file reads it as a global.
-            return place.analysis.graph.find_leaf(Op::ModuleName(symbol)).is_none();
+            return !place.is_read_by_functions(symbol);
         }
         let mut inner = Reads::of(place, name);
         inner.visit_body(place.own_statements());
