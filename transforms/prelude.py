@@ -42,6 +42,13 @@ def adds_to_scores(mask, q, k):
     return mask.dtype != mx.bool_ and mask.ndim <= 4 and fits
 
 
+def masks_scores(mask, q, k, fill=None):
+    """Whether `mask` is added and narrow enough or, where scores are replaced by `fill`, holds truth values that leave every query a key."""
+    if fill is None:
+        return promotes_into(mask.dtype, q.dtype) and adds_to_scores(mask, q, k)
+    return mask.dtype == mx.bool_ and fill <= -1e4 and mx.all(mx.any(mask, axis=-1)).item()
+
+
 def is_integer(value):
     """Whether the array holds whole numbers, as indices do."""
     return mx.issubdtype(value.dtype, mx.integer)

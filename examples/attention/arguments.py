@@ -21,5 +21,12 @@ ARGUMENTS = {
     "scores_in_float32": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 32), causal(mx, dtype, 9)),
     "repeated_heads": lambda mx, dtype: (heads(mx, dtype, 2, 4, 9, 16), *three(mx, dtype, 2, 2, 9, 16)[:2], 2),
     "keys_stored_transposed": lambda mx, dtype: (heads(mx, dtype, 2, 9, 64), 4, causal(mx, dtype, 9)),
+    "cast_to_the_queries": lambda mx, dtype: (heads(mx, dtype, 2, 4, 9, 16), *three(mx, dtype, 2, 2, 9, 16)[:2], 2, causal(mx, dtype, 9)),
+    "hidden_by_where": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), mx.array([[False] * 7 + [True] * 2, [False] * 9])),
+    "causal_mask": lambda mx, dtype: (heads(mx, dtype, 2, 9, 64), 4),
+    "position_bias": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), heads(mx, dtype, 4, 9, 9), causal(mx, dtype, 9)),
+    "bias_before_scale": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), heads(mx, dtype, 4, 9, 9)),
+    "mask_cast_to_the_scores": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), causal(mx, dtype, 9)),
+    "mask_cut_to_the_keys": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), mx.zeros((1, 1, 9, 12), dtype)),
 }
 EXACT = {"mask_always_there", "no_scale"}

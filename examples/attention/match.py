@@ -81,3 +81,67 @@ def keys_stored_transposed(x: mx.array, heads: int, mask=None):
     if mask is not None:
         scores = scores + mask.astype(scores.dtype)
     return mx.softmax(scores, axis=-1) @ values
+
+
+def cast_to_the_queries(q: mx.array, k: mx.array, v: mx.array, repeats: int, mask=None):
+    """Ported models cast the probabilities to the queries, and repeat heads in a helper."""
+
+    def repeat_heads(x):
+        if repeats == 1:
+            return x
+        B, heads, L, D = x.shape
+        return mx.broadcast_to(x[:, :, None], (B, heads, repeats, L, D)).reshape(B, heads * repeats, L, D)
+
+    k = repeat_heads(k)
+    v = repeat_heads(v)
+    weights = mx.matmul(q, k.transpose(0, 1, 3, 2)) / math.sqrt(16)
+    if mask is not None:
+        weights = weights + mask
+    weights = mx.softmax(weights.astype(mx.float32), axis=-1).astype(q.dtype)
+    return mx.matmul(weights, v)
+
+
+def hidden_by_where(q: mx.array, k: mx.array, v: mx.array, padding=None):
+    """Scores of padding are replaced by the least number of their dtype: a mask of truth values."""
+    scores = mx.einsum("bhqd,bhkd->bhqk", q, k) * 0.25
+    if padding is not None:
+        scores = mx.where(padding[:, None, None, :], mx.finfo(scores.dtype).min, scores)
+    weights = mx.softmax(scores.astype(mx.float32), axis=-1).astype(q.dtype)
+    return mx.einsum("bhqk,bhkd->bhqd", weights, v)
+
+
+def causal_mask(x: mx.array, heads: int):
+    """A mask that is made in sight is proved to be one."""
+    B, L, D = x.shape
+    x = x.reshape(B, L, heads, D // heads).transpose(0, 2, 1, 3)
+    mask = nn.MultiHeadAttention.create_additive_causal_mask(L, dtype=x.dtype)
+    return mx.softmax((x @ x.swapaxes(-1, -2)) * 0.25 + mask, axis=-1) @ x
+
+
+def position_bias(q: mx.array, k: mx.array, v: mx.array, bias: mx.array, mask=None):
+    """A bias for relative positions, and a mask on top of it."""
+    scores = q @ k.swapaxes(2, 3) + bias
+    if mask is not None:
+        scores += mask
+    return mx.softmax(scores, axis=3) @ v
+
+
+def bias_before_scale(q: mx.array, k: mx.array, v: mx.array, bias: mx.array):
+    """The bias is scaled with the scores."""
+    return mx.softmax((q @ k.swapaxes(2, 3) + bias) * 0.25, axis=-1) @ v
+
+
+def mask_cast_to_the_scores(q: mx.array, k: mx.array, v: mx.array, mask=None):
+    """The mask is cast to the dtype of the scores before it is added."""
+    scores = (q @ k.transpose(0, 1, 3, 2)) * 0.25
+    if mask is not None:
+        scores = scores + mask.astype(scores.dtype)
+    return mx.softmax(scores, axis=-1) @ v
+
+
+def mask_cut_to_the_keys(q: mx.array, k: mx.array, v: mx.array, mask=None):
+    """The mask may be longer than the keys, and there may be none."""
+    weights = (q @ k.swapaxes(-1, -2)) * 0.25
+    if mask is not None:
+        weights = weights + mask[:, :, :, : k.shape[-2]]
+    return mx.softmax(weights.astype(mx.float32), axis=-1).astype(q.dtype) @ v

@@ -123,3 +123,21 @@ def truth_values_for_a_mask(q: mx.array, k: mx.array, v: mx.array):
     """Adding truth values adds ones; a mask of truth values hides."""
     mask = mx.tri(7, 7, dtype=mx.bool_)
     return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + mask, axis=-1) @ v
+
+
+def number_that_hides_nothing(q: mx.array, k: mx.array, v: mx.array, mask: mx.array):
+    """Scores of zero still count."""
+    scores = mx.where(mask > 0, (q * 0.25) @ k.transpose(0, 1, 3, 2), 0.0)
+    return mx.softmax(scores, axis=-1) @ v
+
+
+def numbers_for_truth_values(q: mx.array, k: mx.array, v: mx.array):
+    """Where numbers choose, all but 0 keep; the fast operation would add them."""
+    scores = mx.where(mx.ones((7, 7)), (q * 0.25) @ k.transpose(0, 1, 3, 2), -1e9)
+    return mx.softmax(scores, axis=-1) @ v
+
+
+def first_axis_for_the_last(x: mx.array):
+    """The axis is counted from the front and is not the last."""
+    q = x.reshape(2, 4, 8, 8)
+    return mx.softmax((q * 0.25) @ q.transpose(0, 1, 3, 2), axis=2) @ q

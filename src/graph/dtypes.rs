@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::api::{self, Accepts, DtypeRule};
-use super::facts::{ACTIVATIONS, Facts};
+use super::facts::{ACTIVATIONS, Facts, is_constant};
 use super::value::{Comparison, Graph, Op, ValueId};
 
 /// The dtypes that matter to promotion.
@@ -253,6 +253,7 @@ impl Search<'_> {
             Op::Int(_) | Op::Dim(_) | Op::Ndim => Type::Number(false),
             Op::Float(_) => Type::Number(true),
             Op::None => Type::None,
+            Op::Global(path) if is_constant(graph.name(path)) => Type::Number(true),
             Op::Global(path) => {
                 let dtype = graph.name(path).strip_prefix("mlx.core.").and_then(Dtype::named);
                 dtype.map_or(Type::Unknown, Type::Dtype)
@@ -441,7 +442,26 @@ impl Search<'_> {
         }
     }
 
+    /// Made in float32 unless a dtype is given.
+    fn causal_mask(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        match operands.get(2) {
+            None => Type::Array(Dtype::Float32),
+            Some(&given) => {
+                let dtype = if let (Op::Keyword(_), &[dtype]) = self.graph.get(given) { dtype } else { given };
+                match self.type_of(dtype, depth) {
+                    Type::Dtype(dtype) => Type::Array(dtype),
+                    _ => Type::Unknown,
+                }
+            }
+        }
+    }
+
     fn apply(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
+        match self.graph.path(operands[0]) {
+            Some("numpy.sqrt" | "numpy.log") => return Type::Number(true),
+            Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask") => return self.causal_mask(operands, depth),
+            _ => {}
+        }
         let keeps = match self.graph.path(operands[0]).and_then(|p| p.strip_prefix("mlx.nn.")) {
             Some(name) => ACTIVATIONS.contains(&name),
             None => {

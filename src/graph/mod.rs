@@ -7,6 +7,7 @@ pub mod classes;
 pub mod definitions;
 pub mod dtypes;
 pub mod facts;
+pub mod heads;
 mod lower;
 pub mod modules;
 pub mod normalize;

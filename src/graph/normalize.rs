@@ -2,9 +2,11 @@
 //! a node is made. They hold for floating point arrays (`mlx_semantics`, section 3); what they do to the last bits is stated by the rules that rely on them.
 //! This module decides nothing about whether a rewrite is legal.
 
-use smallvec::smallvec;
+mod axes;
 
-use super::value::{Graph, Op, Operands, ValueId};
+use super::value::{Comparison, Graph, Op, Operands, ValueId};
+use axes::{axes_as_permutation, einsum_as_product, permutation_that_keeps, permuted_twice};
+pub use axes::{permutation, swap_last_two};
 
 /// One equation: the equal, simpler node for `op` of `operands`, if the equation applies.
 type Equation = fn(&mut Graph, Op, &[ValueId]) -> Option<ValueId>;
@@ -46,6 +48,7 @@ fn array_equations(name: &'static str) -> &'static [Equation] {
         "var" => &[single_axis, variance_as_mean_square],
         "std" => &[single_axis, deviation_as_root],
         "expand_dims" => &[single_axis, expanded_reduction],
+        "einsum" => &[einsum_as_product],
         "swapaxes" | "moveaxis" | "transpose" => &[axes_as_permutation],
         "astype" => &[cast_to_own_dtype],
         _ => &[],
@@ -145,10 +148,12 @@ fn gate_on_negation(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<Va
     Some(graph.value(Op::Gate, &[inner, otherwise, then]))
 }
 
-/// `a if c else a = a`.
-fn gate_without_choice(_: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
-    let [_, then, otherwise] = *operands else { return None };
-    (then == otherwise).then_some(then)
+/// `a if c else a = a`, and `None if a is None else a = a`.
+fn gate_without_choice(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [condition, then, otherwise] = *operands else { return None };
+    let is_none =
+        graph.op(then) == Op::None && matches!(graph.get(condition), (Op::Compare(Comparison::Is), &[a, none]) if a == otherwise && none == then);
+    (then == otherwise || is_none).then_some(otherwise)
 }
 
 /// `(a, b)[1] = b`.
@@ -260,7 +265,7 @@ fn single_axis(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueI
 }
 
 /// What `value` has its shape from: casts, powers and arithmetic with numbers keep it, and so does taking away a mean that keeps its axis.
-fn shaped_like(graph: &Graph, value: ValueId) -> ValueId {
+pub fn shaped_like(graph: &Graph, value: ValueId) -> ValueId {
     let mut value = value;
     loop {
         value = match graph.get(value) {
@@ -302,76 +307,4 @@ fn deviation_as_root(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<V
     let variance = graph.value(Op::Mlx("var"), operands);
     let half = graph.float(0.5);
     Some(graph.value(Op::Pow, &[variance, half]))
-}
-
-/// The axes that a permutation node moves, as negative numbers: `[-1, -2]` swaps the last two.
-pub fn permutation(graph: &Graph, value: ValueId) -> Option<(ValueId, Vec<i64>)> {
-    let (Op::Permute, &[x, axes]) = graph.get(value) else { return None };
-    let (Op::Tuple, axes) = graph.get(axes) else { return None };
-    Some((x, axes.iter().filter_map(|&a| graph.as_int(a)).collect()))
-}
-
-/// The node for `x` with its last axes in the order `axes` (negative numbers, one for each of the last `axes.len()` places).
-pub fn permute(graph: &mut Graph, x: ValueId, axes: &[i64]) -> ValueId {
-    let len = axes.len() as i64;
-    let fixed = axes.iter().enumerate().take_while(|&(i, &a)| a == i as i64 - len).count();
-    let axes: Operands = axes[fixed..].iter().map(|&a| graph.int(a)).collect();
-    let axes = graph.value(Op::Tuple, &axes);
-    graph.value(Op::Permute, &[x, axes])
-}
-
-/// `swapaxes`, `moveaxis` and `transpose` as permutations counted from the last axis. Positive axes need the rank, which only a full `transpose` shows.
-fn axes_as_permutation(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
-    let x = operands[0];
-    let axes: Vec<i64> = match (op, operands) {
-        (Op::Mlx("transpose"), &[_, axes]) => {
-            let (Op::Tuple | Op::List, items) = graph.get(axes) else { return None };
-            let rank = items.len() as i64;
-            items.iter().map(|&a| graph.as_int(a).map(|a| if a < 0 { a } else { a - rank })).collect::<Option<_>>()?
-        }
-        (Op::Mlx("swapaxes" | "moveaxis"), &[_, from, to]) => {
-            let (from, to) = (graph.as_int(from)?, graph.as_int(to)?);
-            if from >= 0 || to >= 0 || from < -16 || to < -16 {
-                return None;
-            }
-            let len = -from.min(to);
-            let mut axes: Vec<i64> = (-len..0).collect();
-            let (i, j) = ((from + len) as usize, (to + len) as usize);
-            if op == Op::Mlx("swapaxes") {
-                axes.swap(i, j);
-            } else {
-                let moved = axes.remove(i);
-                axes.insert(j, moved);
-            }
-            axes
-        }
-        _ => return None,
-    };
-    let mut seen = axes.clone();
-    seen.sort_unstable();
-    let len = axes.len() as i64;
-    (len > 0 && seen.iter().copied().eq(-len..0)).then(|| permute(graph, x, &axes))
-}
-
-/// A permutation of a permutation is one permutation.
-fn permuted_twice(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
-    let (x, inner) = permutation(graph, operands[0])?;
-    let (Op::Tuple, outer) = graph.get(operands[1]) else { return None };
-    let outer: Vec<i64> = outer.iter().filter_map(|&a| graph.as_int(a)).collect();
-    let len = inner.len().max(outer.len());
-    let at = |axes: &[i64], axis: i64| if -axis > axes.len() as i64 { axis } else { axes[(axis + axes.len() as i64) as usize] };
-    let both: Vec<i64> = (-(len as i64)..0).map(|place| at(&inner, at(&outer, place))).collect();
-    Some(permute(graph, x, &both))
-}
-
-/// A permutation that moves nothing is the array itself.
-fn permutation_that_keeps(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
-    matches!(graph.get(operands[1]), (Op::Tuple, [])).then_some(operands[0])
-}
-
-/// The inverse of swapping the last two axes, as a new node: what `value` must be the swap of.
-pub fn swap_last_two(graph: &mut Graph, value: ValueId) -> ValueId {
-    let axes: Operands = smallvec![graph.int(-1), graph.int(-2)];
-    let axes = graph.value(Op::Tuple, &axes);
-    graph.value(Op::Permute, &[value, axes])
 }

@@ -1,5 +1,6 @@
 //! The precondition of a rule: a condition over facts with three outcomes. What is unknown is not true: it becomes an assumption that the finding states.
 
+use super::masks;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
@@ -41,8 +42,10 @@ pub enum Condition {
     BroadcastsInto(String, String, String),
     /// `same_batch_and_heads(q, k, v)`.
     SameBatch(String, String, String),
+    /// `masks_scores(mask, q, k, fill)`.
+    Masks([String; 4]),
     /// `adds_to_scores(mask, q, k)`.
-    AddsToScores(String),
+    AddsToScores([String; 3]),
     /// Anything else: never proved, stated as it is written.
     Stated(String),
 }
@@ -83,14 +86,19 @@ pub struct Site<'x> {
 
 impl Condition {
     /// Read a guard's expression; an error names the place.
-    pub(super) fn read(expr: &Expr, source: &Source<'_>) -> Result<Self, (TextSize, String)> {
+    /// `named` gives the expression of another guard of the rule, which is called with the same names.
+    pub(super) fn read<'e>(expr: &'e Expr, source: &Source<'_>, named: &dyn Fn(&str) -> Option<&'e Expr>) -> Result<Self, (TextSize, String)> {
         match expr {
             Expr::BoolOp(e) => {
-                let parts = e.values.iter().map(|v| Self::read(v, source)).collect::<Result<Vec<_>, _>>()?;
+                let parts = e.values.iter().map(|v| Self::read(v, source, named)).collect::<Result<Vec<_>, _>>()?;
                 Ok(if e.op == ast::BoolOp::And { Self::All(parts) } else { Self::Any(parts) })
             }
             Expr::Compare(e) if e.ops.len() == 1 => Ok(Self::read_comparison(e, source)),
             Expr::Call(e) => {
+                // One guard inside another, not itself again.
+                if let Some(guard) = e.func.as_name_expr().filter(|n| n.id.starts_with("guard")).and_then(|n| named(&n.id)) {
+                    return Self::read(guard, source, &|_| None);
+                }
                 let function = e.func.as_name_expr().and_then(|n| prelude::parameters(&n.id).map(|count| (n, count)));
                 match function {
                     Some((name, Some(count))) if count != e.arguments.len() => {
@@ -149,7 +157,8 @@ impl Condition {
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
             (Some("same_batch_and_heads"), [q, k, v]) => Self::SameBatch(q.clone(), k.clone(), v.clone()),
-            (Some("adds_to_scores"), [mask, ..]) => Self::AddsToScores(mask.clone()),
+            (Some("adds_to_scores"), [mask, q, k]) => Self::AddsToScores([mask, q, k].map(Clone::clone)),
+            (Some("masks_scores"), [mask, q, k, fill]) => Self::Masks([mask, q, k, fill].map(Clone::clone)),
             _ => Self::Stated(source.slice(e.range()).to_owned()),
         }
     }
@@ -199,7 +208,8 @@ impl Condition {
             Self::Matrix(x, i) => matrix(site, x, i),
             Self::Spans(w, x) => spans(site, w, x),
             Self::SameBatch(q, k, v) => same_batch(site, [q, k, v]),
-            Self::AddsToScores(mask) => adds_to_scores(site, mask),
+            Self::AddsToScores([mask, q, k]) => masks::adds_to_scores(site, mask, q, k),
+            Self::Masks([mask, q, k, fill]) => masks::masks_scores(site, mask, q, k, fill),
             Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
         }
     }
@@ -278,7 +288,7 @@ fn same_dtype(site: &Site<'_>, a: &str, b: &str) -> Truth {
     }
 }
 
-fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth {
+pub(super) fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth {
     let (Some(first), Some(second)) = ((site.value)(narrow), (site.value)(wide)) else { return Truth::True };
     let (narrow, wide) = ((site.spelling)(narrow), (site.spelling)(wide));
     // What is compared is a dtype itself, or that of an array.
@@ -350,28 +360,6 @@ fn same_columns(site: &Site<'_>, c: ValueId, b: ValueId) -> bool {
         ((Op::Tuple, &[only]), (Op::Tuple, &[.., last])) => only == last,
         _ => false,
     }
-}
-
-/// Proved only for a causal mask that is made in sight: what a caller passes may be boolean, or wider than the queries.
-fn adds_to_scores(site: &Site<'_>, name: &str) -> Truth {
-    let Some(mut value) = (site.value)(name) else { return Truth::True };
-    if let (Op::Mlx("astype"), operands) = site.graph.get(value) {
-        value = operands[0];
-    }
-    let made_here = match site.graph.get(value) {
-        (Op::Apply, operands) => site.graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask"),
-        _ => false,
-    };
-    if made_here {
-        return Truth::True;
-    }
-    if site.facts.rank(value).is_some_and(|r| r > 4) {
-        return Truth::False(format!("`{}` has more than 4 axes", (site.spelling)(name)));
-    }
-    if site.facts.kind(value).is_number() {
-        return Truth::False(format!("`{}` is a number, and no mask", (site.spelling)(name)));
-    }
-    Truth::Unknown(vec![format!("`{}` is added as it is (not boolean) and broadcasts to the shape of the scores", (site.spelling)(name))])
 }
 
 /// `text` as an operand: in parentheses where it is made of several words.

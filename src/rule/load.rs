@@ -187,6 +187,17 @@ impl<'a> Loader<'a> {
         self.functions().find(|f| f.name.as_str() == name)
     }
 
+    /// The function for a variant: `after_cast_mask`, or else `after_cast`, or else `after`.
+    fn nearest(&self, kind: &str, suffix: &str) -> Option<&'a ast::StmtFunctionDef> {
+        let mut suffix = suffix;
+        loop {
+            match self.function(&format!("{kind}{suffix}")) {
+                None if !suffix.is_empty() => suffix = suffix.rsplit_once('_').map_or("", |(shorter, _)| shorter),
+                found => return found,
+            }
+        }
+    }
+
     /// The class of each pattern, from the module's `numerics = {..}`.
     fn numerics(&self) -> Result<FxHashMap<&'a str, Numerics>, RuleError> {
         let mut classes = FxHashMap::default();
@@ -256,7 +267,7 @@ impl<'a> Loader<'a> {
         let class = numerics.get(before.name.as_str()).copied();
         let class =
             class.ok_or_else(|| self.error(before.name.start(), format!("`numerics` does not say what `{}` does to the numbers", before.name)))?;
-        let after = self.function(&format!("after{suffix}")).or_else(|| self.function("after"));
+        let after = self.nearest("after", suffix);
         let after = after.ok_or_else(|| self.error(before.start(), "a rule needs a function `after`".to_owned()))?;
         let pattern = self.pattern(before)?;
         let wildcards = self.wildcards(before);
@@ -336,15 +347,16 @@ impl<'a> Loader<'a> {
         Ok(parameters)
     }
 
-    /// The guard of a variant: its own, or that of the rule. What it asks about must be bound, for nothing is known of what is not there.
+    /// The guard of a variant: its own, or the nearest; a guard may call another. What it asks about must be bound, for nothing is known of what is not there.
     fn guard(&self, suffix: &str, wildcards: &[Wildcard]) -> Result<Option<Condition>, RuleError> {
-        let Some(function) = self.function(&format!("guard{suffix}")).or_else(|| self.function("guard")) else { return Ok(None) };
+        let Some(function) = self.nearest("guard", suffix) else { return Ok(None) };
         let unbound = |p: &&ast::ParameterWithDefault| p.default.is_none() && !wildcards.iter().any(|w| w.name == p.parameter.name.as_str());
         if let Some(parameter) = function.parameters.iter_non_variadic_params().find(unbound) {
             let message = format!("`{}` is bound by no parameter of `before{suffix}`", parameter.parameter.name);
             return Err(self.error(parameter.start(), message));
         }
-        let condition = Condition::read(self.returned_expression(function)?, self.source);
+        let named = |name: &str| self.function(name).and_then(|f| self.returned_expression(f).ok());
+        let condition = Condition::read(self.returned_expression(function)?, self.source, &named);
         condition.map(Some).map_err(|(at, message)| self.error(at, message))
     }
 

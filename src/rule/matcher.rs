@@ -1,5 +1,5 @@
-//! Finds a pattern in a program's value graph, modulo commutativity, alternatives, and two equations that need a wildcard: `x / n = x * (1 / n)` and a key
-//! that was transposed before. Gives every way to match, since facts decide which is meant.
+//! Finds a pattern in a program's value graph, modulo commutativity, alternatives, and equations that need a wildcard: `x / n = x * (1 / n)`, a key that was
+//! transposed before, what is there under a condition, a choice the other way round. Gives every way to match, since facts decide which is meant.
 
 mod near;
 
@@ -7,10 +7,12 @@ use smallvec::SmallVec;
 
 use crate::graph::Analysis;
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::heads;
 use crate::graph::normalize;
-use crate::graph::value::{Graph, Op, ValueId};
+use crate::graph::value::{Comparison, Graph, Op, ValueId};
 
 use super::load::{Rule, Variant};
+use super::terms;
 
 pub(super) use near::{Difference, Near, defaulted, nearest};
 pub(super) use near::{parameters, weight};
@@ -24,6 +26,28 @@ pub enum Bound {
     Reciprocal(ValueId),
     /// A value of the program with its last two axes swapped.
     Swapped(ValueId),
+    /// The opposite of a value of the program that holds truth values.
+    Opposite(ValueId),
+    /// What a sum of the program adds to a product of it.
+    Term {
+        /// The sum.
+        sum: ValueId,
+        /// The product.
+        product: ValueId,
+    },
+}
+
+/// A wildcard that stands for its value under a condition only, and for `None` otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Optional {
+    /// The wildcard, by its place in the variant.
+    pub wildcard: usize,
+    /// The condition.
+    pub condition: ValueId,
+    /// Whether the value is there where the condition holds, or where it does not.
+    pub when: bool,
+    /// The pattern uses the wildcard as it is, so that it may be a choice itself.
+    direct: bool,
 }
 
 /// One way in which a pattern matches.
@@ -31,6 +55,8 @@ pub enum Bound {
 pub struct Match {
     /// What each wildcard stands for; `None` where the alternative taken does not mention it.
     pub bindings: SmallVec<[Option<Bound>; 6]>,
+    /// Wildcards that are `None` on one path, by another condition than that they are.
+    pub optional: Vec<Optional>,
     /// The values that the pattern itself accounts for, the root first.
     pub inner: Vec<ValueId>,
     /// Arrays that must have so many axes for the match to hold.
@@ -57,6 +83,7 @@ struct State {
     bindings: SmallVec<[Option<Bound>; 6]>,
     /// Pattern nodes already matched: a pattern that mentions a node twice means one value.
     seen: Vec<(ValueId, ValueId)>,
+    optional: Vec<Optional>,
     inner: Vec<ValueId>,
     ranks: Vec<(ValueId, u8)>,
     reciprocal: bool,
@@ -72,6 +99,7 @@ impl State {
             goals: vec![(variant.pattern, root)],
             bindings: smallvec::smallvec![None; variant.wildcards.len()],
             seen: Vec::new(),
+            optional: Vec::new(),
             inner: Vec::new(),
             ranks: Vec::new(),
             reciprocal: false,
@@ -152,13 +180,21 @@ impl Matcher<'_> {
     fn complete(&mut self, state: State) {
         match &mut self.search {
             Some(search) => search.consider(state),
-            None => self.found.push(Match { bindings: state.bindings, inner: state.inner, ranks: state.ranks, reciprocal: state.reciprocal }),
+            None => {
+                if let Some(optional) = self.conditions(&state) {
+                    let State { bindings, inner, ranks, reciprocal, .. } = state;
+                    self.found.push(Match { bindings, optional, inner, ranks, reciprocal });
+                }
+            }
         }
     }
 
     /// Match an operation of the pattern with one of the program, and go on with their operands.
     fn fit(&mut self, mut state: State, pattern: ValueId, value: ValueId) {
         let (op, operands) = self.pattern.get(pattern);
+        if op == Op::Add {
+            self.sum_of_terms(&state, pattern, value);
+        }
         let (value_op, value_operands) = self.graph.get(value);
         let other_permutation = op == Op::Permute && value_op == Op::Permute && !self.same_axes(pattern, value);
         if !same_op(self.pattern, op, self.graph, value_op) || operands.len() != value_operands.len() || other_permutation {
@@ -170,15 +206,103 @@ impl Matcher<'_> {
         if self.search.is_some() {
             state.matched += near::weight(op);
         }
-        if matches!(op, Op::Add | Op::Mul) {
-            let mut swapped = state.clone();
-            swapped.goals.extend([(operands[1], value_operands[0]), (operands[0], value_operands[1])]);
-            state.goals.extend([(operands[1], value_operands[1]), (operands[0], value_operands[0])]);
-            self.solve(state);
-            return self.solve(swapped);
+        match op {
+            Op::Gate if self.tested(operands[0]).is_some() => return self.under_condition(&state, pattern, value),
+            Op::Mlx("where") => self.turned_choice(&state, pattern, value),
+            Op::Add | Op::Mul => {
+                let mut swapped = state.clone();
+                swapped.goals.extend([(operands[1], value_operands[0]), (operands[0], value_operands[1])]);
+                state.goals.extend([(operands[1], value_operands[1]), (operands[0], value_operands[0])]);
+                self.solve(state);
+                return self.solve(swapped);
+            }
+            _ => {}
         }
-        state.goals.extend(operands.iter().copied().zip(value_operands.iter().copied()).rev());
+        let goals = self.axis_from_the_front(&mut state, pattern, value);
+        let goals = goals.unwrap_or_else(|| operands.iter().copied().zip(value_operands.iter().copied()).rev().collect());
+        state.goals.extend(goals);
         self.solve(state);
+    }
+
+    /// `mx.where(w, a, b)` of the pattern, where the program asks for the opposite: `mx.where(~w, b, a)`.
+    fn turned_choice(&mut self, state: &State, pattern: ValueId, value: ValueId) {
+        let (p, v) = (self.pattern.operands(pattern), self.graph.operands(value));
+        let Some(index) = self.variant.wildcard(p[0]) else { return };
+        let mut state = state.clone();
+        if self.bind(&mut state, index, Bound::Opposite(v[0])) {
+            state.goals.extend([(p[2], v[1]), (p[1], v[2])]);
+            self.solve(state);
+        }
+    }
+
+    /// `s + w` of the pattern, where the program adds several things, or some under a condition: `w` is all of them.
+    fn sum_of_terms(&mut self, state: &State, pattern: ValueId, value: ValueId) {
+        let p = self.pattern.operands(pattern);
+        let Some(index) = self.variant.wildcard(p[1]).filter(|&w| self.variant.wildcards[w].kind == Kind::Unknown) else { return };
+        let Some((product, inner)) = terms::product(self.graph, value) else { return };
+        let mut state = state.clone();
+        if self.bind(&mut state, index, Bound::Term { sum: value, product }) {
+            state.inner.extend(inner);
+            state.goals.push((p[0], product));
+            self.solve(state);
+        }
+    }
+
+    /// The wildcard `w` where `condition` of the pattern is `w is None`.
+    fn tested(&self, condition: ValueId) -> Option<usize> {
+        match self.pattern.get(condition) {
+            (Op::Compare(Comparison::Is), &[tested, none]) if self.pattern.op(none) == Op::None => self.variant.wildcard(tested),
+            _ => None,
+        }
+    }
+
+    /// `s if w is None else s + w` of the pattern, where the program decides by any condition whether there is a `w`.
+    fn under_condition(&mut self, state: &State, pattern: ValueId, value: ValueId) {
+        let (p, v) = (self.pattern.operands(pattern), self.graph.operands(value));
+        let Some(wildcard) = self.tested(p[0]) else { return };
+        let direct = self.pattern.operands(p[2]).contains(&self.variant.wildcards[wildcard].value);
+        for (without, with, when) in [(v[1], v[2], false), (v[2], v[1], true)] {
+            let mut state = state.clone();
+            state.optional.push(Optional { wildcard, condition: v[0], when, direct });
+            state.goals.extend([(p[2], with), (p[1], without)]);
+            self.solve(state);
+        }
+    }
+
+    /// The conditions of `state` that are not simply that the wildcard is `None`; `None` where one of them has no meaning.
+    fn conditions(&self, state: &State) -> Option<Vec<Optional>> {
+        let mut kept = Vec::new();
+        for &optional in &state.optional {
+            let bound = state.bindings[optional.wildcard]?;
+            let is_none = self.graph.find_leaf(Op::None).and_then(|none| match bound {
+                Bound::Value(value) => self.graph.find(Op::Compare(Comparison::Is), &[value, none]),
+                _ => None,
+            });
+            match (is_none == Some(optional.condition), optional.when) {
+                (true, true) => return None,
+                (true, false) => {}
+                (false, _) if !optional.direct => return None,
+                (false, _) => kept.push(optional),
+            }
+        }
+        Some(kept)
+    }
+
+    /// The operands to compare where the pattern means the last axis and the program counts it from the front: the same for one number of axes. The first
+    /// axes are seldom the last, so there the number must be known.
+    fn axis_from_the_front(&self, state: &mut State, pattern: ValueId, value: ValueId) -> Option<Vec<(ValueId, ValueId)>> {
+        let (Op::Mlx("softmax" | "mean"), p) = self.pattern.get(pattern) else { return None };
+        let v = self.graph.operands(value);
+        let axis = self.graph.as_int(v[1]).filter(|&n| n >= 0 && self.pattern.as_int(p[1]) == Some(-1))?;
+        let rank = u8::try_from(axis + 1).ok()?;
+        let array = normalize::shaped_like(self.graph, v[0]);
+        let array = terms::rows(self.graph, array).unwrap_or(array);
+        let known = self.facts.rank(array);
+        if known != Some(rank) && (known.is_some() || axis < 2) {
+            return None;
+        }
+        state.ranks.push((array, rank));
+        Some(p.iter().copied().zip(v.iter().copied()).enumerate().filter(|&(n, _)| n != 1).map(|(_, goal)| goal).rev().collect())
     }
 
     fn alternatives(&mut self, state: &State, pattern: ValueId, value: ValueId) {
@@ -242,6 +366,13 @@ impl Matcher<'_> {
                 state.goals.push((operands[0], array));
                 self.solve(state);
             }
+            // Heads repeated in another way, or under a condition.
+            (Op::Mlx("repeat"), _) => {
+                let Some((array, times)) = heads::repeated(self.graph, self.facts, value) else { return };
+                state.inner.push(value);
+                state.goals.extend([(operands[1], times), (operands[0], array)]);
+                self.solve(state);
+            }
             // Keys that were stored transposed: whatever they are, the pattern's k is them with the last two axes swapped.
             (Op::Permute, _) if self.facts.rank(value).is_some_and(|r| r >= 3) => {
                 let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
@@ -273,6 +404,8 @@ impl Matcher<'_> {
             }
             Bound::Reciprocal(_) => wanted.is_number(),
             Bound::Swapped(_) => wanted == Kind::Array,
+            Bound::Opposite(_) => true,
+            Bound::Term { .. } => wanted == Kind::Unknown,
         };
         if possible {
             state.bindings[index] = Some(bound);

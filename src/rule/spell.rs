@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::normalize;
-use crate::graph::value::{Op, Symbol, ValueId};
+use crate::graph::value::{Comparison, Op, Symbol, ValueId};
 use crate::syntax::{Source, TextRange, TextSize, is_argument, is_tight, on_one_line};
 
 /// Deeper structures are not spelled out.
@@ -153,6 +153,20 @@ impl<'x> Speller<'x> {
             Op::Div => binary("/"),
             Op::Pow => binary("**"),
             Op::Neg => Some(format!("-{}", self.tight_at(operands[0], depth)?)),
+            Op::Invert => Some(format!("~{}", self.tight_at(operands[0], depth)?)),
+            Op::Gate => {
+                let [condition, then, otherwise] = [operands[0], operands[1], operands[2]].map(|v| self.spell(v, depth));
+                let grouped = |text: String| if text.contains(" if ") { format!("({text})") } else { text };
+                Some(format!("{} if {} else {}", grouped(then?), grouped(condition?), grouped(otherwise?)))
+            }
+            Op::Compare(comparison) => binary(sign(comparison)),
+            Op::Not => match graph.get(operands[0]) {
+                (Op::Compare(Comparison::Eq), sides) => Some(format!("{} != {}", self.tight_at(sides[0], depth)?, self.tight_at(sides[1], depth)?)),
+                (Op::Compare(Comparison::Is), sides) => {
+                    Some(format!("{} is not {}", self.tight_at(sides[0], depth)?, self.tight_at(sides[1], depth)?))
+                }
+                _ => None,
+            },
             Op::Permute => {
                 let (of, axes) = normalize::permutation(graph, value)?;
                 if axes == [-1, -2] {
@@ -160,8 +174,12 @@ impl<'x> Speller<'x> {
                 }
                 // A name may hold it with its last two axes swapped.
                 let swapped = |v: ValueId| normalize::permutation(graph, v).is_some_and(|(o, a)| o == of && swaps_last_two(&a, &axes));
-                let name = self.body.held(self.at).filter(|&(_, v)| swapped(v)).map(|(n, _)| graph.name(n)).min()?;
-                Some(format!("{name}.swapaxes(-1, -2)"))
+                match self.body.held(self.at).filter(|&(_, v)| swapped(v)).map(|(n, _)| graph.name(n)).min() {
+                    Some(name) => Some(format!("{name}.swapaxes(-1, -2)")),
+                    // The second axis from the end goes before the one before it: heads and lengths of four axes.
+                    None if axes == [-2, -3, -1] => Some(format!("{}.swapaxes(-3, -2)", self.tight_at(of, depth)?)),
+                    None => None,
+                }
             }
             _ => None,
         }
@@ -190,6 +208,19 @@ impl<'x> Speller<'x> {
         let range = before.max_by_key(|o| o.range.start())?.range;
         self.copied.borrow_mut().push(range);
         on_one_line(self.source, range)
+    }
+}
+
+/// A comparison as Python writes it.
+fn sign(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Eq => "==",
+        Comparison::Lt => "<",
+        Comparison::LtE => "<=",
+        Comparison::Gt => ">",
+        Comparison::GtE => ">=",
+        Comparison::Is => "is",
+        Comparison::In => "in",
     }
 }
 

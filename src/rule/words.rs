@@ -330,7 +330,7 @@ impl Words<'_> {
 
 fn bound(bound: Bound) -> ValueId {
     match bound {
-        Bound::Value(value) | Bound::Reciprocal(value) | Bound::Swapped(value) => value,
+        Bound::Value(value) | Bound::Reciprocal(value) | Bound::Swapped(value) | Bound::Opposite(value) | Bound::Term { sum: value, .. } => value,
     }
 }
 

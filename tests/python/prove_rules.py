@@ -182,6 +182,14 @@ def prove_variant(label, functions, helpers, namespace, numerics):
     return runs, failures
 
 
+def nearest(namespace, variant, kind):
+    """The function for a variant: `after_cast_mask`, or else `after_cast`, or else `after`."""
+    name = variant.replace("before", kind, 1)
+    while name not in namespace and "_" in name:
+        name = name.rpartition("_")[0]
+    return namespace.get(name)
+
+
 def prove(path):
     """Proves one rule file; returns how many runs there were and how many failures."""
     tree = ast.parse(path.read_text(), str(path))
@@ -198,8 +206,7 @@ def prove(path):
             print(f"FAILED {path.stem} {variant}: numerics names no class for it")
             failures += 1
             continue
-        after = namespace.get(variant.replace("before", "after", 1), namespace.get("after"))
-        guard = namespace.get(variant.replace("before", "guard", 1), namespace.get("guard"))
+        after, guard = nearest(namespace, variant, "after"), nearest(namespace, variant, "guard")
         parts = ("before", "after", "guard", "inputs")
         helpers = {name: n for name, n in functions.items() if name.split("_")[0] not in parts}
         counts = prove_variant(f"{path.stem} {variant}", (functions[variant], after, guard), helpers, namespace, numerics)

@@ -3,6 +3,7 @@
 
 mod axes;
 mod modules;
+mod names;
 
 use std::cell::RefCell;
 
@@ -10,11 +11,9 @@ use rustc_hash::FxHashMap;
 
 use super::Analysis;
 use super::api::{self, ResultKind};
-use super::body::{BlockId, Body, Effect, Proved};
-use super::definitions::{ClassIndex, ModuleBinding};
-use super::value::{Op, Symbol, ValueId};
+use super::body::{BlockId, Body, Proved};
+use super::value::{Op, ValueId};
 use crate::syntax::TextSize;
-use crate::syntax::ast::{self, Expr};
 
 /// What sort of thing a value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -204,8 +203,9 @@ impl<'x> Facts<'x> {
             Op::None => Kind::None,
             Op::DtypeOf => Kind::Dtype,
             Op::Str(_) | Op::Tuple | Op::List | Op::Shape | Op::Function(_) | Op::Class(_) | Op::Comprehension(_) | Op::Slice => Kind::Other,
+            Op::Global(path) if is_constant(graph.name(path)) => Kind::Float,
             Op::Param(scope, name) => self.annotated_parameter(scope, name),
-            Op::ModuleName(name) => self.module_constant(name),
+            Op::ModuleName(name) => self.constant(name).map_or(Kind::Unknown, |value| self.kind_of_node(value, depth)),
             Op::Attr(name, _) => self.attribute_kind(operands[0], name, depth),
             Op::Mlx("astype") => match graph.get(operands[1]) {
                 (Op::Global(path), _) if graph.name(path).starts_with("mlx.core.") => Kind::Array,
@@ -328,6 +328,10 @@ impl<'x> Facts<'x> {
         if let Some(name) = path.strip_prefix("mlx.core.") {
             return self.kind_of_mlx(name);
         }
+        // A Python float by its class, but on the left of an array it makes NumPy's.
+        if matches!(path, "numpy.sqrt" | "numpy.log") {
+            return Kind::PerhapsNumber;
+        }
         if ["numpy.", "torch.", "jax.", "tensorflow."].iter().any(|other| path.starts_with(other)) {
             return Kind::Other;
         }
@@ -341,111 +345,12 @@ impl<'x> Facts<'x> {
     fn is_builtin(&self, value: ValueId, name: &str) -> bool {
         matches!(self.analysis.graph.op(value), Op::Builtin(symbol) if self.analysis.graph.name(symbol) == name)
     }
+}
 
-    // Names and attributes.
-
-    fn annotated_parameter(&self, scope: Symbol, name: Symbol) -> Kind {
-        self.parameter_annotation(scope, name).map_or(Kind::Unknown, |a| self.annotation(a))
-    }
-
-    fn parameter_annotation(&self, scope: Symbol, name: Symbol) -> Option<&'x Expr> {
-        self.analysis.definitions.annotation(scope, name, &self.analysis.graph)
-    }
-
-    /// What an annotation says of the value it annotates.
-    pub fn annotation(&self, annotation: &Expr) -> Kind {
-        match annotation {
-            Expr::Name(name) => match name.id.as_str() {
-                "int" => Kind::Int,
-                "float" => Kind::Float,
-                "bool" => Kind::Bool,
-                "str" | "dict" | "list" | "tuple" => Kind::Other,
-                _ if self.denotes(annotation, "mlx.core.array") => Kind::Array,
-                _ => Kind::Unknown,
-            },
-            Expr::Attribute(_) if self.denotes(annotation, "mlx.core.array") => Kind::Array,
-            Expr::Attribute(_) if self.denotes(annotation, "mlx.core.Dtype") => Kind::Dtype,
-            Expr::NoneLiteral(_) => Kind::None,
-            Expr::BinOp(e) if e.op == ast::Operator::BitOr => optional(self.annotation(&e.left), self.annotation(&e.right)),
-            Expr::Subscript(e) if self.denotes(&e.value, "typing.Optional") => optional(self.annotation(&e.slice), Kind::None),
-            Expr::Subscript(e) if self.denotes(&e.value, "typing.Union") => match &*e.slice {
-                Expr::Tuple(tuple) => tuple.elts.iter().map(|a| self.annotation(a)).reduce(optional).unwrap_or(Kind::Unknown),
-                only => self.annotation(only),
-            },
-            _ => Kind::Unknown,
-        }
-    }
-
-    /// Whether a plain chain of names stands for `path` through the imports of the module.
-    fn denotes(&self, expr: &Expr, path: &str) -> bool {
-        self.analysis.definitions.import_path(expr, &self.analysis.graph).is_some_and(|p| p == path)
-    }
-
-    /// The kind of a module-level name that is assigned once.
-    fn module_constant(&self, name: Symbol) -> Kind {
-        let Some(module) = self.analysis.bodies.first() else { return Kind::Unknown };
-        let mut stored = module.effects.iter().filter_map(|e| match *e {
-            Effect::StoreName(n, value) if n == name => Some(value),
-            _ => None,
-        });
-        match (stored.next(), stored.next()) {
-            // Only constants: what calls and arrays a module holds may be exchanged from outside.
-            (Some(value), None) if self.analysis.graph.number(value).is_some() => self.kind_of_node(value, 0),
-            _ => Kind::Unknown,
-        }
-    }
-
-    /// The class of the file whose instance `value` is.
-    fn class_of(&self, value: ValueId, depth: u32) -> Option<ClassIndex> {
-        let graph = &self.analysis.graph;
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        if let Some(class) = self.analysis.classes.receiver(value) {
-            return Some(class);
-        }
-        match graph.get(value) {
-            (Op::Param(scope, name), _) => {
-                let Expr::Name(class) = self.parameter_annotation(scope, name)? else { return None };
-                match self.analysis.definitions.module.get(&graph.known_symbol(&class.id)?) {
-                    Some(&ModuleBinding::Class(index)) => Some(index),
-                    _ => None,
-                }
-            }
-            (Op::Attr(name, _), &[object]) => {
-                let class = self.class_of(object, depth + 1)?;
-                let mut classes = self.analysis.classes.attribute(class, name).iter().map(|&v| self.class_of(v, depth + 1));
-                let first = classes.next()??;
-                classes.all(|c| c == Some(first)).then_some(first)
-            }
-            (Op::Changed(_), &[object]) => self.class_of(object, depth + 1),
-            (Op::Call(..), operands) => match graph.op(operands[0]) {
-                Op::Class(name) => self.analysis.definitions.class_named(name),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    fn attribute_kind(&self, object: ValueId, name: Symbol, depth: u32) -> Kind {
-        let Some(class) = self.class_of(object, depth) else { return Kind::Unknown };
-        let stored = self.analysis.classes.attribute(class, name);
-        if stored.is_empty() {
-            let info = &self.analysis.definitions.classes[class];
-            return info.fields.get(&name).map_or(Kind::Unknown, |a| self.annotation(a));
-        }
-        let mut kinds = stored.iter().map(|&v| self.kind_at(v, depth));
-        let first = kinds.next().unwrap_or(Kind::Unknown);
-        kinds.fold(first, |a, b| {
-            if a == b {
-                a
-            } else if a.is_number() && b.is_number() {
-                Kind::Number
-            } else {
-                optional(a, b)
-            }
-        })
-    }
+/// Whether an import is a Python float.
+pub(super) fn is_constant(path: &str) -> bool {
+    let last = path.strip_prefix("mlx.core.").or_else(|| path.strip_prefix("math.")).or_else(|| path.strip_prefix("numpy."));
+    matches!(last, Some("inf" | "nan" | "pi" | "e"))
 }
 
 /// Functions of `mlx.nn` that work element by element, or keep the shape.
@@ -467,13 +372,3 @@ pub(super) const ACTIVATIONS: [&str; 16] = [
     "log_softmax",
     "hardswish",
 ];
-
-/// The kind of what is one or the other.
-fn optional(a: Kind, b: Kind) -> Kind {
-    match (a, b) {
-        _ if a == b => a,
-        (Kind::Array | Kind::OptionalArray, Kind::None) | (Kind::None, Kind::Array | Kind::OptionalArray) => Kind::OptionalArray,
-        (Kind::Int, Kind::Float) | (Kind::Float, Kind::Int) => Kind::Number,
-        _ => Kind::Unknown,
-    }
-}

@@ -262,6 +262,9 @@ impl<'g> Lowerer<'_, 'g> {
             if name == "array" {
                 return self.array_constructor(arguments);
             }
+            if matches!(name, "finfo" | "iinfo") {
+                return Some(self.apply(callee, arguments));
+            }
             return self.call_mlx(callee, api::function(name)?, arguments);
         }
         if let Some(name) = path.strip_prefix("mlx.nn.") {
@@ -282,6 +285,11 @@ impl<'g> Lowerer<'_, 'g> {
                 Some(self.apply(callee, arguments))
             }
             _ if path.starts_with("prelude.") || path.starts_with("math.") => Some(self.apply(callee, arguments)),
+            // Of numbers, these are numbers; of arrays they would wait for the device.
+            "numpy.sqrt" | "numpy.log" if matches!(arguments.positional[..], [x] if self.is_plain_number(x, 0)) => {
+                Some(self.apply(callee, arguments))
+            }
+            "numpy.finfo" => Some(self.apply(callee, arguments)),
             _ => None,
         }
     }
@@ -304,6 +312,18 @@ impl<'g> Lowerer<'_, 'g> {
         Some(self.graph.value(Op::Mlx("softmax"), &[x, axis, precise]))
     }
 
+    /// Whether `value` can only be a Python number: lengths, and what `__init__` made of numbers.
+    fn is_plain_number(&self, value: ValueId, depth: u32) -> bool {
+        let (op, operands) = self.graph.get(value);
+        match op {
+            Op::Int(_) | Op::Float(_) | Op::Dim(_) | Op::Ndim => true,
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv | Op::Pow => {
+                depth < 8 && operands.iter().all(|&v| self.is_plain_number(v, depth + 1))
+            }
+            _ => false,
+        }
+    }
+
     fn array_constructor(&mut self, arguments: &Arguments) -> Option<ValueId> {
         if arguments.spread {
             return None;
@@ -324,6 +344,7 @@ impl<'g> Lowerer<'_, 'g> {
             ApiEffect::Pure => {
                 let operands = self.bind_arguments(entry, arguments)?;
                 self.prove_rank(entry.name, &operands);
+                self.prove_subscripts(entry.name, &operands);
                 let value = self.graph.value(Op::Mlx(entry.name), &operands);
                 if entry.result == ResultKind::Array {
                     // The function form gives an `mx.array` whatever it is given; a method might be that of something else.
@@ -380,6 +401,26 @@ impl<'g> Lowerer<'_, 'g> {
         {
             let rank = axes.len() as u8;
             self.prove(operands[0], Proved::Rank(rank));
+        }
+    }
+
+    /// The subscripts of an `einsum` name every axis of its operands, which must be arrays.
+    fn prove_subscripts(&mut self, name: &str, operands: &[ValueId]) {
+        if name != "einsum" {
+            return;
+        }
+        let (Op::Str(text), (Op::Tuple, arrays)) = (self.graph.op(operands[0]), self.graph.get(operands[1])) else { return };
+        let arrays = arrays.to_vec();
+        let text = self.graph.name(text).to_owned();
+        let subscripts = text.split("->").next().unwrap_or_default().split(',');
+        for (subscript, array) in subscripts.zip(arrays) {
+            self.prove(array, Proved::Array);
+            let axes = subscript.chars().filter(|c| !c.is_whitespace()).count();
+            if let Ok(rank) = u8::try_from(axes)
+                && !subscript.contains('.')
+            {
+                self.prove(array, Proved::Rank(rank));
+            }
         }
     }
 

@@ -1,0 +1,130 @@
+//! What names and attributes are: from annotations, from what `__init__` stores, and from constants of the module.
+
+use super::{Facts, Kind, MAX_DEPTH};
+use crate::graph::body::Effect;
+use crate::graph::definitions::{ClassIndex, ModuleBinding};
+use crate::graph::value::{Op, Symbol, ValueId};
+use crate::syntax::ast::{self, Expr};
+
+impl<'x> Facts<'x> {
+    pub(super) fn annotated_parameter(&self, scope: Symbol, name: Symbol) -> Kind {
+        self.parameter_annotation(scope, name).map_or(Kind::Unknown, |a| self.annotation(a))
+    }
+
+    fn parameter_annotation(&self, scope: Symbol, name: Symbol) -> Option<&'x Expr> {
+        self.analysis.definitions.annotation(scope, name, &self.analysis.graph)
+    }
+
+    /// What an annotation says of the value it annotates.
+    pub fn annotation(&self, annotation: &Expr) -> Kind {
+        match annotation {
+            Expr::Name(name) => match name.id.as_str() {
+                "int" => Kind::Int,
+                "float" => Kind::Float,
+                "bool" => Kind::Bool,
+                "str" | "dict" | "list" | "tuple" => Kind::Other,
+                _ if self.denotes(annotation, "mlx.core.array") => Kind::Array,
+                _ => Kind::Unknown,
+            },
+            Expr::Attribute(_) if self.denotes(annotation, "mlx.core.array") => Kind::Array,
+            Expr::Attribute(_) if self.denotes(annotation, "mlx.core.Dtype") => Kind::Dtype,
+            Expr::NoneLiteral(_) => Kind::None,
+            Expr::BinOp(e) if e.op == ast::Operator::BitOr => optional(self.annotation(&e.left), self.annotation(&e.right)),
+            Expr::Subscript(e) if self.denotes(&e.value, "typing.Optional") => optional(self.annotation(&e.slice), Kind::None),
+            Expr::Subscript(e) if self.denotes(&e.value, "typing.Union") => match &*e.slice {
+                Expr::Tuple(tuple) => tuple.elts.iter().map(|a| self.annotation(a)).reduce(optional).unwrap_or(Kind::Unknown),
+                only => self.annotation(only),
+            },
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// Whether a plain chain of names stands for `path` through the imports of the module.
+    fn denotes(&self, expr: &Expr, path: &str) -> bool {
+        self.analysis.definitions.import_path(expr, &self.analysis.graph).is_some_and(|p| p == path)
+    }
+
+    /// The number that a module-level name is, if it is assigned once. Only numbers: what calls and arrays a module holds may be exchanged from outside.
+    pub fn constant(&self, name: Symbol) -> Option<ValueId> {
+        let module = self.analysis.bodies.first()?;
+        let mut stored = module.effects.iter().filter_map(|e| match *e {
+            Effect::StoreName(n, value) if n == name => Some(value),
+            _ => None,
+        });
+        match (stored.next(), stored.next()) {
+            (Some(value), None) => self.analysis.graph.number(value).map(|_| value),
+            _ => None,
+        }
+    }
+
+    /// The class of the file whose instance `value` is.
+    pub(super) fn class_of(&self, value: ValueId, depth: u32) -> Option<ClassIndex> {
+        let graph = &self.analysis.graph;
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        if let Some(class) = self.analysis.classes.receiver(value) {
+            return Some(class);
+        }
+        match graph.get(value) {
+            (Op::Param(scope, name), _) => {
+                let Expr::Name(class) = self.parameter_annotation(scope, name)? else { return None };
+                match self.analysis.definitions.module.get(&graph.known_symbol(&class.id)?) {
+                    Some(&ModuleBinding::Class(index)) => Some(index),
+                    _ => None,
+                }
+            }
+            (Op::Attr(name, _), &[object]) => {
+                let class = self.class_of(object, depth + 1)?;
+                let mut classes = self.analysis.classes.attribute(class, name).iter().map(|&v| self.class_of(v, depth + 1));
+                let first = classes.next()??;
+                classes.all(|c| c == Some(first)).then_some(first)
+            }
+            (Op::Changed(_), &[object]) => self.class_of(object, depth + 1),
+            (Op::Call(..), operands) => match graph.op(operands[0]) {
+                Op::Class(name) => self.analysis.definitions.class_named(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn attribute_kind(&self, object: ValueId, name: Symbol, depth: u32) -> Kind {
+        if self.is_float_info(object) && matches!(self.analysis.graph.name(name), "min" | "max" | "eps" | "smallest_normal") {
+            return Kind::Float;
+        }
+        let Some(class) = self.class_of(object, depth) else { return Kind::Unknown };
+        let stored = self.analysis.classes.attribute(class, name);
+        if stored.is_empty() {
+            let info = &self.analysis.definitions.classes[class];
+            return info.fields.get(&name).map_or(Kind::Unknown, |a| self.annotation(a));
+        }
+        let mut kinds = stored.iter().map(|&v| self.kind_at(v, depth));
+        let first = kinds.next().unwrap_or(Kind::Unknown);
+        kinds.fold(first, |a, b| {
+            if a == b {
+                a
+            } else if a.is_number() && b.is_number() {
+                Kind::Number
+            } else {
+                optional(a, b)
+            }
+        })
+    }
+
+    /// Whether `value` is `mx.finfo(..)`.
+    pub fn is_float_info(&self, value: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        matches!(graph.get(value), (Op::Apply, operands) if matches!(graph.path(operands[0]), Some("mlx.core.finfo" | "numpy.finfo")))
+    }
+}
+
+/// The kind of what is one or the other.
+fn optional(a: Kind, b: Kind) -> Kind {
+    match (a, b) {
+        _ if a == b => a,
+        (Kind::Array | Kind::OptionalArray, Kind::None) | (Kind::None, Kind::Array | Kind::OptionalArray) => Kind::OptionalArray,
+        (Kind::Int, Kind::Float) | (Kind::Float, Kind::Int) => Kind::Number,
+        _ => Kind::Unknown,
+    }
+}

@@ -1,0 +1,174 @@
+//! What hides keys from queries: a mask that is added to the scores, or truth values by which the scores are kept or replaced. Decides what is proved of it
+//! and what must be assumed.
+
+use super::guard::{Site, Truth, promotes_into};
+use crate::graph::api::{self, DtypeRule};
+use crate::graph::facts::Facts;
+use crate::graph::value::{Graph, Op, ValueId};
+
+/// Scores that are replaced by numbers above this one still count.
+const HIDDEN: f64 = -1e4;
+
+/// Whether the fast operation takes `mask` for what the text does with it. `fill` is bound where scores are replaced by it; else the mask is added.
+pub(super) fn masks_scores(site: &Site<'_>, mask: &str, q: &str, k: &str, fill: &str) -> Truth {
+    let Some(value) = (site.value)(mask) else { return Truth::True };
+    if let Some(fill) = (site.value)(fill) {
+        return keeps_scores(site, mask, present(site.graph, value), fill);
+    }
+    match (promotes_into(site, mask, q), adds_to_scores(site, mask, q, k)) {
+        (refused @ Truth::False(_), _) | (_, refused @ Truth::False(_)) => refused,
+        (Truth::True, other) | (other, Truth::True) => other,
+        (Truth::Unknown(mut what), Truth::Unknown(more)) => {
+            what.extend(more);
+            Truth::Unknown(what)
+        }
+    }
+}
+
+/// Proved only for a mask that is made in sight: what a caller passes may be boolean.
+pub(super) fn adds_to_scores(site: &Site<'_>, mask: &str, q: &str, k: &str) -> Truth {
+    let Some(value) = (site.value)(mask) else { return Truth::True };
+    let value = present(site.graph, value);
+    let spelling = spelt(site, mask);
+    if site.facts.rank(value).is_some_and(|r| r > 4) {
+        return Truth::False(format!("`{spelling}` has more than 4 axes"));
+    }
+    if site.facts.kind(value).is_number() {
+        return Truth::False(format!("`{spelling}` is a number, and no mask"));
+    }
+    if truth_values(site.graph, value) == Some(true) {
+        return Truth::False(format!("`{spelling}` holds truth values, which the sum adds as ones"));
+    }
+    match square(site.graph, site.facts, value) {
+        Some(size) if is_length(site, q, size) && is_length(site, k, size) => Truth::True,
+        Some(_) => Truth::Unknown(vec![format!("`{spelling}` broadcasts to the shape of the scores")]),
+        None => Truth::Unknown(vec![format!("`{spelling}` is added as it is (not boolean) and broadcasts to the shape of the scores")]),
+    }
+}
+
+/// Truth values are never proved to leave something to every query: where nothing is left, the written-out form has NaN or a mean over all keys.
+fn keeps_scores(site: &Site<'_>, mask: &str, value: ValueId, fill: ValueId) -> Truth {
+    let spelling = spelt(site, mask);
+    if site.facts.rank(value).is_some_and(|r| r > 4) {
+        return Truth::False(format!("`{spelling}` has more than 4 axes"));
+    }
+    match extent(site.graph, site.facts, fill) {
+        Some(x) if x <= HIDDEN => {}
+        Some(_) => return Truth::False("the number in place of masked scores does not hide them".to_owned()),
+        None => return Truth::False("what replaces masked scores is not known to hide them".to_owned()),
+    }
+    let mut assumed = vec![format!("`{spelling}` leaves every query a key, and broadcasts to the shape of the scores")];
+    match truth_values(site.graph, value) {
+        Some(true) => {}
+        Some(false) => return Truth::False(format!("`{spelling}` does not hold truth values")),
+        None => assumed.insert(0, format!("`{spelling}` holds truth values")),
+    }
+    Truth::Unknown(assumed)
+}
+
+/// How a mask is written where it is not `None`.
+fn spelt(site: &Site<'_>, mask: &str) -> String {
+    let text = (site.spelling)(mask);
+    text.strip_prefix("None if ").and_then(|rest| rest.split_once(" else ")).map_or(text.clone(), |(_, there)| there.to_owned())
+}
+
+/// Whether `size` is the length of the array.
+fn is_length(site: &Site<'_>, array: &str, size: ValueId) -> bool {
+    let Some(array) = (site.value)(array) else { return false };
+    site.facts.length(array, 2) == Some(size) || matches!(site.graph.get(size), (Op::Dim(2 | -2), &[of]) if of == array)
+}
+
+/// What `value` is where it is not `None`.
+fn present(graph: &Graph, value: ValueId) -> ValueId {
+    match graph.get(value) {
+        (Op::Gate, &[_, then, otherwise]) if graph.op(then) == Op::None => present(graph, otherwise),
+        (Op::Gate, &[_, then, otherwise]) if graph.op(otherwise) == Op::None => present(graph, then),
+        _ => value,
+    }
+}
+
+/// The array of which `value` is a view with other axes, or a cast.
+fn viewed(graph: &Graph, value: ValueId) -> Option<ValueId> {
+    match graph.get(value) {
+        (Op::Mlx("astype" | "expand_dims"), operands) => Some(operands[0]),
+        (Op::Index(_), &[array, index]) => {
+            let single = [index];
+            let parts = if let (Op::Tuple, parts) = graph.get(index) { parts } else { &single[..] };
+            let whole = |p: ValueId| match graph.get(p) {
+                (Op::None | Op::Ellipsis, _) => true,
+                (Op::Slice, bounds) => bounds.iter().all(|&b| graph.op(b) == Op::None),
+                _ => false,
+            };
+            parts.iter().all(|&p| whole(p)).then_some(array)
+        }
+        _ => None,
+    }
+}
+
+/// How long both sides of a mask are that is made in sight to be added.
+fn square(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> Option<ValueId> {
+    if let Some(array) = viewed(graph, value) {
+        return square(graph, facts, array);
+    }
+    match graph.get(value) {
+        (Op::Apply, operands) if graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask") => operands.get(1).copied(),
+        (Op::Mlx("triu" | "tril"), operands) => match graph.get(operands[0]) {
+            (Op::Mlx("full"), full) => match graph.get(full[0]) {
+                (Op::Tuple | Op::List, &[rows, columns]) if rows == columns && extent(graph, facts, full[1]).is_some() => Some(rows),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether `value` holds truth values, as far as its form shows.
+fn truth_values(graph: &Graph, value: ValueId) -> Option<bool> {
+    if let (Op::Mlx("astype"), operands) = graph.get(value) {
+        return graph.path(operands[1]).map(|path| path == "mlx.core.bool_");
+    }
+    if let Some(array) = viewed(graph, value) {
+        return truth_values(graph, array);
+    }
+    let (op, operands) = graph.get(value);
+    match op {
+        Op::Compare(_) => Some(true),
+        Op::Not | Op::Invert | Op::Permute | Op::Index(_) => truth_values(graph, operands[0]),
+        Op::Bits(_) => (truth_values(graph, operands[0])? && truth_values(graph, operands[1])?).then_some(true),
+        Op::Gate => (truth_values(graph, operands[1])? && truth_values(graph, operands[2])?).then_some(true),
+        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg => Some(false),
+        Op::Mlx("tril" | "triu" | "broadcast_to" | "reshape" | "repeat" | "squeeze" | "tile") => truth_values(graph, operands[0]),
+        Op::Mlx("ones" | "zeros" | "tri" | "full") => {
+            let dtype = operands.last().and_then(|&d| graph.path(d));
+            Some(dtype == Some("mlx.core.bool_"))
+        }
+        Op::Mlx(name) => match api::function(name)?.get().dtype {
+            DtypeRule::Bool => Some(true),
+            DtypeRule::Float | DtypeRule::Float32 => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The number that a filling is, the least one of a dtype taken for an infinite one.
+fn extent(graph: &Graph, facts: &Facts<'_>, fill: ValueId) -> Option<f64> {
+    let (op, operands) = graph.get(fill);
+    match op {
+        Op::Int(_) | Op::Float(_) => graph.number(fill),
+        Op::Neg => extent(graph, facts, operands[0]).map(|x| -x),
+        Op::Mul => Some(extent(graph, facts, operands[0])? * extent(graph, facts, operands[1])?),
+        Op::Div => Some(extent(graph, facts, operands[0])? / extent(graph, facts, operands[1])?),
+        Op::ModuleName(name) => extent(graph, facts, facts.constant(name)?),
+        Op::Global(path) => matches!(graph.name(path), "mlx.core.inf" | "math.inf" | "numpy.inf").then_some(f64::INFINITY),
+        Op::Attr(name, _) if graph.name(name) == "min" && facts.is_float_info(operands[0]) => Some(f64::NEG_INFINITY),
+        Op::Mlx("array" | "astype") => extent(graph, facts, operands[0]),
+        Op::Mlx("full" | "full_like") => extent(graph, facts, operands[1]),
+        Op::Apply if matches!(graph.op(operands[0]), Op::Builtin(name) if graph.name(name) == "float") => match graph.op(*operands.get(1)?) {
+            Op::Str(text) => graph.name(text).parse().ok(),
+            _ => graph.number(operands[1]),
+        },
+        _ => None,
+    }
+}
