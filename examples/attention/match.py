@@ -145,3 +145,11 @@ def mask_cut_to_the_keys(q: mx.array, k: mx.array, v: mx.array, mask=None):
     if mask is not None:
         weights = weights + mask[:, :, :, : k.shape[-2]]
     return mx.softmax(weights.astype(mx.float32), axis=-1).astype(q.dtype) @ v
+
+
+def mask_cast_without_scale(q: mx.array, k: mx.array, v: mx.array, mask=None):
+    """T5 with a mask."""
+    scores = q @ k.transpose(0, 1, 3, 2)
+    if mask is not None:
+        scores = scores + mask.astype(scores.dtype)
+    return mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype) @ v
