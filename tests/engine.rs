@@ -115,6 +115,15 @@ fn findings_share_the_import_that_they_need() {
 }
 
 #[test]
+fn an_import_that_only_type_checkers_see_is_none() {
+    let norm = "x * rsqrt(mean(square(x), axis=-1, keepdims=True) + 1e-5)";
+    let head =
+        "from typing import TYPE_CHECKING\n\nfrom mlx.core import array, mean, rsqrt, square\n\nif TYPE_CHECKING:\n    import mlx.core as mx\n";
+    let fixed = fixed(&format!("{head}\n\ndef f(x: array):\n    return {norm}\n"), &[]);
+    assert!(!fixed.text.contains("return mx.fast"), "{}", fixed.text);
+}
+
+#[test]
 fn an_import_takes_no_name_that_means_something_else() {
     let norm = "    return x * rsqrt(mean(x * x, axis=-1, keepdims=True) + 1e-5)\n";
     for (head, import) in [

@@ -63,7 +63,7 @@ pub struct Definitions<'a> {
     pub classes: Vec<ClassInfo<'a>>,
     /// Module-level names.
     pub module: FxHashMap<Symbol, ModuleBinding>,
-    /// The module-level names that are imports, with what they stand for.
+    /// The module-level names that are imports, with what they stand for; those left out that only type checkers see.
     pub imports: Vec<(Symbol, Symbol)>,
     by_name: FxHashMap<Symbol, FunctionIndex>,
     by_start: FxHashMap<u32, FunctionIndex>,
@@ -73,11 +73,12 @@ pub struct Definitions<'a> {
 impl<'a> Definitions<'a> {
     /// Collect the definitions of `module`.
     pub fn collect(module: &'a ast::ModModule, graph: &mut Graph) -> Self {
-        let mut collector = Collector { definitions: Self::default(), graph, seen: FxHashMap::default() };
+        let mut collector =
+            Collector { definitions: Self::default(), graph, seen: FxHashMap::default(), for_checkers: false, imported: FxHashSet::default() };
         collector.block(&module.body, &Place { prefix: String::new(), class: None, parent: None });
         collector.definitions.mark_overridden();
         let imports = collector.definitions.module.iter().filter_map(|(&name, binding)| match *binding {
-            ModuleBinding::Import(path) => Some((name, path)),
+            ModuleBinding::Import(path) if collector.imported.contains(&name) => Some((name, path)),
             _ => None,
         });
         let mut imports: Vec<(Symbol, Symbol)> = imports.collect();
@@ -203,6 +204,10 @@ struct Collector<'a, 'g> {
     definitions: Definitions<'a>,
     graph: &'g mut Graph,
     seen: FxHashMap<String, u32>,
+    /// Within `if TYPE_CHECKING`, which never runs.
+    for_checkers: bool,
+    /// Names that an import binds when the program runs.
+    imported: FxHashSet<Symbol>,
 }
 
 impl<'a> Collector<'a, '_> {
@@ -227,7 +232,7 @@ impl<'a> Collector<'a, '_> {
                 for alias in &import.names {
                     let (name, path) = imported(alias);
                     let (name, path) = (self.graph.symbol(name), self.graph.symbol(path));
-                    self.definitions.bind(name, ModuleBinding::Import(path));
+                    self.import(name, path);
                 }
             }
             Stmt::ImportFrom(import) if place.is_module() => {
@@ -235,7 +240,7 @@ impl<'a> Collector<'a, '_> {
                     let path = imported_from(import, alias);
                     let name = self.graph.symbol(alias.asname.as_ref().unwrap_or(&alias.name));
                     let path = self.graph.symbol(&path);
-                    self.definitions.bind(name, ModuleBinding::Import(path));
+                    self.import(name, path);
                 }
             }
             Stmt::Global(global) => {
@@ -267,10 +272,20 @@ impl<'a> Collector<'a, '_> {
                         self.definitions.classes[class].methods.insert(name, None);
                     }
                 }
-                for body in blocks(statement) {
+                for (n, body) in blocks(statement).into_iter().enumerate() {
+                    let outer = self.for_checkers;
+                    self.for_checkers |= n == 0 && is_for_checkers(statement);
                     self.block(body, place);
+                    self.for_checkers = outer;
                 }
             }
+        }
+    }
+
+    fn import(&mut self, name: Symbol, path: Symbol) {
+        self.definitions.bind(name, ModuleBinding::Import(path));
+        if !self.for_checkers {
+            self.imported.insert(name);
         }
     }
 
@@ -380,6 +395,16 @@ pub fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether a statement is `if TYPE_CHECKING:`.
+fn is_for_checkers(statement: &Stmt) -> bool {
+    let name = statement.as_if_stmt().map(|s| match &*s.test {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => "",
+    });
+    name == Some("TYPE_CHECKING")
 }
 
 /// The names that `statement` itself binds, without those of blocks inside it; walrus targets of its expressions included.

@@ -382,16 +382,29 @@ fn same_batch(site: &Site<'_>, names: [&String; 3]) -> Truth {
     Truth::Unknown(vec![if agree(0) { heads } else { format!("{heads}, and the same batch size") }])
 }
 
-/// A weight with one axis is taken to be as long as the last axis of what it weighs, unless lengths that are plain to see say otherwise.
+/// Whether `w` is as long as the last axis of `x`: taken for granted of a weight that was made with one axis, unless lengths that are plain to see say
+/// otherwise. What was only reshaped to one axis may have a single element, which is broadcast.
 fn spans(site: &Site<'_>, w: &str, x: &str) -> Truth {
     let (Some(weight), Some(array)) = ((site.value)(w), (site.value)(x)) else { return Truth::True };
     let literal = |d: Option<ValueId>| d.and_then(|d| site.graph.as_int(d));
-    let weight = literal(site.facts.length(weight, 0));
-    let last = literal(site.facts.last_length(array));
-    if weight == Some(1) || last == Some(1) || matches!((weight, last), (Some(a), Some(b)) if a != b) {
-        return Truth::False(format!("`{}` is not as long as the last axis of `{}`", (site.spelling)(w), (site.spelling)(x)));
+    let length = site.facts.length(weight, 0);
+    let (wide, last) = (literal(length), literal(site.facts.last_length(array)));
+    let text = |rest: &str| format!("`{}` is {rest} as the last axis of `{}`", (site.spelling)(w), (site.spelling)(x));
+    match (wide, last) {
+        (Some(1), _) | (_, Some(1)) => Truth::False(text("not as long")),
+        (Some(a), Some(b)) if a != b => Truth::False(text("not as long")),
+        _ if length.is_none() && is_flattened(site.graph, weight) => Truth::Unknown(vec![text("as long")]),
+        _ => Truth::True,
     }
-    Truth::True
+}
+
+/// Whether `value` has one axis because it was given that shape.
+fn is_flattened(graph: &Graph, value: ValueId) -> bool {
+    match graph.get(value) {
+        (Op::Mlx("reshape" | "flatten" | "squeeze"), _) => true,
+        (Op::Mlx("astype") | Op::Add | Op::Sub | Op::Mul | Op::Div, operands) => operands.iter().any(|&v| is_flattened(graph, v)),
+        _ => false,
+    }
 }
 
 /// Whether `x` has two axes. Most arrays that are indexed this way have three, and rows are picked, so it must show: by facts, or because the index is the
