@@ -32,7 +32,7 @@ import warnings
 import mlx.core as mx
 import run_examples
 from spell_near_misses import near_miss
-from spell_rules import COMPOSED, GOAL, REACHED, RULES
+from spell_rules import COMPOSED, RECALL, RULES
 from spell_run import Data, Raised, answer, attempt, judged
 from spell_writer import Writer
 
@@ -284,8 +284,7 @@ def judged_rule(rule, results, options, pool):
     total, near = Result(), Result()
     for is_near, future in results:
         (near if is_near else total).add(future.result())
-    least = REACHED.get(rule, GOAL) if options.recall is None else options.recall
-    for line in [*total.wrong, *near.wrong, *(total.missing if total.recall() < least or not options.fast else [])]:
+    for line in [*total.wrong, *near.wrong, *(total.missing if total.recall() < options.recall or not options.fast else [])]:
         print(line)
     modes = list(RULES[rule].modes)
     failures = total.failures + near.failures
@@ -299,13 +298,13 @@ def judged_rule(rule, results, options, pool):
     print(f"{rule}: {'; '.join(facts)}")
     if total.missed:
         print("  " + in_common(total))
-    if total.recall() < least and options.more:
+    if total.recall() < options.recall and options.more:
         further = [pool.submit(sought, rule, range(n, n + 100), options) for n in range(options.spellings, options.spellings + options.more, 100)]
         for future in further:
             total.add(future.result())
-        print(f"  recall {total.recall():.3f} of {len(total.seen)} spellings, {least} wanted")
+        print(f"  recall {total.recall():.3f} of {len(total.seen)} spellings, {options.recall} wanted")
     sys.stdout.flush()
-    return failures.total() + (total.recall() < least)
+    return failures.total() + (total.recall() < options.recall)
 
 
 def main():
@@ -314,7 +313,7 @@ def main():
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--spellings", type=int, default=200, metavar="N")
     parser.add_argument("--near-misses", type=int, default=100, metavar="M")
-    parser.add_argument("--recall", type=float, help="the share of the spellings of each rule that must be found; else what the rule says")
+    parser.add_argument("--recall", type=float, default=RECALL, help="the share of the spellings of each rule that must be found")
     parser.add_argument("--more", type=int, default=MORE, help="how many further spellings are drawn of a rule that seems to find too few")
     parser.add_argument("--rule", action="append", choices=RULES)
     parser.add_argument("--all", action="store_true", help="run all transforms on each spelling, not only its own")
