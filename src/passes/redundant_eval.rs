@@ -73,7 +73,7 @@ impl<'x> Blocks<'_, 'x> {
         let place = self.place;
         let argument = self.evaluated(evaluation)?;
         let value = place.value(argument)?;
-        let read = first_read(place, next, value)?;
+        let read = first_read(place, next, argument, value)?;
         let source = place.source();
         let line = TextRange::new(source.line_start(evaluation.start()), source.full_line_end(evaluation.end()));
         // A comment beside it says why it is there.
@@ -192,6 +192,8 @@ mod tests {
         ] {
             stays("mx.eval(a)", next);
         }
+        // Equal, and two arrays all the same.
+        stays("c = a * 2\nd = a * 2\nmx.eval(c)", "v = d.item()");
         stays("mx.eval(a, b)", "v = a.item(), b.item()");
         stays("mx.eval(*xs)", "v = xs.item()");
         stays("mx.eval([a])", "v = a.item()");

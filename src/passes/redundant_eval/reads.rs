@@ -3,6 +3,7 @@
 use crate::graph::api::{self, Accepts};
 use crate::graph::value::{Op, ValueId};
 use crate::passes::place::{Place, is_builtin};
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
@@ -41,9 +42,9 @@ enum Walk {
     Found(Read),
 }
 
-/// The read of `array` that `statement` begins with.
-pub(super) fn first_read(place: &Place<'_>, statement: &Stmt, array: ValueId) -> Option<Read> {
-    let search = Search { place, array };
+/// The read of `array`, which is evaluated as `argument`, that `statement` begins with.
+pub(super) fn first_read(place: &Place<'_>, statement: &Stmt, argument: &Expr, array: ValueId) -> Option<Read> {
+    let search = Search { place, argument: place.source().slice(argument.range()), array };
     let walk = match statement {
         Stmt::Expr(s) => search.expr(&s.value),
         Stmt::Assign(s) => search.expr(&s.value),
@@ -63,6 +64,8 @@ pub(super) fn first_read(place: &Place<'_>, statement: &Stmt, array: ValueId) ->
 
 struct Search<'p, 'x> {
     place: &'p Place<'x>,
+    /// How the array is written: what is computed twice is equal, and still two arrays.
+    argument: &'p str,
     array: ValueId,
 }
 
@@ -147,7 +150,7 @@ impl Search<'_, '_> {
     /// The read that `call` is, if it is one of the array or of something that is computed from all of it.
     fn read(&self, expr: &Expr, call: &ast::ExprCall) -> Option<Read> {
         let (object, of_itself) = self.object(call)?;
-        let value = self.place.value(object)?;
+        let value = self.place.value(object).filter(|_| self.mentions(object))?;
         let is_derived = self.present(value) != self.array;
         let needs = self.depends(value, 0)?;
         // An element of an array is one, and so is what operations of arrays make.
@@ -184,6 +187,22 @@ impl Search<'_, '_> {
             (Op::Changed(_), operands) => operands[0],
             _ => value,
         }
+    }
+
+    /// Whether the array that was evaluated, and no equal one, is written in `expr`.
+    fn mentions(&self, expr: &Expr) -> bool {
+        struct Mentions<'s>(&'s dyn Fn(&Expr) -> bool, bool);
+        impl<'e> SourceOrderVisitor<'e> for Mentions<'_> {
+            fn visit_expr(&mut self, expr: &'e Expr) {
+                self.1 |= (self.0)(expr);
+                if !self.1 {
+                    source_order::walk_expr(self, expr);
+                }
+            }
+        }
+        let mut mentions = Mentions(&|e| self.place.source().slice(e.range()) == self.argument, false);
+        mentions.visit_expr(expr);
+        mentions.1
     }
 
     /// Whether `value` is an element of what was evaluated, by position.
