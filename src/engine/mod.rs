@@ -7,6 +7,10 @@ pub use refuse::refusals;
 
 use std::sync::Arc;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rustc_hash::FxHashSet;
+
 use crate::catalog::{self, CATALOG, Kind, UserRule};
 use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
 use crate::graph::Analysis;
@@ -57,7 +61,7 @@ pub struct Fixed {
     pub broken: Option<String>,
 }
 
-/// Steps, each of which applies all that one transform finds, before a text counts as one that does not settle.
+/// Steps, each of which applies all that one transform finds, before a text counts as one that does not settle. Each line may need one more.
 const MAX_STEPS: usize = 100;
 
 /// Look for everything that `options` selects in `text`, and apply what they admit.
@@ -65,7 +69,10 @@ pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
     let transforms = transforms(options);
     let mut run = Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), options };
     let mut from = 0;
-    for _ in 0..MAX_STEPS {
+    let steps = MAX_STEPS + text.lines().count();
+    let mut seen = FxHashSet::default();
+    // A text that was there before will be there again.
+    while seen.len() < steps && seen.insert((fingerprint(&run.text), from)) {
         match run.step(&transforms, from)? {
             Step::Applied(index) => from = index,
             Step::Settled(rest) if from == 0 => return Ok(run.finish(rest)),
@@ -77,8 +84,14 @@ pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
         text: text.to_owned(),
         edits: EditSet::new(),
         findings: Vec::new(),
-        broken: Some(format!("the text did not settle after {MAX_STEPS} steps")),
+        broken: Some(format!("the text did not settle after {} steps", seen.len())),
     })
+}
+
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Options {

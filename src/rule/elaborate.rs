@@ -3,12 +3,13 @@
 
 use rustc_hash::FxHashSet;
 
+use super::fold;
 use super::import::NewImport;
 use super::is_kernel;
-use super::layout::{LINE_WIDTH, broken, without_parentheses};
+use super::layout::{self, LINE_WIDTH, broken, without_parentheses};
 use super::load::Variant;
 use super::moves;
-use super::removal::Removal;
+use super::removal::{Removal, stands_alone};
 use super::spell::{Names, Speller};
 use super::template::{Filled, Filling};
 use crate::finding::Import;
@@ -53,6 +54,8 @@ struct Replacement {
     filled: Filled,
     /// The expressions before the root whose text it takes over.
     copied: Vec<TextRange>,
+    /// Edits of the statements of its operands.
+    edits: Vec<Edit>,
     /// The import that it needs.
     import: Option<NewImport>,
 }
@@ -64,18 +67,29 @@ impl Plan<'_> {
     /// Write the match as edits. A statement that goes may have hidden the best name for a value, so the first try lets names hold what they held
     /// before, and checks that the statements in between do go, or may stand below the root.
     pub fn elaborate(&self) -> Result<Elaboration, Obstacle> {
-        if let Ok(replacement) = self.fill(Names::Earlier) {
-            let text = &replacement.filled.text;
-            let removal = Removal::find(self, text, &self.earlier_names());
-            if let Some(moved) = moves::in_the_way(self, &self.meant(text), &removal)
-                && let Ok(written) = self.write(replacement, &removal, &moved)
-            {
-                return Ok(written);
-            }
+        if let Ok((replacement, removal)) = self.replaced(Names::Earlier)
+            && let Some(moved) = moves::in_the_way(self, &self.meant(&replacement.filled.text), &removal)
+            && let Ok(written) = self.write(replacement, &removal, &moved)
+        {
+            return Ok(written);
         }
-        let replacement = self.fill(Names::Present)?;
-        let removal = Removal::find(self, &replacement.filled.text, &self.present_names());
+        let (replacement, removal) = self.replaced(Names::Present)?;
         self.write(replacement, &removal, &[])
+    }
+
+    /// What stands in place of the root, and what is dead then.
+    fn replaced(&self, names: Names) -> Result<(Replacement, Removal), Obstacle> {
+        let held = match names {
+            Names::Earlier => self.earlier_names(),
+            Names::Present => self.present_names(),
+        };
+        let mut replacement = self.fill(names, &[])?;
+        let removal = Removal::find(self, &replacement.filled.text, &held);
+        let (folded, edits): (Vec<Symbol>, Vec<Edit>) = fold::folds(self, &replacement.filled.text, &removal).into_iter().unzip();
+        if !folded.is_empty() {
+            replacement = Replacement { edits, ..self.fill(names, &folded)? };
+        }
+        Ok((replacement, removal))
     }
 
     pub(super) fn place(&self) -> TextSize {
@@ -113,19 +127,20 @@ impl Plan<'_> {
 
     fn write(&self, replacement: Replacement, removal: &Removal, moved: &[StatementId]) -> Result<Elaboration, Obstacle> {
         self.refuse_work_done_twice(removal, &replacement.copied)?;
-        let Replacement { filled, import, .. } = replacement;
+        let Replacement { filled, import, edits: folds, .. } = replacement;
         let (root_edit, comments) = self.root_edit(&filled);
         let range = removal.ranges(self.body).fold(self.root.range, TextRange::cover);
         let mut edits = vec![root_edit];
         edits.extend(removal.edits(self, comments));
         edits.extend(moves::edits(self, moved));
+        edits.extend(folds);
         let (import, insertion) = import.map(|new| (new.import, new.edit)).unzip();
         edits.extend(insertion);
         Ok(Elaboration { edits: merged(edits), import, range, text: filled.text, kept: self.kept(removal) })
     }
 
-    fn fill(&self, names: Names) -> Result<Replacement, Obstacle> {
-        let speller = Speller::new(self.analysis, self.body, self.root.range, self.place()).with(names);
+    fn fill(&self, names: Names, folded: &[Symbol]) -> Result<Replacement, Obstacle> {
+        let speller = Speller::new(self.analysis, self.body, self.root.range, self.place()).with(names).folding(folded);
         let template = &self.variant.template;
         let nameless = |speller: &Speller<'_>| template.paths().any(|path| speller.import(path).is_none());
         let import = if nameless(&speller) { NewImport::find(self.analysis, self.body, self.root.range) } else { None };
@@ -144,7 +159,7 @@ impl Plan<'_> {
         let graph = &self.analysis.graph;
         let gaps = Gaps { arguments, speller: &speller, callee: callee_of(self.variant), is_none: &|v| graph.op(v) == Op::None };
         let filled = template.fill(&gaps);
-        Ok(Replacement { filled, copied: speller.copied(), import })
+        Ok(Replacement { filled, copied: speller.copied(), edits: Vec::new(), import })
     }
 
     /// If a heavy part of the match is still computed elsewhere, or an operand where its text was, the replacement would add work instead of saving it.
@@ -191,17 +206,36 @@ impl Plan<'_> {
             }
             None => without_parentheses(source, self.root.range),
         };
-        let line = source.line_start(range.start());
-        let prefix = source.slice(TextRange::new(line, range.start())).chars().count();
-        let rest = source.slice(TextRange::new(range.end(), source.full_line_end(range.end()))).trim_end().chars().count();
-        let widest = source.slice(TextRange::new(line, source.full_line_end(range.end()))).lines().map(|l| l.chars().count()).max().unwrap_or(0);
+        let comments = source.comments_in(range).to_vec();
+        let (indentation, newline) = (source.indentation(range.start()), source.newline());
+        let whole = self.body.statements[self.root.statement as usize].range;
+        let part = |from: TextSize, to: TextSize| source.slice(TextRange::new(from, to));
+        let line = part(source.line_start(range.start()), source.full_line_end(range.end()));
+        let widest = line.lines().map(|l| l.chars().count()).max().unwrap_or(0);
         let width = LINE_WIDTH.max(if source.slice(range).contains('\n') { 0 } else { widest });
-        let text = if prefix + filled.text.chars().count() + rest <= width || filled.arguments.is_empty() {
-            filled.text.clone()
-        } else {
-            broken(&filled, source.indentation(range.start()), source.newline())
-        };
-        (Edit::replace(range, text), source.comments_in(range).to_vec())
+        let comment = part(whole.end(), source.full_line_end(whole.end())).trim_end().chars().count();
+        let lay_out = |text: &str| layout::statement(text, source.indentation(whole.start()), newline, comment, width);
+        let anew = || lay_out(&[part(whole.start(), range.start()), &filled.text, part(range.end(), whole.end())].concat());
+        let alone = stands_alone(self, whole);
+        let old = source.slice(whole);
+        // What is laid out well over lines stays so.
+        if alone
+            && old.contains('\n')
+            && lay_out(old).is_some_and(|text| text == old)
+            && let Some(text) = anew()
+        {
+            return (Edit::replace(whole, text), comments);
+        }
+        let before = part(source.line_start(range.start()), range.start());
+        let after = part(range.end(), source.full_line_end(range.end())).trim_end();
+        let length: usize = [before, &filled.text, after].iter().map(|t| t.chars().count()).sum();
+        if length <= width || filled.arguments.is_empty() {
+            return (Edit::replace(range, filled.text), comments);
+        }
+        match anew().filter(|_| alone) {
+            Some(text) => (Edit::replace(whole, text), comments),
+            None => (Edit::replace(range, broken(&filled, indentation, newline, width)), comments),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod elaborate;
 mod fallback;
+mod fold;
 mod form;
 pub mod guard;
 mod import;

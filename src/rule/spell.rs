@@ -12,6 +12,9 @@ use crate::syntax::{Source, TextRange, TextSize, is_argument, is_tight, on_one_l
 /// Deeper structures are not spelled out.
 const MAX_DEPTH: u32 = 8;
 
+/// How the last two axes of something are swapped.
+pub(super) const SWAPPED: &str = ".swapaxes(-1, -2)";
+
 /// Writes values at one place of one scope.
 pub(super) struct Speller<'x> {
     analysis: &'x Analysis<'x>,
@@ -24,6 +27,8 @@ pub(super) struct Speller<'x> {
     names: Names,
     /// A name that `mlx.core` is going to have.
     import: Option<&'x str>,
+    /// Names that will hold what they hold now with the last two axes swapped.
+    folded: &'x [Symbol],
     /// The expressions before the root whose text was taken over.
     copied: RefCell<Vec<TextRange>>,
 }
@@ -40,7 +45,7 @@ pub(super) enum Names {
 impl<'x> Speller<'x> {
     /// A speller for the place of `root`, whose statement starts at `at`.
     pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
-        Self { analysis, source: analysis.source, body, root, at, names: Names::Present, import: None, copied: RefCell::default() }
+        Self { analysis, source: analysis.source, body, root, at, names: Names::Present, import: None, folded: &[], copied: RefCell::default() }
     }
 
     /// The same with other names allowed.
@@ -51,6 +56,11 @@ impl<'x> Speller<'x> {
     /// The same where `mlx.core` gets a name.
     pub(super) fn importing(self, import: Option<&'x str>) -> Self {
         Self { import, ..self }
+    }
+
+    /// The same where some names get what they hold with the last two axes swapped.
+    pub(super) fn folding(self, folded: &'x [Symbol]) -> Self {
+        Self { folded, ..self }
     }
 
     /// `value` as an argument of a call.
@@ -170,12 +180,12 @@ impl<'x> Speller<'x> {
             Op::Permute => {
                 let (of, axes) = normalize::permutation(graph, value)?;
                 if axes == [-1, -2] {
-                    return Some(format!("{}.swapaxes(-1, -2)", self.tight_at(of, depth)?));
+                    return Some(self.swapped(self.tight_at(of, depth)?));
                 }
                 // A name may hold it with its last two axes swapped.
                 let swapped = |v: ValueId| normalize::permutation(graph, v).is_some_and(|(o, a)| o == of && swaps_last_two(&a, &axes));
                 match self.body.held(self.at).filter(|&(_, v)| swapped(v)).map(|(n, _)| graph.name(n)).min() {
-                    Some(name) => Some(format!("{name}.swapaxes(-1, -2)")),
+                    Some(name) => Some(self.swapped(name.to_owned())),
                     // The second axis from the end goes before the one before it: heads and lengths of four axes.
                     None if axes == [-2, -3, -1] => Some(format!("{}.swapaxes(-3, -2)", self.tight_at(of, depth)?)),
                     None => None,
@@ -183,6 +193,12 @@ impl<'x> Speller<'x> {
             }
             _ => None,
         }
+    }
+
+    /// `text` with its last two axes swapped.
+    fn swapped(&self, text: String) -> String {
+        let folded = self.folded.iter().any(|&name| self.analysis.graph.name(name) == text);
+        if folded { text } else { format!("{text}{SWAPPED}") }
     }
 
     fn constant(&self, op: Op) -> Option<String> {

@@ -2,12 +2,14 @@
 
 mod edit;
 mod encoding;
+mod layout;
 mod lines;
 mod source;
 mod spelling;
 
 pub use edit::{Edit, EditSet};
 pub use encoding::{Encoding, EncodingError, decode};
+pub use layout::lay_out;
 pub use lines::Lines;
 pub use ruff_python_ast as ast;
 pub use ruff_python_ast::token::{Token, TokenKind, Tokens};
