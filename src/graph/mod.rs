@@ -17,8 +17,8 @@ pub mod value;
 use body::Body;
 use classes::ClassFacts;
 use definitions::{Definitions, locals_of};
-pub use lower::is_pure_builtin;
 use lower::{Scope, lower_scope};
+pub use lower::{is_pure_builtin, sees_names};
 use value::{Graph, Symbol};
 
 use crate::syntax::{Ranged, Source, TextRange, TextSize, TokenKind};

@@ -363,6 +363,26 @@ def subject(x):
     x, y = y, x * 2
     return {core} + y
 
+# --- names seen by locals: (8, 8)
+def subject(x):
+    {stat}
+    y = {from_stat}
+    return sorted(locals()), y
+
+# --- names in a text: (8, 8)
+def subject(x):
+    {stat}
+    y = {from_stat}
+    return eval("s + 0"), y
+
+# --- helper found by its name: (8, 8)
+def _scaled(x):
+    return {core}
+
+
+def subject(x):
+    return _scaled(x), globals()["_scaled"](x + 1)
+
 # --- try: (8, 8)
 def subject(x):
     try:

@@ -383,7 +383,7 @@ fn inner_writes<'a>(body: &'a [Stmt], depth: u32, names: &mut Vec<&'a str>) {
 }
 
 /// Whether a call may read any name of its function.
-fn sees_names(call: &ast::ExprCall) -> bool {
+pub fn sees_names(call: &ast::ExprCall) -> bool {
     let name = call.func.as_name_expr().map_or("", |n| n.id.as_str());
     matches!(name, "eval" | "exec" | "locals") || matches!(name, "dir" | "vars") && call.arguments.is_empty()
 }

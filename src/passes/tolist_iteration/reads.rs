@@ -1,5 +1,6 @@
 //! How a piece of text reads a name: as a number (`x.item()`, `int(x)`, `float(x)`), or in some other way.
 
+use crate::graph::sees_names;
 use crate::passes::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -87,7 +88,10 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
             }
             Expr::Call(call) => match number_read(self.place, call) {
                 Some((Expr::Name(name), read)) if name.id.as_str() == self.name && self.opaque == 0 => self.numbers.push(read),
-                _ => source_order::walk_expr(self, expr),
+                _ => {
+                    self.later |= sees_names(call);
+                    source_order::walk_expr(self, expr);
+                }
             },
             Expr::Attribute(attribute) => self.visit_expr(&attribute.value),
             Expr::Lambda(lambda) => {
