@@ -44,7 +44,7 @@ pub(super) enum Command {
         /// A file, or FILE:FUNCTION
         place: String,
     },
-    /// Say where a rule nearly applies, and what stands in its way
+    /// Say where a transform nearly applies, and what stands in its way
     Why {
         /// A file, or FILE:LINE
         place: String,
@@ -53,6 +53,9 @@ pub(super) enum Command {
         select: Vec<String>,
         #[command(flatten)]
         settings: SettingsArgs,
+        /// How reasons are shown
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output_format: WhyFormat,
     },
 }
 
@@ -131,6 +134,16 @@ pub(super) struct CheckArgs {
     /// Say more about the run itself
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum WhyFormat {
+    /// A sentence, the line that it is about, and a mark below what is in the way
+    Text,
+    /// An array of reasons
+    Json,
+    /// The same, one object a line
+    JsonLines,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
         Some(Command::Explain { id, settings }) => explain::explain(&id, &settings),
         Some(Command::List { settings }) => explain::list(&settings),
         Some(Command::Graph { place }) => graph::graph(&place),
-        Some(Command::Why { place, select, settings }) => why::why(&place, &select, &settings),
+        Some(Command::Why { place, select, settings, output_format }) => why::why(&place, &select, &settings, output_format),
     };
     let code = result.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}\n"));

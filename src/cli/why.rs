@@ -1,19 +1,19 @@
 //! `why`: where a transform nearly applies, and what stands in its way.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::SettingsArgs;
+use super::args::{SettingsArgs, WhyFormat};
 use super::{CLEAN, print};
 use crate::batch;
-use crate::engine::{Options, fix, refusals};
-use crate::finding::{Applicability, Refusal, TransformId};
+use crate::engine::{Options, fix, refusals, uses_mlx};
+use crate::finding::Applicability;
+use crate::report;
 use crate::syntax::{Lines, TextRange, decode};
 
 /// Print the refusals in `place`, a file or `FILE:LINE`.
-pub(super) fn why(place: &str, selected: &[String], settings: &SettingsArgs) -> Result<u8> {
+pub(super) fn why(place: &str, selected: &[String], settings: &SettingsArgs, format: WhyFormat) -> Result<u8> {
     let (path, row) = match place.rsplit_once(':') {
         Some((path, row)) if !Path::new(place).exists() => (path, Some(row.parse::<usize>().with_context(|| format!("`{row}` is no line number"))?)),
         _ => (place, None),
@@ -30,12 +30,20 @@ pub(super) fn why(place: &str, selected: &[String], settings: &SettingsArgs) -> 
         Ok(found) => found,
         Err(error) => bail!("{path}:{error}"),
     };
+    let records = || found.iter().flat_map(|(id, refusal)| report::refusal_record(Path::new(path), &lines, id, refusal)).collect::<Vec<u8>>();
+    match format {
+        WhyFormat::Json => return Ok(print(&report::array(&records())).map(|()| CLEAN)?),
+        WhyFormat::JsonLines => return Ok(print(&records()).map(|()| CLEAN)?),
+        WhyFormat::Text => {}
+    }
     let mut out: String = line.iter().flat_map(|&line| rewritten(path, &text, &options, line)).collect();
     for (id, refusal) in &found {
-        out.push_str(&told(path, &text, &lines, id, refusal));
+        out.push_str(&report::refusal_text(path, &text, &lines, id, refusal));
     }
     if let (Some(row), true) = (row, out.is_empty()) {
-        out = format!("{path}:{row}: nothing on this line is near to what a transform looks for\n");
+        let is_mlx = line.is_some_and(|line| uses_mlx(&text, line));
+        let what = if is_mlx { "near to what a transform looks for" } else { "known to be computed by MLX" };
+        out = format!("{path}:{row}: nothing on this line is {what}\n");
     }
     print(out.as_bytes())?;
     Ok(CLEAN)
@@ -52,19 +60,4 @@ fn rewritten(path: &str, text: &str, options: &Options, line: TextRange) -> Vec<
         other => format!("{path}:{row}: line {row} is rewritten by {} with --{}\n", f.finding.transform, other.as_str()),
     })
     .collect()
-}
-
-/// A refusal with the line that it is about, and a mark below what is in the way.
-fn told(path: &str, text: &str, lines: &Lines<'_>, id: &TransformId, refusal: &Refusal) -> String {
-    let (first, last) = (lines.location(refusal.at.start()), lines.location(refusal.at.end()));
-    let mut out = format!("{path}:{}:{}: {id}: {}\n", first.row, first.column, refusal.reason);
-    let Some(line) = lines.line(first.row) else { return out };
-    let line = &text[line];
-    let end = if last.row == first.row { last.column } else { line.chars().count() + 1 };
-    // Tabs stay tabs, so that the mark stands below what it marks.
-    let before: String = line.chars().take(first.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    let number = first.row.to_string();
-    let margin = " ".repeat(number.len());
-    let _ = writeln!(out, "{number} | {line}\n{margin} | {before}{}", "^".repeat(end.saturating_sub(first.column).max(1)));
-    out
 }

@@ -3,7 +3,7 @@
 mod refuse;
 mod validate;
 
-pub use refuse::refusals;
+pub use refuse::{refusals, uses_mlx};
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::catalog::{self, CATALOG, Kind, UserRule};
 use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
-use crate::passes::Pass;
+use crate::passes::{Notes, Pass};
 use crate::rule;
 use crate::rule::load::Rule;
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
@@ -235,7 +235,7 @@ pub fn graphs(text: &str, scope: Option<&str>) -> Result<Vec<String>, SyntaxErro
 fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>) -> Vec<Proposal> {
     match transform {
         Transform::Rule(rule) => rule::find(rule, analysis).proposals,
-        Transform::Pass(id, pass) => pass(analysis, &TransformId::from(id)),
+        Transform::Pass(id, pass) => pass(analysis, &TransformId::from(id), &Notes::default()),
     }
 }
 

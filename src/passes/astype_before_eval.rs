@@ -14,6 +14,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TextSize};
 
+use super::Notes;
 use super::place::Place;
 use cast::{Cast, Form, cast};
 
@@ -24,15 +25,15 @@ const GUIDE: &str = "Lazy evaluation: cast weights before mx.eval";
 const MAX_BETWEEN: usize = 3;
 
 /// Find every evaluation that is followed by a cast of what it evaluates.
-pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
     let text = analysis.source.text().as_bytes();
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
-    if !has("eval") || !(has("astype") || has("set_dtype")) {
+    if !notes.are_kept() && (!has("eval") || !(has("astype") || has("set_dtype"))) {
         return Vec::new();
     }
     let mut found = Vec::new();
     for body in &analysis.bodies {
-        let place = Place::new(analysis, body);
+        let place = Place::new(analysis, body, notes);
         let mut blocks = Blocks { place: &place, id, found: Vec::new() };
         blocks.visit_body(place.own_statements());
         found.append(&mut blocks.found);
@@ -51,6 +52,12 @@ struct Blocks<'p, 'x> {
 impl<'x> SourceOrderVisitor<'x> for Blocks<'_, 'x> {
     fn visit_body(&mut self, body: &'x [Stmt]) {
         for (n, statement) in body.iter().enumerate() {
+            if let Some(cast) = cast(self.place, statement)
+                && !body[..n].iter().any(|s| self.evaluation(s).is_some())
+            {
+                let reason = || format!("nothing is evaluated before the cast of `{}`", cast.from);
+                self.place.notes.left::<()>(statement.range(), statement.range(), 30, reason);
+            }
             if let Some(call) = self.evaluation(statement) {
                 let proposal = self.propose(statement, call, &body[n + 1..]);
                 self.found.extend(proposal);
@@ -90,6 +97,17 @@ struct Evaluated<'x> {
     casts: usize,
 }
 
+/// What keeps an evaluation where it is.
+#[derive(Clone, Copy)]
+enum Obstacle {
+    /// A statement before the cast.
+    Between,
+    /// The cast is of something else.
+    Form,
+    /// Others hold the arrays.
+    Held,
+}
+
 impl<'x> Blocks<'_, 'x> {
     fn evaluation(&self, statement: &'x Stmt) -> Option<&'x ast::ExprCall> {
         let Stmt::Expr(expr) = statement else { return None };
@@ -103,21 +121,29 @@ impl<'x> Blocks<'_, 'x> {
         let mut last = None;
         let mut assumptions = Vec::new();
         let mut calls = Vec::new();
+        let mut obstacle = None;
         for (n, statement) in after.iter().enumerate() {
             let own = cast(self.place, statement).and_then(|c| evaluated.iter_mut().find(|e| e.now == c.from).map(|e| (c, e)));
             let Some((cast, one)) = own else {
                 match between::lets_pass(self.place, statement, call) {
                     Some(calls_something) if last.is_none() && calls.len() < MAX_BETWEEN => calls.push(calls_something),
-                    _ => break,
+                    _ => {
+                        obstacle = Some((statement, Obstacle::Between));
+                        break;
+                    }
                 }
                 continue;
             };
             if !self.place.has_own_lines(statement.range()) || !fits(one.argument, cast.form) {
+                obstacle = Some((statement, Obstacle::Form));
                 break;
             }
             match cast.form {
                 Form::Module => assumptions.extend(self.module_assumption(one.name)),
-                _ if one.casts == 0 && !self.is_only_here(one.name, &cast, evaluation, statement) => break,
+                _ if one.casts == 0 && !self.is_only_here(one.name, &cast, evaluation, statement) => {
+                    obstacle = Some((statement, Obstacle::Held));
+                    break;
+                }
                 _ if one.casts > 0 && cast.to != cast.from => break,
                 _ => {}
             }
@@ -125,7 +151,7 @@ impl<'x> Blocks<'_, 'x> {
             one.casts += 1;
             last = Some((n, statement));
         }
-        let (n, last) = last?;
+        let Some((n, last)) = last else { return self.left(evaluation, &evaluated, after, obstacle) };
         if calls.contains(&true) {
             assumptions.push("no call between the two needs the arrays evaluated".to_owned());
         }
@@ -136,6 +162,23 @@ impl<'x> Blocks<'_, 'x> {
         let next = after.get(n + 1);
         let edits = self.edits(evaluation, last, next, &evaluated);
         Some(self.proposal(TextRange::new(evaluation.start(), last.end()), &evaluated, assumptions, edits))
+    }
+
+    /// Note why `evaluation` stays where it is.
+    fn left<T>(&self, evaluation: &Stmt, evaluated: &[Evaluated<'x>], after: &[Stmt], obstacle: Option<(&Stmt, Obstacle)>) -> Option<T> {
+        let name = evaluated.first()?.name.id.as_str();
+        let is_cast_later = || after.iter().filter_map(|s| cast(self.place, s)).any(|c| evaluated.iter().any(|e| e.now == c.from));
+        let text = |s: &Stmt| self.place.source().slice(s.range()).lines().next().unwrap_or_default().to_owned();
+        let (likeness, reason) = match obstacle {
+            Some((_, Obstacle::Held)) => (75, format!("not only `{name}` holds the uncast arrays, so that casting first would free nothing")),
+            Some((_, Obstacle::Form)) => (75, "what is evaluated is not the whole of what is cast".to_owned()),
+            Some((between, Obstacle::Between)) if self.place.notes.are_kept() && is_cast_later() => {
+                (75, format!("`{}` stands between the evaluation and the cast, and may need the arrays or tell the time", text(between)))
+            }
+            _ => (40, format!("no cast of `{name}` whose result gets a name follows")),
+        };
+        let at = obstacle.map_or(evaluation.range(), |(s, _)| if likeness > 40 { s.range() } else { evaluation.range() });
+        self.place.notes.left(evaluation.range(), at, likeness, || reason)
     }
 
     /// Whether the uncast arrays are held by `name` alone, and by nothing once the cast is done.

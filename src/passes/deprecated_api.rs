@@ -11,6 +11,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, ExceptHandler, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 
+use super::Notes;
 use super::place::Place;
 
 /// Where the documentation of MLX speaks of it.
@@ -54,7 +55,7 @@ const TABLE: [Moved; 10] = [
 const ASKS_FOR_FEATURES: [&str; 4] = ["hasattr", "getattr", "version", "dir("];
 
 /// Find every use of a name that has moved.
-pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
     let text = analysis.source.text().as_bytes();
     if !["metal", "permuation"].iter().any(|word| memchr::memmem::find(text, word.as_bytes()).is_some()) {
         return Vec::new();
@@ -62,7 +63,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
     let handled: Vec<&Moved> = TABLE.iter().filter(|m| !is_handled_by_name(analysis, m)).collect();
     let mut found = Vec::new();
     for body in &analysis.bodies {
-        let place = Place::new(analysis, body);
+        let place = Place::new(analysis, body, notes);
         let mut uses = Uses { place: &place, id, table: &handled, guards: 0, call: None, found: Vec::new() };
         uses.visit_body(place.own_statements());
         found.append(&mut uses.found);
@@ -133,12 +134,31 @@ impl<'x> Uses<'_, 'x> {
 
     /// What `expr` names, if that has moved and nothing near says that the old name is meant.
     fn moved(&self, expr: &Expr) -> Option<&'static Moved> {
-        let path = self.place.path(expr)?;
-        let moved = self.table.iter().find(|m| m.old == path)?;
+        let Some(path) = self.place.path(expr) else { return self.stranger(expr) };
+        let left = |likeness, reason: &str| self.place.notes.left(expr.range(), expr.range(), likeness, || reason.to_owned());
+        let Some(moved) = self.table.iter().find(|m| m.old == path) else {
+            if TABLE.iter().any(|m| m.old == path) {
+                return left(80, "the file replaces this name or asks for it, so that it is meant");
+            }
+            return if path.starts_with("mlx.core.metal.") { left(40, "this name has not moved") } else { self.stranger(expr) };
+        };
         let graph = &self.place.analysis.graph;
         // Where both are used, one of them is the fallback or the test of the other.
         let both = self.place.body.occurrences.iter().any(|o| graph.path(o.value) == Some(moved.new));
-        (self.guards == 0 && !both).then_some(moved)
+        match (self.guards, both) {
+            (0, false) => Some(moved),
+            (0, true) => left(80, "the new name is used beside it: one of them is the fallback or the test of the other"),
+            _ => left(80, "it stands where the code asks which names there are, or handles that one is missing"),
+        }
+    }
+
+    /// Note that `expr` is called like a name that has moved, and is another.
+    fn stranger<T>(&self, expr: &Expr) -> Option<T> {
+        let Expr::Attribute(attribute) = expr else { return None };
+        let called = |m: &&Moved| last(m.old) == attribute.attr.as_str();
+        let moved = TABLE.iter().find(called).filter(|_| self.place.notes.are_kept())?;
+        let text = self.place.source().slice(expr.range());
+        self.place.notes.left(expr.range(), expr.range(), 40, || format!("`{text}` is not known to be the `{}` of MLX", last(moved.old)))
     }
 
     fn attribute(&mut self, expr: &'x Expr) {
@@ -150,7 +170,10 @@ impl<'x> Uses<'_, 'x> {
             return;
         };
         // Only a call can be given the argument.
-        let Some(call) = call.filter(|c| c.arguments.is_empty()) else { return };
+        let Some(call) = call.filter(|c| c.arguments.is_empty()) else {
+            let reason = || "the new function takes an argument, which only a call can give".to_owned();
+            return self.place.notes.left(expr.range(), expr.range(), 80, reason).unwrap_or_default();
+        };
         let callee = TextRange::new(edit.range.start(), call.end());
         if !self.place.source().comments_in(callee).is_empty() {
             return;

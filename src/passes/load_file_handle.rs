@@ -12,6 +12,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
 
+use super::Notes;
 use super::place::Place;
 use path::is_path;
 
@@ -24,14 +25,14 @@ const FILE_ERRORS: [&str; 5] = ["FileNotFoundError", "OSError", "IOError", "Envi
 const THREADS: [&str; 4] = ["threading", "ThreadPool", "to_thread", "run_in_executor"];
 
 /// Find every file that is opened for `mx.load` alone.
-pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
     let text = analysis.source.text().as_bytes();
     if !["load", "open"].iter().all(|word| memchr::memmem::find(text, word.as_bytes()).is_some()) {
         return Vec::new();
     }
     let mut found = Vec::new();
     for body in &analysis.bodies {
-        let place = Place::new(analysis, body);
+        let place = Place::new(analysis, body, notes);
         let mut loads = Loads { place: &place, id, statement: None, tries: 0, found: Vec::new() };
         loads.visit_body(place.own_statements());
         found.append(&mut loads.found);
@@ -70,6 +71,24 @@ impl<'x> Loads<'_, 'x> {
         }
     }
 
+    /// Note why the call `load` keeps what it is given.
+    fn left<T>(&self, load: TextRange, likeness: u32, reason: &str) -> Option<T> {
+        self.place.notes.left(load, load, likeness, || reason.to_owned())
+    }
+
+    /// Note a load of something that is not opened beside it.
+    fn other(&self, call: &'x ast::ExprCall) {
+        let Some(argument) = call.arguments.args.first().filter(|a| self.place.notes.are_kept() && !a.is_literal_expr()) else { return };
+        let is_load = self.place.path(&call.func).is_some_and(|p| p == "mlx.core.load");
+        let (file, opens) = (self.place.source().slice(argument.range()), self.opened(argument).is_some());
+        let callee = self.place.source().slice(call.func.range());
+        if opens && !is_load && callee.ends_with("load") {
+            let _: Option<()> = self.left(call.range(), 40, &format!("`{callee}` is not known to be `mx.load`"));
+        } else if is_load && !opens && !self.place.notes.speak_of(call.range()) {
+            let _: Option<()> = self.left(call.range(), 40, &format!("`{file}` is not a file that is opened here, for this alone, by its path"));
+        }
+    }
+
     /// The argument of `mx.load`, if `expr` is a call of it.
     fn loaded(&self, call: &'x ast::ExprCall) -> Option<&'x Expr> {
         let first = call.arguments.args.first()?;
@@ -78,7 +97,9 @@ impl<'x> Loads<'_, 'x> {
 
     fn propose(&mut self, opened: &Opened<'x>, range: TextRange, spared: &str, edits: Vec<Edit>) -> Option<()> {
         let source = self.place.source();
-        let mut assumptions = self.place.facts(self.statement?.range(), opened.path).and_then(|facts| is_path(self.place, &facts, opened))?;
+        let path = source.slice(opened.path.range());
+        let known = self.place.facts(self.statement?.range(), opened.path).and_then(|facts| is_path(self.place, &facts, opened));
+        let Some(mut assumptions) = known else { return self.left(range, 75, &format!("`{path}` is not known to be the path of a file")) };
         if mentions(source, &FILE_ERRORS) {
             assumptions.push("nobody tells a missing file by its exception, which is no `OSError` any more".to_owned());
         }
@@ -88,7 +109,6 @@ impl<'x> Loads<'_, 'x> {
         if self.writes() {
             assumptions.push("the file is not written again before the arrays are evaluated".to_owned());
         }
-        let path = source.slice(opened.path.range());
         let finding = Finding {
             transform: self.id.clone(),
             range,
@@ -163,8 +183,11 @@ impl<'x> Loads<'_, 'x> {
         let path = source.slice(opened.path.range());
         let head = TextRange::new(with.start(), first.start());
         let is_plain = !with.is_async && reads == 1 && !path.contains(['\n', '\r']) && source.comments_in(head).is_empty();
-        if !is_plain || !self.is_read_only_at(handle, load.0, with.range) || !is_first(first, load.1) {
-            return None;
+        if !is_plain || !self.is_read_only_at(handle, load.0, with.range) {
+            return self.left(load.1, 75, &format!("`{}` is also read by something else than this load", handle.id));
+        }
+        if !is_first(first, load.1) {
+            return self.left(load.1, 75, "the block does something before it loads the file, or need not load it");
         }
         let mut edits = dedented(place, with, first)?;
         edits.push(Edit::replace(load.0, path));
@@ -303,10 +326,13 @@ impl<'x> SourceOrderVisitor<'x> for Loads<'_, 'x> {
     }
 
     fn visit_expr(&mut self, expr: &'x Expr) {
-        if let Expr::Call(call) = expr
-            && self.tries == 0
-        {
-            let _ = self.direct(call);
+        if let Expr::Call(call) = expr {
+            if self.tries == 0 {
+                let _ = self.direct(call);
+            } else if self.loaded(call).is_some_and(|argument| self.opened(argument).is_some()) {
+                let _: Option<()> = self.left(call.range(), 75, "a handler around it answers for what opening the file raises");
+            }
+            self.other(call);
         }
         source_order::walk_expr(self, expr);
     }

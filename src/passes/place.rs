@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::Notes;
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Definition, DefinitionId, StatementId};
 use crate::graph::definitions::ModuleBinding;
@@ -19,6 +20,8 @@ pub(super) struct Place<'x> {
     pub(super) analysis: &'x Analysis<'x>,
     /// The scope.
     pub(super) body: &'x Body,
+    /// Where what is left alone is noted.
+    pub(super) notes: &'x Notes,
     /// The value of each expression, and whether the operation at its root is written there.
     values: OnceCell<FxHashMap<TextRange, (ValueId, bool)>>,
     statements: OnceCell<FxHashMap<TextRange, StatementId>>,
@@ -29,8 +32,8 @@ pub(super) struct Place<'x> {
 
 impl<'x> Place<'x> {
     /// Look at `body`.
-    pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body) -> Self {
-        Self { analysis, body, values: OnceCell::new(), statements: OnceCell::new(), definitions: OnceCell::new(), joins: OnceCell::new() }
+    pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, notes: &'x Notes) -> Self {
+        Self { analysis, body, notes, values: OnceCell::new(), statements: OnceCell::new(), definitions: OnceCell::new(), joins: OnceCell::new() }
     }
 
     /// The file's text and tree.

@@ -12,6 +12,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
+use super::Notes;
 use super::place::Place;
 use reads::{Needs, Read, first_read};
 
@@ -19,13 +20,13 @@ use reads::{Needs, Read, first_read};
 const GUIDE: &str = "Lazy evaluation: what evaluates implicitly";
 
 /// Find every evaluation that the next statement makes needless.
-pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
     if memchr::memmem::find(analysis.source.text().as_bytes(), b"eval").is_none() {
         return Vec::new();
     }
     let mut found = Vec::new();
     for body in &analysis.bodies {
-        let place = Place::new(analysis, body);
+        let place = Place::new(analysis, body, notes);
         let mut blocks = Blocks { place: &place, id, found: Vec::new() };
         blocks.visit_body(place.own_statements());
         found.append(&mut blocks.found);
@@ -47,6 +48,9 @@ impl<'x> SourceOrderVisitor<'x> for Blocks<'_, 'x> {
             let proposal = self.propose(&pair[0], &pair[1]);
             self.found.extend(proposal);
         }
+        if let Some(last) = body.last().filter(|s| self.evaluates(s)) {
+            self.place.notes.left::<()>(last.range(), last.range(), 40, || "no statement follows in this block that would read the array".to_owned());
+        }
         source_order::walk_body(self, body);
     }
 
@@ -60,6 +64,13 @@ impl<'x> SourceOrderVisitor<'x> for Blocks<'_, 'x> {
 }
 
 impl<'x> Blocks<'_, 'x> {
+    /// Whether `statement` evaluates anything.
+    fn evaluates(&self, statement: &Stmt) -> bool {
+        let Stmt::Expr(expr) = statement else { return false };
+        let Expr::Call(call) = &*expr.value else { return false };
+        self.place.path(&call.func).is_some_and(|p| p == "mlx.core.eval")
+    }
+
     /// What `statement` evaluates, if it evaluates one thing and does nothing else.
     fn evaluated(&self, statement: &'x Stmt) -> Option<&'x Expr> {
         let Stmt::Expr(expr) = statement else { return None };
@@ -71,21 +82,35 @@ impl<'x> Blocks<'_, 'x> {
 
     fn propose(&self, evaluation: &'x Stmt, next: &'x Stmt) -> Option<Proposal> {
         let place = self.place;
-        let argument = self.evaluated(evaluation)?;
-        let value = place.value(argument)?;
-        let read = first_read(place, next, argument, value)?;
+        let left = |at: TextRange, likeness, reason: &str| place.notes.left(evaluation.range(), at, likeness, || reason.to_owned());
+        let Some(argument) = self.evaluated(evaluation) else {
+            let several = place.notes.are_kept() && self.evaluates(evaluation);
+            return if several {
+                left(evaluation.range(), 40, "several arrays are evaluated at once: one wait is better than one for each")
+            } else {
+                None
+            };
+        };
+        let Some(value) = place.value(argument) else { return left(argument.range(), 40, "what is evaluated is no single array with a name") };
+        let Some(read) = first_read(place, next, argument, value) else {
+            return left(
+                next.range(),
+                40,
+                "the next statement need not read the array, or does something first that may notice whether it is evaluated",
+            );
+        };
         let source = place.source();
         let line = TextRange::new(source.line_start(evaluation.start()), source.full_line_end(evaluation.end()));
         // A comment beside it says why it is there.
         if !place.has_own_lines(evaluation.range()) || !source.comments_in(line).is_empty() {
-            return None;
+            return left(evaluation.range(), 80, "something stands on the same line: a comment there says why it is needed");
         }
         let mut assumptions = Vec::new();
         if read.needs == Needs::Array {
             match place.facts(evaluation.range(), argument)?.kind(value) {
                 Kind::Array => {}
                 Kind::Unknown | Kind::OptionalArray => assumptions.push(format!("`{}` is an `mx.array`", source.slice(argument.range()))),
-                _ => return None,
+                _ => return left(argument.range(), 75, "what is evaluated is not an array, but may hold several"),
             }
         }
         Some(self.proposal(evaluation.range(), argument, &read, assumptions, Edit::delete(line)))

@@ -12,6 +12,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
+use super::Notes;
 use super::place::Place;
 use life::{Block, names_in};
 
@@ -31,7 +32,7 @@ const OF_GRADIENTS: [&str; 5] = [
 ];
 
 /// Find every evaluation during which a name holds gradients.
-pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
     let text = analysis.source.text().as_bytes();
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     if !has("eval") || !(has("update") || has("apply_gradients")) {
@@ -39,7 +40,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
     }
     let mut found = Vec::new();
     for body in &analysis.bodies {
-        let place = Place::new(analysis, body);
+        let place = Place::new(analysis, body, notes);
         if place.is_function() || place.is_module() {
             let mut blocks = Blocks { place: &place, id, found: Vec::new() };
             blocks.visit_body(place.own_statements());
@@ -85,17 +86,22 @@ impl<'x> Blocks<'_, 'x> {
     }
 
     fn propose(&self, body: &'x [Stmt], at: usize, evaluation: &'x ast::ExprCall) -> Option<Proposal> {
-        let (update, gradients) = (at.saturating_sub(MAX_BETWEEN)..at).rev().find_map(|n| Some((n, gradients_of(&body[n])?)))?;
+        let left = |likeness, reason: String| self.place.notes.left(evaluation.range(), evaluation.range(), likeness, || reason);
+        let found = (at.saturating_sub(MAX_BETWEEN)..at).rev().find_map(|n| Some((n, gradients_of(&body[n])?)));
+        let Some((update, gradients)) = found else { return left(40, "no update with gradients stands shortly before this evaluation".to_owned()) };
         let block = Block { place: self.place, statements: body, evaluation: at };
         let mut trees = vec![gradients.id.as_str()];
         self.add_sources(gradients, &block, &mut trees)?;
         let is_evaluated = |name: &&str| evaluation.arguments.iter_source_order().any(|a| names_in(a.value()).contains(name));
-        if trees.iter().any(is_evaluated) || !trees.iter().all(|name| self.is_held_by(name, &trees, &block)) {
-            return None;
+        if trees.iter().any(is_evaluated) {
+            return left(75, format!("`{}` is evaluated too", gradients.id));
+        }
+        if !trees.iter().all(|name| self.is_held_by(name, &trees, &block)) {
+            return left(75, format!("not only `{}` holds the gradients, so that `del` would free nothing", gradients.id));
         }
         let late = block.late_delete(&trees);
         if !trees.iter().all(|name| block.is_dead(name, update, late)) || !block.is_only_used(&trees, |call| self.keeps_nothing(call)) {
-            return None;
+            return left(75, format!("`{}` is read again, kept by something else, or deleted already", gradients.id));
         }
         let mut assumptions = Vec::new();
         if !self.is_gradient(self.place.value(&Expr::Name(gradients.clone()))?) {

@@ -5,6 +5,7 @@
 //! comprehensions over the elements; [`by_index`] about loops over indices; [`origin`] what is an array; [`reads`] what counts as reading a number.
 
 mod by_index;
+mod left;
 mod origin;
 mod reads;
 
@@ -16,8 +17,9 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
+use super::Notes;
 use super::place::Place;
-use origin::{Origin, axes, origin};
+use origin::{Origin, axes, no_array, origin};
 use reads::{Read, Reads, binds, is_always_read, read_each_round};
 
 /// The section of the performance guide that this comes from.
@@ -27,20 +29,21 @@ const GUIDE: &str = "Lazy evaluation: avoid .item() in a loop";
 const CONSUMERS: [&str; 9] = ["sum", "min", "max", "list", "tuple", "set", "dict", "sorted", "any"];
 
 /// Find every loop and comprehension that reads an array element by element.
-pub fn find(analysis: &Analysis<'_>, id: &TransformId) -> Vec<Proposal> {
-    if !may_read_elements(analysis.source.text()) {
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
+    if !may_read_elements(analysis.source.text()) && !notes.are_kept() {
         return Vec::new();
     }
     let mut found = Vec::new();
     for body in &analysis.bodies {
-        if !may_read_elements(analysis.source.slice(body.range)) {
+        if !may_read_elements(analysis.source.slice(body.range)) && !notes.are_kept() {
             continue;
         }
-        let place = Place::new(analysis, body);
+        let place = Place::new(analysis, body, notes);
         let mut loops =
             Loops { place: &place, id, statement: None, inner_names: Vec::new(), conditional: 0, consumed: None, tries: 0, found: Vec::new() };
         loops.visit_body(place.own_statements());
         found.append(&mut loops.found);
+        left::note(&place, &found);
     }
     found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
     found
@@ -100,12 +103,16 @@ impl<'x> Loops<'_, 'x> {
             return;
         }
         for source in self.sources(&s.iter, &s.target) {
-            let Some(mut use_) = self.reads_of(&source.names, |r| r.visit_body(&s.body)) else { continue };
+            let Some(mut use_) = self.reads_of(&source.names, s.range, |r| r.visit_body(&s.body)) else { continue };
             use_.each_round = read_each_round(&s.body, &use_.reads);
-            if source.names.iter().all(|name| self.is_read_only_at(name, s.range, &use_.reads)) {
-                let proposal = self.propose(&source, &use_, statement.range(), s.range);
-                self.found.extend(proposal);
-            }
+            let late = source.names.iter().find(|name| !self.is_read_only_at(name, s.range, &use_.reads));
+            let proposal = match late {
+                Some(name) => {
+                    self.left(s.range, s.target.range(), &use_.reads, || format!("something else may also read `{name}`, and would get a number"))
+                }
+                None => self.propose(&source, &use_, statement.range(), s.range),
+            };
+            self.found.extend(proposal);
         }
     }
 
@@ -128,7 +135,7 @@ impl<'x> Loops<'_, 'x> {
                     continue;
                 }
                 let text = own.iter().chain(later.iter().flat_map(|g| std::iter::once(&g.iter).chain(&g.ifs))).chain(elements.iter().copied());
-                let Some(mut use_) = self.reads_of(&source.names, |r| text.clone().for_each(|e| r.visit_expr(e))) else { continue };
+                let Some(mut use_) = self.reads_of(&source.names, whole.range(), |r| text.clone().for_each(|e| r.visit_expr(e))) else { continue };
                 use_.each_round = match own.first() {
                     Some(condition) => is_always_read(condition, &use_.reads),
                     None => later.is_empty() && elements.iter().any(|e| is_always_read(e, &use_.reads)),
@@ -162,12 +169,23 @@ impl<'x> Loops<'_, 'x> {
         names.map(|names| Elements { iterable, names, axes: 2 }).into_iter().collect()
     }
 
-    /// The reads of `names` in the text that `visit` shows, if they are all of numbers.
-    fn reads_of(&self, names: &[&str], visit: impl Fn(&mut Reads<'_, 'x>)) -> Option<Use> {
+    /// Note that the loop `range` stays. What is read by `int` and `float` only is, in most programs, no array.
+    fn left<T>(&self, range: TextRange, at: TextRange, reads: &[Read], reason: impl FnOnce() -> String) -> Option<T> {
+        let likeness = if reads.iter().any(|r| r.is_item) { 75 } else { 40 };
+        self.place.notes.left(range, at, likeness, reason)
+    }
+
+    /// The reads of `names` in the text of the loop `range` that `visit` shows, if they are all of numbers.
+    fn reads_of(&self, names: &[&str], range: TextRange, visit: impl Fn(&mut Reads<'_, 'x>)) -> Option<Use> {
         let mut all = Vec::new();
         for (n, name) in names.iter().enumerate() {
             let mut reads = Reads::of(self.place, name);
             visit(&mut reads);
+            if reads.otherwise && !reads.numbers.is_empty() {
+                return self.left(range, reads.numbers[0].call, &reads.numbers, || {
+                    format!("`{name}` is more than a number in this loop: it is also used as an array")
+                });
+            }
             if reads.otherwise || names[..n].contains(name) {
                 return None;
             }
@@ -201,7 +219,11 @@ impl<'x> Loops<'_, 'x> {
         let value = self.place.value(source.iterable)?;
         let facts = self.place.facts(statement, source.iterable)?;
         let text = self.place.source().slice(source.iterable.range());
-        let verdict = self.judge(value, &facts, source.axes, text, use_)?;
+        let at = source.iterable.range();
+        let verdict = match self.judge(value, &facts, source.axes, text, use_) {
+            Ok(verdict) => verdict,
+            Err(reason) => return self.left(range, at, &use_.reads, || reason),
+        };
         let mut edits = wrap(source.iterable, verdict.suffix)?;
         match self.around_whole_list(source, use_, range) {
             // `[x.item() for x in a]` is `a.tolist()`.
@@ -234,7 +256,7 @@ impl<'x> Loops<'_, 'x> {
     }
 
     /// Whether reading all elements of `value` at once is the same, how to write it, and what that assumes.
-    fn judge(&self, value: ValueId, facts: &Facts<'_>, wanted: u8, text: &str, use_: &Use) -> Option<Verdict> {
+    fn judge(&self, value: ValueId, facts: &Facts<'_>, wanted: u8, text: &str, use_: &Use) -> Result<Verdict, String> {
         let analysis = self.place.analysis;
         let rank = axes(analysis, facts, value);
         let mut assumptions = Vec::new();
@@ -243,20 +265,20 @@ impl<'x> Loops<'_, 'x> {
                 let flattens = wanted == 1 && rank != Some(0) && rank != Some(1) && use_.each_round && self.tries == 0;
                 if flattens {
                     // Rows of one element are read as their element; any other raises in the first round.
-                    return Some(Verdict { applicability: Applicability::Safe, suffix: ".flatten().tolist()", assumptions });
+                    return Ok(Verdict { applicability: Applicability::Safe, suffix: ".flatten().tolist()", assumptions });
                 }
             }
             // `int(x)` and `float(x)` take anything: only `.item()` speaks for an array.
             Origin::Perhaps if use_.reads.iter().any(|r| r.is_item) => assumptions.push(format!("`{}` is an `mx.array`", shorten(text))),
-            Origin::Perhaps | Origin::Other => return None,
+            Origin::Perhaps | Origin::Other => return Err(format!("`{}` {}", shorten(text), no_array(analysis, value))),
         }
         match rank {
-            Some(rank) if rank != wanted => return None,
+            Some(rank) if rank != wanted => return Err(format!("`{}` has {rank} axes, not {wanted}", shorten(text))),
             Some(_) => {}
             None => assumptions.push(format!("`{}` has {}", shorten(text), if wanted == 1 { "one axis" } else { "two axes" })),
         }
         let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
-        Some(Verdict { applicability, suffix: ".tolist()", assumptions })
+        Ok(Verdict { applicability, suffix: ".tolist()", assumptions })
     }
 
     /// The edit that leaves only the element of a `.item()` call.
@@ -271,9 +293,9 @@ impl<'x> Loops<'_, 'x> {
     fn proposal(&self, range: TextRange, verdict: &Verdict, message: String, reads: &[Read], mut edits: Vec<Edit>) -> Proposal {
         edits.sort_by_key(|e| (e.range.start(), e.range.end()));
         let waits = reads.len();
-        let each = if waits == 1 { "1 wait for the device".to_owned() } else { format!("{waits} waits for the device") };
+        let fewer = if waits == 1 { "1 wait for the device".to_owned() } else { format!("{waits} waits for the device") };
         let rationale = vec![
-            format!("{each} per iteration before, none after; `.tolist()` waits once, before the first."),
+            format!("{fewer} less in each iteration; `.tolist()` waits once, before the first."),
             "Each wait copies one number and ends what MLX could have queued; `.tolist()` copies all numbers together.".to_owned(),
         ];
         Proposal {

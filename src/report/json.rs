@@ -53,7 +53,7 @@ struct FixEdit<'a> {
 
 /// A place, from row 1 and column 1.
 #[derive(Clone, Copy, Serialize)]
-struct Place {
+pub(super) struct Place {
     row: usize,
     column: usize,
 }

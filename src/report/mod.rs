@@ -5,6 +5,7 @@ mod diff;
 mod json;
 mod preamble;
 mod quote;
+mod refusal;
 mod text;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use crate::syntax::{Lines, Location, TextRange, TextSize};
 pub use diff::{diff, unified};
 pub use json::{array, problem_record, records};
 pub use preamble::remarks;
+pub use refusal::{refusal_record, refusal_text};
 pub use text::{Summary, problem_line};
 
 /// One analysed file, as the reports need it.

@@ -292,7 +292,8 @@ pub(super) fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth 
     let (Some(first), Some(second)) = ((site.value)(narrow), (site.value)(wide)) else { return Truth::True };
     let (narrow, wide) = ((site.spelling)(narrow), (site.spelling)(wide));
     // What is compared is a dtype itself, or that of an array.
-    let subject = if site.facts.kind(first) == Kind::Dtype { format!("`{narrow}`") } else { format!("the dtype of `{narrow}`") };
+    let subject =
+        if site.facts.kind(first) == Kind::Dtype || narrow.ends_with(".dtype") { format!("`{narrow}`") } else { format!("the dtype of `{narrow}`") };
     match dtypes::promotes_into(site.graph, site.facts, first, second) {
         Agreement::Same => Truth::True,
         Agreement::Never(example) => Truth::False(format!("{subject} does not promote to that of `{wide}` ({example})")),
@@ -378,7 +379,8 @@ fn same_batch(site: &Site<'_>, names: [&String; 3]) -> Truth {
         return Truth::True;
     }
     let [q, k, v] = names.map(|n| (site.spelling)(n));
-    let heads = format!("`{q}` has as many heads as `{k}` and `{v}`, or a multiple");
+    let others = if k == v { format!("`{k}`") } else { format!("`{k}` and `{v}`") };
+    let heads = format!("`{q}` has as many heads as {others}, or a multiple");
     Truth::Unknown(vec![if agree(0) { heads } else { format!("{heads}, and the same batch size") }])
 }
 

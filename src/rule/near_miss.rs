@@ -8,11 +8,13 @@ use super::matcher::{self, Near};
 use super::words::Words;
 use crate::finding::Refusal;
 use crate::graph::Analysis;
+use crate::graph::body::{Body, Effect};
 use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, ValueId};
+use crate::syntax::TextRange;
 
 /// Less in common, in percent, is no likeness.
-const MIN_LIKENESS: u32 = 30;
+const MIN_LIKENESS: u32 = 8;
 /// So many values below a root are looked at before it is searched.
 const MAX_REACH: usize = 80;
 
@@ -26,6 +28,7 @@ struct Miss {
 /// The places where `rule` nearly applies, the nearest pattern for each, without those where one applies.
 pub fn near_misses(rule: &Rule, analysis: &mut Analysis<'_>) -> Vec<Refusal> {
     let defaulted = matcher::defaulted(&mut analysis.graph);
+    let changed = read_again(analysis);
     let analysis = &*analysis;
     let mut misses = Vec::new();
     let mut reach = Reach { graph: &analysis.graph, known: FxHashMap::default() };
@@ -40,15 +43,51 @@ pub fn near_misses(rule: &Rule, analysis: &mut Analysis<'_>) -> Vec<Refusal> {
                 }
                 let facts = facts.get_or_insert_with(|| Facts::at(analysis, body, root.block, root.range.end()));
                 let Some(near) = matcher::nearest(rule, variant, analysis, facts, root.value, &defaulted) else { continue };
-                let likeness = near.matched * 100 / (near.matched + near.lost);
+                // More than two differences are told to those only who ask about the place.
+                let most = if near.differences.len() > 2 { 59 } else { 99 };
+                let likeness = (near.matched * 100 / (near.matched + near.lost)).min(most);
                 if likeness >= MIN_LIKENESS {
                     let (at, reason) = Words { rule, variant, near: &near, analysis, body, facts, root: root.range }.say();
                     misses.push(Miss { near, refusal: Refusal { range: root.range, at, reason, likeness }, body: index });
                 }
             }
         }
+        for (value, range, reason) in changes(body, &changed, &analysis.graph) {
+            for variant in &rule.variants {
+                let facts = Facts::anywhere(analysis);
+                let is_match = || !matcher::matches(rule, variant, analysis, &facts, value).is_empty();
+                if variant.heads.contains(&super::head(&analysis.graph, value)) && is_match() {
+                    let refusal = Refusal { range, at: range, reason: reason.to_owned(), likeness: 75 };
+                    misses.push(Miss { near: Near::default(), refusal, body: index });
+                }
+            }
+        }
     }
     best_of_each_place(rule, analysis, misses)
+}
+
+/// For each store into a part of something: what reading that part would be.
+fn read_again(analysis: &mut Analysis<'_>) -> FxHashMap<(ValueId, ValueId), ValueId> {
+    let effects = analysis.bodies.iter().flat_map(|b| &b.effects);
+    let stored: Vec<_> = effects.filter_map(|e| if let Effect::StoreItem(object, index, _) = *e { Some((object, index)) } else { None }).collect();
+    stored.into_iter().map(|(object, index)| ((object, index), analysis.graph.value(Op::Index(0), &[object, index]))).collect()
+}
+
+/// What a scope changes instead of computing it: as a value, with a place in the statement and what is to be said of it.
+fn changes<'x>(
+    body: &'x Body,
+    read: &'x FxHashMap<(ValueId, ValueId), ValueId>,
+    graph: &'x Graph,
+) -> impl Iterator<Item = (ValueId, TextRange, &'static str)> + 'x {
+    let place = |value: ValueId| body.occurrences.iter().find(|o| o.value == value).map(|o| o.range);
+    body.effects.iter().filter_map(move |effect| match *effect {
+        Effect::StoreItem(object, index, _) => Some((*read.get(&(object, index))?, place(index)?, "the elements are written, not read")),
+        Effect::Mutate(_, new) => {
+            let part = graph.operands(new).iter().find_map(|&v| place(v))?;
+            Some((new, part, "the array is changed in place, which others that hold it may see"))
+        }
+        _ => None,
+    })
 }
 
 /// One miss for each place: the likeliest, and none beside a match. What shares a value that matters is one place.

@@ -9,6 +9,9 @@ use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::TextRange;
 
+/// Libraries with arrays of their own.
+const OTHER_LIBRARIES: [&str; 5] = ["numpy", "torch", "jax", "cupy", "tensorflow"];
+
 /// Longer pieces of code are cut.
 const MAX_CODE: usize = 60;
 
@@ -28,7 +31,7 @@ impl Words<'_> {
     /// What is in the way, and where it stands.
     pub(super) fn say(&self) -> (TextRange, String) {
         let differences = &self.near.differences;
-        let reason = match self.moved() {
+        let reason = match self.foreign().or_else(|| self.moved()) {
             Some(sentence) => sentence,
             None => {
                 // Of what is not one value because its parts are not, the parts are told.
@@ -36,7 +39,8 @@ impl Words<'_> {
                 let told = differences.iter().filter(|d| !(in_parts && matches!(d, Difference::Apart { .. })));
                 let mut sentences: Vec<String> = told.map(|d| self.difference(d)).collect();
                 sentences.dedup();
-                sentences.join(", and ")
+                let last = sentences.pop().unwrap_or_default();
+                if sentences.is_empty() { last } else { format!("{}, and {last}", sentences.join(", ")) }
             }
         };
         let place = differences.iter().find_map(|d| self.place(self.culprit(d)));
@@ -47,6 +51,22 @@ impl Words<'_> {
         &self.analysis.graph
     }
 
+    /// What comes from another library, where that is the whole difference.
+    fn foreign(&self) -> Option<String> {
+        let graph = self.graph();
+        let is_foreign =
+            |&v: &ValueId| graph.path(v).is_some_and(|p| OTHER_LIBRARIES.iter().any(|l| p.strip_prefix(l).is_some_and(|r| r.starts_with('.'))));
+        let found = self.near.differences.iter().find_map(|d| {
+            let value = match *d {
+                Difference::Constant { value, .. } => value,
+                _ => self.culprit(d),
+            };
+            let called = matches!(graph.op(value), Op::Apply | Op::Call(..)).then(|| graph.operands(value)[0]);
+            std::iter::once(value).chain(called).find(is_foreign)
+        });
+        found.map(|v| format!("{} is not of MLX", self.value(v)))
+    }
+
     /// One operation that is missing at its place and stands at another: two differences that are one.
     fn moved(&self) -> Option<String> {
         let (pattern, value, inner) = match self.near.differences[..] {
@@ -55,7 +75,7 @@ impl Words<'_> {
             _ => return None,
         };
         let (op, operands) = self.rule.graph.get(pattern);
-        if op != self.graph().op(value) || matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div) {
+        if op != self.graph().op(value) || matches!(op, Op::List | Op::Add | Op::Sub | Op::Mul | Op::Div) {
             return None;
         }
         let noun = operation(&self.rule.graph, pattern);
@@ -145,7 +165,12 @@ impl Words<'_> {
             Kind::Dtype => "a dtype",
             _ => "",
         };
-        let wanted = if self.variant.wildcards[index].kind == Kind::Array { "an `mx.array`" } else { "a Python number" };
+        let wildcard = &self.variant.wildcards[index];
+        if !wildcard.modules.is_empty() {
+            let names: Vec<String> = wildcard.modules.iter().map(|m| format!("`nn.{m}`")).collect();
+            return format!("{} is not known to be one of {}", self.value(value), names.join(", "));
+        }
+        let wanted = if wildcard.kind == Kind::Array { "an `mx.array`" } else { "a Python number" };
         match (is, self.graph().op(value)) {
             ("", Op::Phi(..) | Op::Gate) => format!("{} is not always {wanted}", self.value(value)),
             ("", _) => format!("{} is not {wanted}", self.value(value)),
@@ -155,9 +180,10 @@ impl Words<'_> {
 
     fn constant(&self, pattern: ValueId, value: ValueId) -> String {
         let (wanted, there) = (self.literal(&self.rule.graph, pattern), self.value(value));
-        let Some((parent, _)) = self.parent(pattern, Some(value)) else { return format!("{there} stands where the rule has {wanted}") };
+        let Some((parent, met)) = self.parent(pattern, Some(value)) else { return format!("{there} stands where the rule has {wanted}") };
         let (op, operands) = self.rule.graph.get(parent);
-        let at = operands.iter().position(|&p| p == pattern).unwrap_or(0);
+        let mut pairs = operands.iter().zip(self.graph().operands(met));
+        let at = pairs.position(|(&p, &v)| p == pattern && v == value).unwrap_or(0);
         match op {
             Op::Mlx("astype") => format!("{} is cast to {there}, not to {wanted}", self.pattern(operands[0])),
             Op::Mlx(name) => match matcher::parameters(name).and_then(|p| p.get(at).copied()) {
@@ -194,8 +220,18 @@ impl Words<'_> {
                 format!("{} is not `mx.{name}`", callee(value))
             }
             (Op::Mlx(name), Op::Mlx(other)) => format!("`mx.{other}` is taken, not `mx.{name}`"),
+            (Op::Pow, Op::Mlx("sqrt" | "rsqrt" | "square")) => {
+                format!("{} is not known to be an `mx.array`", self.value(self.graph().operands(value)[0]))
+            }
+            (_, Op::Mlx("astype")) => format!("{} is no {wanted}", self.value(value)),
             (_, Op::Mlx(other)) => format!("`mx.{other}` stands where a {wanted} is needed"),
+            (Op::Apply, Op::Apply) => format!("{} takes other arguments", callee(value)),
+            (Op::Apply, op) if !matches!(op, Op::Call(..)) => format!("{} is not the result of a call", self.value(value)),
+            (Op::Apply, Op::Call(..)) => format!("{} may do more than compute its result", callee(value)),
             (Op::Dim(_), _) => format!("{} is not known to be {}", self.value(value), self.pattern(pattern)),
+            (_, Op::Param(..) | Op::Captured(..) | Op::Phi(..) | Op::Opaque(..) | Op::Attr(..)) => {
+                format!("{} is not known to be a {wanted}", self.value(value))
+            }
             _ => format!("{} is no {wanted}", self.value(value)),
         }
     }
@@ -203,6 +239,14 @@ impl Words<'_> {
     fn extra(&self, pattern: ValueId, value: ValueId, inner: ValueId) -> String {
         let graph = self.graph();
         let (op, operands) = graph.get(value);
+        let subject = match self.variant.names.get(&pattern) {
+            Some(name) => format!("the {name}"),
+            None => self.code(inner).map_or_else(|| self.pattern(pattern), |c| format!("`{c}`")),
+        };
+        if op == Op::Gate {
+            let on_the_other = operands[1..].iter().find(|&&v| v != inner).map_or_else(String::new, |&v| self.value(v));
+            return format!("on one path {on_the_other} stands in place of {subject}");
+        }
         let other = || operands.iter().find(|&&v| v != inner).map_or_else(String::new, |&v| self.value(v));
         let does = match op {
             Op::Mlx("astype") => format!("is cast to {}", self.value(operands[1])),
@@ -215,18 +259,14 @@ impl Words<'_> {
             Op::Div => "becomes a divisor".to_owned(),
             Op::Pow => format!("is raised to {}", other()),
             Op::Index(_) => "is subscripted".to_owned(),
-            Op::Gate => "is taken on one path only".to_owned(),
             Op::Phi(..) => "passes through a loop or `try`".to_owned(),
             Op::Changed(_) => "may be changed in place".to_owned(),
             Op::Permute => "is transposed".to_owned(),
+            Op::List => "is put into a list".to_owned(),
             Op::Call(..) | Op::Apply => format!("passes through {}", self.value(operands[0])),
             _ => format!("takes part in {}", self.value(value)),
         };
         let before = self.parent(pattern, None).map_or_else(String::new, |(p, _)| format!(" before {}", self.pattern(p)));
-        let subject = match self.variant.names.get(&pattern) {
-            Some(name) => format!("the {name}"),
-            None => self.code(inner).map_or_else(|| self.pattern(pattern), |c| format!("`{c}`")),
-        };
         format!("{subject} {does}{before}")
     }
 
@@ -285,7 +325,10 @@ impl Words<'_> {
         match op {
             Op::DtypeOf => format!("the dtype of {}", self.value(operands[0])),
             _ if operands.is_empty() => self.literal(self.graph(), value),
-            _ => format!("a {}", operation(self.graph(), value)),
+            _ => match operation(self.graph(), value).as_str() {
+                "value" => "what stands here".to_owned(),
+                name => format!("a {name}"),
+            },
         }
     }
 
@@ -361,6 +404,8 @@ fn operation(graph: &Graph, value: ValueId) -> String {
         Op::Call(..) | Op::Apply => "call",
         Op::Gate => "choice",
         Op::Dim(_) => "length",
+        Op::Tuple => "tuple",
+        Op::Slice => "slice",
         Op::List => return format!("list of {}", operands.len()),
         Op::AnyOf => return operands.first().map_or_else(String::new, |&v| operation(graph, v)),
         _ => "value",

@@ -96,14 +96,23 @@ fn counter<'x>(place: &Place<'_>, iterable: &'x Expr, target: &'x Expr) -> Optio
 }
 
 fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>, site: &Site, iterable: &Expr) -> Vec<Proposal> {
-    if seen.index_bound || seen.reads.is_empty() {
-        return Vec::new();
+    let Some(first) = seen.reads.first() else { return Vec::new() };
+    let reads = [first.read];
+    if seen.index_bound {
+        let reason = || format!("`{}` gets another value in the loop", counter.name);
+        return loops.left(site.inner, first.read.call, &reads, reason).into_iter().collect();
     }
     let Some(facts) = loops.place.facts(site.statement, iterable) else { return Vec::new() };
     let mut names: Vec<&str> = seen.reads.iter().map(|e| &*e.array.id).collect();
     names.sort_unstable();
     names.dedup();
-    names.retain(|name| !seen.touched.contains(name));
+    names.retain(|name| {
+        let touched = seen.touched.contains(name);
+        if touched {
+            loops.left::<()>(site.inner, first.read.call, &reads, || format!("`{name}` may be changed in the loop that reads it"));
+        }
+        !touched
+    });
     names.into_iter().filter_map(|name| propose(loops, counter, &seen, site, &facts, name)).collect()
 }
 
@@ -116,11 +125,18 @@ fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>,
     let own: Vec<Element<'_>> = seen.reads.iter().filter(|e| e.array.id.as_str() == array).filter(is_inside).copied().collect();
     // Whoever changes an array in place makes it another value from there on, under every name that holds it.
     let offsets = own.iter().map(|e| e.array.range.start()).chain([site.inner.end()]);
-    if own.is_empty() || !offsets.into_iter().all(|at| place.value_of(array, at) == Some(value)) {
-        return None;
+    let Some(read) = seen.reads.iter().find(|e| e.array.id.as_str() == array).map(|e| e.read) else { return None };
+    if own.is_empty() {
+        return loops.left(site.inner, read.call, &[read], || format!("an index may lie outside of `{array}`, which a list would refuse"));
+    }
+    if !offsets.into_iter().all(|at| place.value_of(array, at) == Some(value)) {
+        return loops.left(site.inner, read.call, &[read], || format!("`{array}` may be another array, or a changed one, in a later round"));
     }
     let use_ = Use { reads: own.iter().map(|e| e.read).collect(), each_round: true };
-    let mut verdict = loops.judge(value, facts, 1, array, &use_)?;
+    let mut verdict = match loops.judge(value, facts, 1, array, &use_) {
+        Ok(verdict) => verdict,
+        Err(reason) => return loops.left(site.inner, read.call, &use_.reads, || reason),
+    };
     if slack.is_none() {
         let bound = shorten(place.source().slice(counter.bound_text));
         verdict.assumptions.push(format!("`{array}` has at least `{bound}` elements"));

@@ -33,6 +33,17 @@ pub(super) fn origin(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId)
     }
 }
 
+/// What speaks against `value` being an array.
+pub(super) fn no_array(analysis: &Analysis<'_>, value: ValueId) -> &'static str {
+    match analysis.graph.op(value) {
+        Op::Mlx("tolist") => "is a list of numbers already",
+        Op::List | Op::Tuple | Op::Comprehension(_) => "is a Python list of single arrays, which has no `tolist`",
+        _ if is_foreign(analysis, value, 0) => "comes from another library, whose elements need not wait for a device",
+        Op::Call(..) | Op::Apply => "may be a generator or a list: nothing shows that it is an `mx.array`",
+        _ => "is not known to be an `mx.array`: generators and lists are read in the same way",
+    }
+}
+
 /// How many axes `value` has.
 pub(super) fn axes(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId) -> Option<u8> {
     let mut value = value;

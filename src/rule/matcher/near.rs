@@ -59,7 +59,7 @@ pub(in crate::rule) fn defaulted(graph: &mut Graph) -> Defaulted {
 }
 
 /// How near a value comes to a pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(in crate::rule) struct Near {
     /// In what it differs; never nothing.
     pub differences: Vec<Difference>,
@@ -76,9 +76,9 @@ pub(in crate::rule) struct Near {
 }
 
 /// More differences make something else, not a near miss.
-const MAX_DIFFERENCES: usize = 2;
+const MAX_DIFFERENCES: usize = 3;
 /// What outweighs the largest pattern is no near miss.
-const MAX_LOST: u32 = 20;
+const MAX_LOST: u32 = 40;
 
 /// The state of a search for near misses.
 pub(super) struct Search<'x> {
@@ -93,7 +93,9 @@ impl Search<'_> {
     }
 
     pub(super) fn consider(&mut self, state: State) {
-        if !self.is_hopeless(&state) {
+        // Of which most is missing is not the thing.
+        let is_fragment = state.differences.len() > 1 && state.differences.iter().all(|d| matches!(d, Difference::Missing { .. }));
+        if !self.is_hopeless(&state) && !is_fragment {
             self.best = Some(state);
         }
     }
@@ -120,7 +122,7 @@ pub(in crate::rule) fn weight(op: Op) -> u32 {
     match op {
         Op::Mlx("astype" | "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient" | "contiguous") => 2,
         Op::Mlx(_) => 6,
-        Op::MatMul | Op::Pow => 4,
+        Op::MatMul | Op::Pow | Op::Apply => 4,
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg | Op::Index(_) | Op::Dim(_) => 2,
         _ => 1,
     }
@@ -129,7 +131,8 @@ pub(in crate::rule) fn weight(op: Op) -> u32 {
 /// How far an operation between two parts of a pattern takes them apart.
 fn distance(op: Op) -> u32 {
     match op {
-        Op::Phi(..) | Op::Changed(_) | Op::Permute | Op::Gate | Op::Index(_) => 2,
+        Op::Phi(..) | Op::Changed(_) | Op::Permute | Op::Index(_) => 2,
+        Op::Gate => 4,
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg => 3,
         Op::Call(..) | Op::Apply => 5,
         op => weight(op).min(5),
@@ -179,18 +182,25 @@ impl Matcher<'_> {
         self.without_operation(state, pattern, value);
         if !same_op(self.pattern, op, self.graph, self.graph.op(value)) || operands.len() != self.graph.operands(value).len() {
             let difference = Difference::Instead { pattern, value };
+            let is_root = pattern == self.variant.pattern;
+            if is_root && !matches!(self.graph.op(value), Op::Mlx(_) | Op::Apply | Op::Call(..) | Op::Index(_)) && weight(op) <= 2 {
+                // Any sum, product or pair may hold a part of the pattern.
+                return;
+            }
             for pairs in self.pairs(pattern, value) {
                 let price = if self.calls_namesake(op, value) { 2 } else { weight(op) + 2 };
                 self.go_on(state, difference, price, &pairs);
             }
-            self.go_on(state, difference, self.whole_weight(pattern, state) + 4, &[]);
+            // Between two operands that do not fit, the one that computes something is meant.
+            let plain = u32::from(self.graph.operands(value).is_empty());
+            self.go_on(state, difference, self.whole_weight(pattern, state) + 4 + plain, &[]);
         }
     }
 
     fn go_on(&mut self, state: &State, difference: Difference, price: u32, goals: &[(ValueId, ValueId)]) {
         let mut state = state.clone();
+        state.lost += if state.differences.is_empty() { price } else { price + 3 };
         state.differences.push(difference);
-        state.lost += price;
         state.goals.extend(goals.iter().rev());
         self.solve(state);
     }
@@ -208,12 +218,14 @@ impl Matcher<'_> {
             }
             let dropped = operands.iter().filter(|&&v| v != operand && is_wildcard(v)).count() as u32;
             let is_root = pattern == self.variant.pattern;
-            if is_root && matches!(op, Op::Index(_)) {
+            let inner = self.whole_weight(operand, state);
+            // Nor is there any in what is lighter than the operation that is missing.
+            if matches!(op, Op::Apply | Op::Call(..)) || is_root && matches!(op, Op::Index(_)) || weight(op) > 2 && inner <= weight(op) + 2 {
                 continue;
             }
             // What is not even there at the root is likely to be meant as something else.
             let root = if is_root && op != Op::Mlx("astype") { 4 } else { 0 };
-            let price = all.saturating_sub(self.whole_weight(operand, state)) + 2 * dropped + root;
+            let price = all.saturating_sub(inner) + 2 * dropped + root;
             self.go_on(state, Difference::Missing { pattern, value }, price, &[(operand, value)]);
         }
         // x / d where the pattern has x * d ** -1.
@@ -232,7 +244,7 @@ impl Matcher<'_> {
         let (op, operands) = self.graph.get(value);
         let candidates: SmallVec<[ValueId; 4]> = match op {
             Op::Gate => operands[1..].into(),
-            Op::Tuple | Op::List | Op::Slice => SmallVec::new(),
+            Op::Tuple | Op::Slice => SmallVec::new(),
             Op::Apply | Op::Call(..) => self.arguments(value).into_iter().map(|(_, v)| v).collect(),
             Op::Index(_) | Op::Pow | Op::Phi(..) | Op::Changed(_) | Op::Item(_) | Op::Attr(..) | Op::Permute => {
                 operands[..1.min(operands.len())].into()
@@ -274,6 +286,9 @@ impl Matcher<'_> {
                 };
                 vec![self.arguments(value).into_iter().enumerate().filter_map(pair).collect()]
             }
+            // A power whose base is not known to be an array.
+            (Op::Pow, Op::Mlx("sqrt" | "rsqrt" | "square")) => vec![vec![(operands[0], values[0])]],
+            (Op::Apply, Op::Apply | Op::Call(..)) => vec![zipped(operands, values)],
             (_, Op::Apply | Op::Call(..)) => Vec::new(),
             (Op::Add | Op::Mul, _) if values.len() == 2 => {
                 vec![zipped(operands, values), vec![(operands[0], values[1]), (operands[1], values[0])]]
