@@ -61,6 +61,8 @@ pub const CATALOG: &[Entry] = &[
     transform!("release-temporaries", "release_temporaries", Kind::Pass(passes::release_temporaries::find)),
     // What attention left.
     transform!("precise-softmax", "precise_softmax", Kind::Rule),
+    // After the casts, which may make a float32 partner a half one.
+    transform!("scalar-promotion", "scalar_promotion", Kind::Rule),
     // After the fast operations, whose products are no sums of products any more.
     transform!("addmm", "addmm", Kind::Rule),
     // Independent of all others.

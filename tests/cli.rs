@@ -245,3 +245,48 @@ fn standard_input_is_fixed_for_editors() {
     let fixed = with_input(dir.path(), &["-", "--write"], NORM.as_bytes());
     assert!(fixed.code == 0 && fixed.out.contains("mx.fast.rms_norm") && !fixed.out.contains("rsqrt"), "{}", fixed.out);
 }
+
+/// Three sites: one that keeps every bit, one that is more precise, one that keeps half precision.
+const THREE_KINDS: &str = r#"import mlx.core as mx
+
+
+def softmax(scores: mx.array):
+    return mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype)
+
+
+def norm(x: mx.array):
+    return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5)
+
+
+def scaled(x: mx.array):
+    return x * mx.array(2.0)
+"#;
+
+#[test]
+fn exact_admits_what_keeps_every_bit_and_says_what_it_holds_back() {
+    let dir = TempDir::new().expect("a folder");
+    put(dir.path(), "three.py", THREE_KINDS.as_bytes());
+    let shown = mlxfix(dir.path(), &["--unsafe", "--exact"]);
+    assert!(shown.out.contains("as --exact demands"), "{}", shown.out);
+    let ran = mlxfix(dir.path(), &["--write", "--unsafe", "--exact"]);
+    let text = fs::read_to_string(dir.path().join("three.py")).expect("read");
+    assert!(text.contains("precise=True") && text.contains("rsqrt") && text.contains("mx.array(2.0)"), "{text}");
+    assert!(ran.err.contains("2 more without --exact"), "{}", ran.err);
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn narrow_admits_what_keeps_half_precision() {
+    let dir = TempDir::new().expect("a folder");
+    put(dir.path(), "three.py", THREE_KINDS.as_bytes());
+    let shown = mlxfix(dir.path(), &[]);
+    assert!(shown.out.contains("scalar-promotion [narrowing]"), "{}", shown.out);
+    let ran = mlxfix(dir.path(), &["--write"]);
+    let text = fs::read_to_string(dir.path().join("three.py")).expect("read");
+    assert!(text.contains("rms_norm") && text.contains("mx.array(2.0)"), "{text}");
+    assert!(ran.err.contains("1 more with --narrow"), "{}", ran.err);
+    let ran = mlxfix(dir.path(), &["--write", "--narrow"]);
+    let text = fs::read_to_string(dir.path().join("three.py")).expect("read");
+    assert!(text.contains("x * 2.0"), "{text}");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}

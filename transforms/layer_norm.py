@@ -13,7 +13,7 @@ group = "fast ops"
 guide = "Fast operations: mx.fast.layer_norm"
 gain = "6 to 7.5 times faster at decode and 3.2 to 5.1 times at prefill, with 0.14 to 0.50 of the memory (NVIDIA H200)"
 numerics = {"before": "more precise", "before_weight": "more precise", "before_core": "more precise",
-            "before_upcast": "more precise", "before_upcast_weight": "more precise", "before_upcast_core": "exact"}  # fmt: skip
+            "before_upcast": "exact in one dtype", "before_upcast_weight": "exact in one dtype", "before_upcast_core": "exact"}  # fmt: skip
 
 
 def before(x: mx.array, w: mx.array, b: mx.array, eps: float):

@@ -77,3 +77,15 @@ def accumulates_in_float32(norm):
 def has_no_parameters(norm):
     """Whether the module has neither weight nor bias."""
     return not norm.parameters()
+
+
+def fits_half(c):
+    """Whether the number is the same in float16 and bfloat16, and no tiny one."""
+    halves = [mx.array(c).astype(dtype).astype(mx.float32).item() for dtype in (mx.float16, mx.bfloat16)]
+    return all(h == c for h in halves) and (c == 0 or abs(c) >= 2.0**-14)
+
+
+def breaks_no_tie(p):
+    """Whether no two elements of `p` become one number in half precision. mlxfix never takes that for granted."""
+    halves = [p.astype(dtype).flatten().tolist() for dtype in (mx.float16, mx.bfloat16)]
+    return all(len(set(half)) == p.size for half in halves)

@@ -19,7 +19,7 @@ gain = "4.1 to 6.8 times faster at decode and 1.9 to 4.7 times at prefill, with 
 numerics = {
     "before": "more precise",
     "before_core": "more precise",
-    "before_upcast": "more precise",
+    "before_upcast": "exact in one dtype",
     "before_upcast_core": "exact",
 }
 

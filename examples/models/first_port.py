@@ -91,7 +91,7 @@ class Model(nn.Module):
     def __call__(self, tokens: mx.array, mask=None):
         x = self.embedding(tokens)
         normed, _ = self.norms(x)
-        x = x + self.attention(normed, mask)
+        x = x + (self.attention(normed, mask) * mx.array(0.5)).astype(x.dtype)
         _, normed = self.norms(x)
         out, routed = self.experts(normed, x)
         return self.head(out), routed

@@ -47,3 +47,24 @@ def with_temperature(logits: mx.array, temperature: float):
 def neural_network_softmax(scores: mx.array):
     """`nn.softmax` is over the last axis unless it is told otherwise."""
     return nn.softmax(scores.astype(mx.float32)).astype(scores.dtype)
+
+
+def picked_before_the_cast(gates: mx.array, inds: mx.array):
+    """The cast back comes after elements were picked: the same ones, and the largest one is the same before and after rounding."""
+    probabilities = mx.softmax(gates.astype(mx.float32), axis=-1)
+    largest = mx.max(probabilities, axis=-1, keepdims=True).astype(gates.dtype)
+    return mx.take_along_axis(probabilities, inds, axis=-1).astype(gates.dtype), largest
+
+
+class Router(nn.Module):
+    """The experts are ranked by their probabilities before these are cast back, so that ties may be broken another way."""
+
+    def __init__(self, dims: int, experts: int):
+        super().__init__()
+        self.gate = nn.Linear(dims, experts, bias=False)
+        self.top_k = 2
+
+    def __call__(self, x: mx.array):
+        gates = mx.softmax(self.gate(x).astype(mx.float32), axis=-1)
+        inds = mx.stop_gradient(mx.argpartition(-gates, kth=self.top_k - 1, axis=-1)[:, : self.top_k])
+        return mx.take_along_axis(gates, inds, axis=-1).astype(x.dtype), inds

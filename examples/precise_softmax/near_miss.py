@@ -36,10 +36,30 @@ def counts(tokens: mx.array):
     return mx.softmax(hits.astype(mx.float32), axis=-1).astype(hits.dtype)
 
 
-def selection_before_the_cast(gates: mx.array):
-    """The cast back comes after a choice among the float32 probabilities."""
+def summed_before_the_cast(gates: mx.array):
+    """The cast back comes after a sum of the float32 probabilities."""
     probabilities = mx.softmax(gates.astype(mx.float32), axis=-1)
+    return mx.sum(probabilities[..., :4], axis=-1).astype(gates.dtype)
+
+
+def normalised_before_the_cast(gates: mx.array, inds: mx.array):
+    """The probabilities that were picked are divided in float32 before they are cast back."""
+    probabilities = mx.softmax(gates.astype(mx.float32), axis=-1)
+    scores = mx.take_along_axis(probabilities, inds, axis=-1)
+    return (scores / scores.sum(axis=-1, keepdims=True)).astype(gates.dtype)
+
+
+def looked_at_by_others(gates: mx.array, stats):
+    """Whoever is told the float32 probabilities may want them so."""
+    probabilities = mx.softmax(gates.astype(mx.float32), axis=-1)
+    stats(probabilities)
     return mx.max(probabilities, axis=-1).astype(gates.dtype)
+
+
+def asked_for_its_dtype(gates: mx.array):
+    """The dtype is float32, and says so."""
+    probabilities = mx.softmax(gates.astype(mx.float32), axis=-1)
+    return mx.max(probabilities, axis=-1).astype(gates.dtype), mx.zeros((3,), probabilities.dtype)
 
 
 def both_are_used(logits: mx.array):

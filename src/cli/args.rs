@@ -93,6 +93,9 @@ pub(super) struct CheckArgs {
     /// Do not, whatever the configuration says
     #[arg(long, visible_alias = "no-unsafe-fixes", overrides_with = "unsafe_")]
     pub(super) no_unsafe: bool,
+    /// Of the edits that may be applied, apply only those that keep every bit of the results
+    #[arg(long)]
+    pub(super) exact: bool,
     /// Run only these transforms (comma-separated, repeatable)
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) select: Vec<String>,

@@ -68,7 +68,7 @@ impl Transforms {
             Some(ignore) => (select, ignore),
             None => (Some(Vec::new()), Vec::new()),
         };
-        Ok(Options { select, ignore, admit, rules: self.rules.clone() })
+        Ok(Options { select, ignore, admit, rules: self.rules.clone(), ..Options::default() })
     }
 
     /// The engine's options for what a command line selects, all where it selects nothing.

@@ -76,7 +76,8 @@ impl CheckArgs {
         if let Some(select) = &mut select {
             select.extend(more);
         }
-        transforms.options(select.as_deref(), &ignore, self.admit(config))
+        let options = transforms.options(select.as_deref(), &ignore, self.admit(config))?;
+        Ok(Options { exact: self.exact, ..options })
     }
 
     /// The least trusted edit that may be applied: the same with and without `--write`, so that what was shown is what is written.

@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use rustc_hash::FxHashSet;
 
 use crate::catalog::{self, CATALOG, Kind, UserRule};
-use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
 use crate::passes::{Notes, Pass};
@@ -29,13 +29,15 @@ pub struct Options {
     pub ignore: Vec<TransformId>,
     /// The least trusted edit that may be applied: `Safe`, `Narrowing` (and safe ones), or `Unsafe` (all).
     pub admit: Applicability,
+    /// Whether only edits that keep every bit may be applied.
+    pub exact: bool,
     /// Rules of the user's own, which run after those of the catalog.
     pub rules: Vec<Arc<UserRule>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { select: None, ignore: Vec::new(), admit: Applicability::Safe, rules: Vec::new() }
+        Self { select: None, ignore: Vec::new(), admit: Applicability::Safe, exact: false, rules: Vec::new() }
     }
 }
 
@@ -46,6 +48,8 @@ pub struct Reported {
     pub finding: Finding,
     /// Whether its edits are part of [`Fixed::text`].
     pub applied: bool,
+    /// Whether they would be, did it keep every bit.
+    pub held_back: bool,
 }
 
 /// What came of one text.
@@ -95,6 +99,16 @@ fn fingerprint(text: &str) -> u64 {
 }
 
 impl Options {
+    /// Whether the edits of `finding` may be applied.
+    fn admits(&self, finding: &Finding) -> bool {
+        finding.applicability <= self.admit && !self.holds_back(finding)
+    }
+
+    /// Whether `finding` may not be applied for what it does to the numbers.
+    fn holds_back(&self, finding: &Finding) -> bool {
+        self.exact && finding.numerics.is_some_and(|n| n != Numerics::Exact)
+    }
+
     fn selects(&self, id: &str) -> bool {
         self.select.as_ref().is_none_or(|s| s.iter().any(|t| t.as_str() == id)) && !self.ignore.iter().any(|t| t.as_str() == id)
     }
@@ -151,7 +165,7 @@ impl Run<'_> {
         let mut rest = Vec::new();
         for (index, transform) in transforms.iter().enumerate().skip(from) {
             let proposals = propose(*transform, &mut analysis);
-            let (admitted, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(|p| p.finding.applicability <= self.options.admit);
+            let (admitted, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(|p| self.options.admits(&p.finding));
             if let Some((edits, applied)) = accept(&mut analysis, admitted) {
                 self.apply(&text, &edits, applied);
                 return Ok(Step::Applied(index));
@@ -180,7 +194,7 @@ impl Run<'_> {
 
     /// Everything in terms of the original text.
     fn finish(self, rest: Vec<Proposal>) -> Fixed {
-        let Self { original, text, edits, mut findings, .. } = self;
+        let Self { original, text, edits, mut findings, options } = self;
         let applied = findings.len();
         give_edits(&mut findings, &edits, 0);
         let mut waiting: Vec<Finding> = rest.into_iter().map(|p| p.finding).collect();
@@ -206,7 +220,11 @@ impl Run<'_> {
         order.iter().enumerate().for_each(|(place, &n)| places[n] = place);
         let edits = edits.renumbered(|n| places[n]);
         let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
-        let reported = order.into_iter().filter_map(|n| Some(Reported { finding: findings[n].take()?, applied: n < applied }));
+        let reported = order.into_iter().filter_map(|n| {
+            let finding = findings[n].take()?;
+            let held_back = n >= applied && finding.applicability <= options.admit && options.holds_back(&finding);
+            Some(Reported { finding, applied: n < applied, held_back })
+        });
         Fixed { text, findings: reported.collect(), edits, broken: None }
     }
 }

@@ -217,6 +217,16 @@ impl Body {
         moments.iter().rev().find(|&&(from, _)| from <= offset && !gone(from)).map(|&(_, value)| value)
     }
 
+    /// Every value that an effect reads, also through joins that are read.
+    pub fn read(&self, graph: &Graph) -> FxHashSet<ValueId> {
+        read_values(&self.effects, graph)
+    }
+
+    /// The names that hold at some time a value of which `wanted` is true.
+    pub fn named<'b>(&'b self, wanted: impl Fn(ValueId) -> bool + 'b) -> impl Iterator<Item = Symbol> + 'b {
+        self.timeline.iter().filter(move |(_, moments)| moments.iter().any(|&(_, v)| wanted(v))).map(|(&name, _)| name)
+    }
+
     /// Every name and what it holds just before `offset`.
     pub fn held(&self, offset: TextSize) -> impl Iterator<Item = (Symbol, ValueId)> + '_ {
         self.timeline.keys().filter_map(move |&name| Some((name, self.value_of(name, offset)?)))
@@ -308,7 +318,7 @@ fn read_values(effects: &[Effect], graph: &Graph) -> FxHashSet<ValueId> {
 
 impl Effect {
     /// The values it reads.
-    pub(super) fn values(self) -> [Option<ValueId>; 3] {
+    pub fn values(self) -> [Option<ValueId>; 3] {
         match self {
             Self::Return(v) | Self::Yield(v) | Self::Raise(v) | Self::Assert(v) | Self::Call(v) | Self::Evaluate(v) | Self::Delete(v) => {
                 [Some(v), None, None]

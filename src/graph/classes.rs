@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::body::{Body, Effect};
 use super::definitions::{ClassIndex, Definitions};
-use super::modules::{is_pure, module_class, name_of};
+use super::modules::{is_pure, is_super, module_class, name_of};
 use super::value::{Graph, Op, Symbol, ValueId};
 
 /// Facts about the attributes of `self`, by class.
@@ -14,6 +14,8 @@ pub struct ClassFacts {
     attributes: FxHashMap<(ClassIndex, Symbol), Vec<ValueId>>,
     pure_modules: FxHashMap<(ClassIndex, Symbol), bool>,
     bases: FxHashMap<ClassIndex, String>,
+    /// The calls of `super().__init__` in the `__init__` of each class.
+    made: FxHashMap<ClassIndex, Vec<ValueId>>,
 }
 
 impl ClassFacts {
@@ -52,6 +54,11 @@ impl ClassFacts {
             return;
         }
         for &effect in &body.effects {
+            if let Effect::Call(call) = effect
+                && is_super_init(graph, call)
+            {
+                self.made.entry(class).or_default().push(call);
+            }
             let Effect::StoreAttribute(object, name, value) = effect else { continue };
             if self.receivers.get(&object) != Some(&class) || info.reassigned.contains(&name) {
                 continue;
@@ -64,6 +71,10 @@ impl ClassFacts {
 
     /// The methods of a class also run on instances of its subclasses: their attributes are what one `__init__` or the other stores.
     pub(super) fn note_subclasses(&mut self, definitions: &Definitions<'_>) {
+        // An instance of a subclass is made by other arguments.
+        for parent in (0..definitions.classes.len()).flat_map(|class| definitions.ancestors(class)) {
+            self.made.remove(&parent);
+        }
         let mut stored: Vec<((ClassIndex, Symbol), Vec<ValueId>)> = self.attributes.iter().map(|(k, v)| (*k, v.clone())).collect();
         stored.sort_unstable();
         for ((class, name), values) in stored {
@@ -87,6 +98,11 @@ impl ClassFacts {
         self.bases.get(&class).map(String::as_str)
     }
 
+    /// The calls of `super().__init__` that may have made an instance of `class`; empty where its `__init__` has none, or it has none itself.
+    pub fn made(&self, class: ClassIndex) -> &[ValueId] {
+        self.made.get(&class).map_or(&[], Vec::as_slice)
+    }
+
     /// Every value that `__init__` may have stored in the attribute; empty where that is not all there is to know.
     pub fn attribute(&self, class: ClassIndex, name: Symbol) -> &[ValueId] {
         self.attributes.get(&(class, name)).map_or(&[], |v| v)
@@ -96,6 +112,12 @@ impl ClassFacts {
     pub fn is_pure_module(&self, class: ClassIndex, name: Symbol) -> bool {
         self.pure_modules.get(&(class, name)).copied().unwrap_or(false)
     }
+}
+
+/// Whether `call` is `super().__init__(..)`.
+fn is_super_init(graph: &Graph, call: ValueId) -> bool {
+    let callee = graph.operands(call).first().map(|&c| graph.get(c));
+    matches!(callee, Some((Op::Attr(name, _), &[object])) if graph.name(name) == "__init__" && is_super(graph, object))
 }
 
 #[cfg(test)]

@@ -1,91 +1,15 @@
 //! Whether two values have the same dtype whatever the dtypes of their inputs: both are worked out for every combination of float16, bfloat16 and float32
 //! of the arrays they are made from, and for both outcomes of every condition. Rules of promotion: `mlx_semantics`, section 1.
 
+mod promotion;
+
 use rustc_hash::FxHashMap;
 
 use super::api::{self, Accepts, DtypeRule};
 use super::facts::{ACTIVATIONS, Facts, is_constant};
 use super::value::{Comparison, Graph, Op, ValueId};
-
-/// The dtypes that matter to promotion.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[allow(missing_docs)]
-pub enum Dtype {
-    Bool,
-    Uint8,
-    Uint16,
-    Uint32,
-    Uint64,
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    Float16,
-    Bfloat16,
-    Float32,
-    Float64,
-    Complex64,
-}
-
-impl Dtype {
-    /// The dtype with this name in `mlx.core`.
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "bool_" => Self::Bool,
-            "uint8" => Self::Uint8,
-            "uint16" => Self::Uint16,
-            "uint32" => Self::Uint32,
-            "uint64" => Self::Uint64,
-            "int8" => Self::Int8,
-            "int16" => Self::Int16,
-            "int32" => Self::Int32,
-            "int64" => Self::Int64,
-            "float16" => Self::Float16,
-            "bfloat16" => Self::Bfloat16,
-            "float32" => Self::Float32,
-            "float64" => Self::Float64,
-            "complex64" => Self::Complex64,
-            _ => return None,
-        })
-    }
-
-    /// The name in `mlx.core`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "bool_",
-            Self::Uint8 => "uint8",
-            Self::Uint16 => "uint16",
-            Self::Uint32 => "uint32",
-            Self::Uint64 => "uint64",
-            Self::Int8 => "int8",
-            Self::Int16 => "int16",
-            Self::Int32 => "int32",
-            Self::Int64 => "int64",
-            Self::Float16 => "float16",
-            Self::Bfloat16 => "bfloat16",
-            Self::Float32 => "float32",
-            Self::Float64 => "float64",
-            Self::Complex64 => "complex64",
-        }
-    }
-
-    fn is_floating(self) -> bool {
-        self >= Self::Float16
-    }
-
-    /// The dtype of `a + b`.
-    pub fn promote(a: Self, b: Self) -> Self {
-        let (low, high) = (a.min(b), a.max(b));
-        match (low, high) {
-            (Self::Float16, Self::Bfloat16) => Self::Float32,
-            (Self::Uint8, Self::Int8) => Self::Int16,
-            (Self::Uint16, Self::Int8 | Self::Int16) => Self::Int32,
-            (Self::Uint32, Self::Int8 | Self::Int16 | Self::Int32) => Self::Int64,
-            (Self::Uint64, Self::Int8 | Self::Int16 | Self::Int32 | Self::Int64) => Self::Float32,
-            _ => high,
-        }
-    }
-}
+pub use promotion::Dtype;
+use promotion::weak;
 
 /// What a value is, under one choice of inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,6 +54,41 @@ pub fn compare(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId
         (a, b) if a == b => Case::Holds,
         (a, b) => Case::Fails(describe(a, b)),
     })
+}
+
+/// Whether `after` is in half precision where `before` is float32, and of the same dtype otherwise (`Ok(false)`: wherever it can be). An error is a case in
+/// which they differ in another way, or nothing where that could not be worked out.
+pub fn narrows(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId) -> Result<bool, Option<String>> {
+    let mut narrower = false;
+    let agreement = over_all(graph, facts, |search| match (search.type_of(before, 0), search.type_of(after, 0)) {
+        (Type::Raises, _) => Case::Skip,
+        (Type::Unknown, _) | (_, Type::Unknown) => Case::Unknown,
+        (a, b) if a == b => Case::Holds,
+        (Type::Array(Dtype::Float32), Type::Array(Dtype::Float16 | Dtype::Bfloat16)) => {
+            narrower = true;
+            Case::Holds
+        }
+        (a, b) => Case::Fails(describe(a, b)),
+    });
+    match agreement {
+        Agreement::Same => Ok(narrower),
+        Agreement::Differs(example) | Agreement::Never(example) => Err(Some(example)),
+        Agreement::Unknown => Err(None),
+    }
+}
+
+/// Whether `next` is float32 wherever the second of `narrowed` is in half precision and the first, which it replaces, was float32: digits would be lost
+/// and nothing gained.
+pub fn widens_again(graph: &Graph, facts: &Facts<'_>, narrowed: (ValueId, ValueId), next: ValueId) -> bool {
+    let agreement = over_all(graph, facts, |search| {
+        let types = (search.type_of(narrowed.0, 0), search.type_of(narrowed.1, 0), search.type_of(next, 0));
+        match types {
+            (Type::Array(Dtype::Float32), Type::Array(Dtype::Float16 | Dtype::Bfloat16), Type::Array(Dtype::Float32)) => Case::Fails(String::new()),
+            (Type::Array(Dtype::Float32), Type::Array(Dtype::Float16 | Dtype::Bfloat16), _) => Case::Holds,
+            _ => Case::Skip,
+        }
+    });
+    matches!(agreement, Agreement::Never(_))
 }
 
 /// Whether the dtype of `narrow` (an array, or a dtype itself) is that of the array `wide`, or promotes to it; a bool never does.
@@ -264,6 +223,10 @@ impl Search<'_> {
                 _ => Type::Unknown,
             },
             Op::Add | Op::Sub | Op::Mul | Op::MatMul => self.promoted(operands, false, depth),
+            // A negative power of a whole number is none.
+            Op::Pow if self.graph.number(operands[1]).is_some_and(|n| n < 0.0) && self.type_of(operands[0], depth) == Type::Number(false) => {
+                Type::Number(true)
+            }
             Op::Div | Op::Pow => self.promoted(operands, op == Op::Div, depth),
             Op::Neg | Op::Permute | Op::Index(_) | Op::Stored => self.type_of(operands[0], depth),
             // Of arrays; where it is a Python bool nothing here asks for its dtype.
@@ -473,14 +436,5 @@ impl Search<'_> {
             Some(&argument) if keeps => self.type_of(argument, depth),
             _ => self.free(value),
         }
-    }
-}
-
-/// The dtype of an array combined with a Python number.
-fn weak(array: Dtype, float: bool) -> Dtype {
-    match (array.is_floating(), float) {
-        (false, true) => Dtype::Float32,
-        (false, false) if array == Dtype::Bool => Dtype::Int32,
-        _ => array,
     }
 }

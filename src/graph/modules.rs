@@ -55,6 +55,12 @@ pub fn module_class(graph: &Graph, value: ValueId) -> Option<&str> {
     name_of(graph.path(*operands.first()?)?)
 }
 
+/// Whether `value` is `super()` in a method.
+pub fn is_super(graph: &Graph, value: ValueId) -> bool {
+    let (Op::Apply, &[callee, _]) = graph.get(value) else { return false };
+    matches!(graph.op(callee), Op::Builtin(name) if graph.name(name) == "super")
+}
+
 /// The argument that a constructor was given by position or by name.
 pub fn argument(graph: &Graph, made: ValueId, position: usize, name: &str) -> Option<ValueId> {
     let arguments = &graph.operands(made)[1..];

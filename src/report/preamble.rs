@@ -44,6 +44,7 @@ fn not_applied(reported: &Reported) -> Option<&'static str> {
     let Finding { applicability, edits, .. } = &reported.finding;
     match applicability {
         _ if reported.applied || edits.is_empty() => None,
+        _ if reported.held_back => Some("not applied: it does not keep every bit, as --exact demands"),
         Applicability::Safe => Some("not applied: the file was left alone, or another edit is in the way"),
         Applicability::Narrowing => Some("not applied: apply with --narrow"),
         Applicability::Unsafe => Some("not applied: apply with --unsafe"),

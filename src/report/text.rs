@@ -15,6 +15,7 @@ pub struct Summary {
     sites: BTreeMap<TransformId, [usize; 4]>,
     applied: usize,
     waiting: [usize; 4],
+    held_back: usize,
     changed_files: usize,
     problems: BTreeMap<ProblemKind, usize>,
 }
@@ -31,6 +32,8 @@ impl Summary {
             self.sites.entry(reported.finding.transform.clone()).or_default()[column] += 1;
             if reported.applied {
                 self.applied += 1;
+            } else if reported.held_back {
+                self.held_back += 1;
             } else {
                 self.waiting[if reported.finding.edits.is_empty() { Applicability::Advice as usize } else { column }] += 1;
             }
@@ -49,6 +52,7 @@ impl Summary {
             sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
         self.applied += other.applied;
+        self.held_back += other.held_back;
         self.waiting.iter_mut().zip(other.waiting).for_each(|(sum, count)| *sum += count);
         self.changed_files += other.changed_files;
         for (kind, count) in &other.problems {
@@ -58,7 +62,7 @@ impl Summary {
 
     /// Whether a finding is left that was not applied.
     pub fn findings_remain(&self) -> bool {
-        self.waiting.iter().any(|&count| count > 0)
+        self.held_back > 0 || self.waiting.iter().any(|&count| count > 0)
     }
 
     /// Whether any edit was applied to the texts.
@@ -101,6 +105,9 @@ impl Summary {
         }
         if unsafe_ > 0 {
             parts.push(format!("{unsafe_} more with --unsafe"));
+        }
+        if self.held_back > 0 {
+            parts.push(format!("{} more without --exact", self.held_back));
         }
         if advice > 0 {
             parts.push(format!("{advice} to change by hand"));

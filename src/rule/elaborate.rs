@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use super::fold;
 use super::import::NewImport;
 use super::is_kernel;
-use super::layout::{self, LINE_WIDTH, broken, without_parentheses};
+use super::layout::{self, LINE_WIDTH, broken, grouped, without_parentheses};
 use super::load::Variant;
 use super::moves;
 use super::removal::{Removal, stands_alone};
@@ -206,6 +206,11 @@ impl Plan<'_> {
             }
             None => without_parentheses(source, self.root.range),
         };
+        let text = grouped(source, range, &filled.text);
+        if text != filled.text {
+            filled.arguments.iter_mut().for_each(|a| *a = a.start + 1..a.end + 1);
+            filled.text = text;
+        }
         let comments = source.comments_in(range).to_vec();
         let (indentation, newline) = (source.indentation(range.start()), source.newline());
         let whole = self.body.statements[self.root.statement as usize].range;

@@ -13,7 +13,7 @@ use crate::syntax::{Ranged, Source, TextSize};
 type Mistake = (TextSize, String);
 
 /// What a rule file may assign at its top.
-const SETTINGS: [&str; 4] = ["group", "guide", "gain", "numerics"];
+const SETTINGS: [&str; 5] = ["group", "guide", "gain", "narrows", "numerics"];
 
 /// Check the form of the rule file `source`.
 pub(super) fn check(source: &Source<'_>) -> Result<(), Mistake> {
@@ -88,7 +88,7 @@ impl<'a> Form<'a> {
     /// Each `after_x` and `guard_x` belongs to a `before_x`.
     fn check_families(&self) -> Result<(), Mistake> {
         for function in &self.order {
-            let Some(suffix) = suffix(function, "after").or_else(|| suffix(function, "guard")).filter(|s| !s.is_empty()) else { continue };
+            let Some(suffix) = ["after", "guard", "uses"].iter().find_map(|f| suffix(function, f)).filter(|s| !s.is_empty()) else { continue };
             if !self.functions.contains_key(&*format!("before{suffix}")) {
                 return Err((function.name.start(), format!("`{}` belongs to no pattern: there is no `before{suffix}`", function.name)));
             }
@@ -98,7 +98,7 @@ impl<'a> Form<'a> {
 
     /// The functions that are part of the rule, each with the helpers it calls; `inputs` and what serves it alone are only ever executed.
     fn reached(&self) -> Vec<&'a StmtFunctionDef> {
-        let is_part = |f: &&&StmtFunctionDef| ["before", "after", "guard"].iter().any(|family| suffix(f, family).is_some());
+        let is_part = |f: &&&StmtFunctionDef| ["before", "after", "guard", "uses"].iter().any(|family| suffix(f, family).is_some());
         let mut reached: Vec<&StmtFunctionDef> = self.order.iter().filter(is_part).copied().collect();
         let mut next = 0;
         while let Some(&function) = reached.get(next) {

@@ -32,6 +32,10 @@ pub enum Condition {
     AccumulatesInFloat32(String),
     /// `has_no_parameters(norm)`.
     NoParameters(String),
+    /// `fits_half(c)`.
+    FitsHalf(String),
+    /// `breaks_no_tie(p)`.
+    BreaksNoTie,
     /// `is_matrix(x, i)`.
     Matrix(String, String),
     /// `is_integer(i)`.
@@ -151,6 +155,8 @@ impl Condition {
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
             (Some("accumulates_in_float32"), [norm]) => Self::AccumulatesInFloat32(norm.clone()),
             (Some("has_no_parameters"), [norm]) => Self::NoParameters(norm.clone()),
+            (Some("fits_half"), [c]) => Self::FitsHalf(c.clone()),
+            (Some("breaks_no_tie"), [_]) => Self::BreaksNoTie,
             (Some("is_matrix"), [x, i]) => Self::Matrix(x.clone(), i.clone()),
             (Some("is_integer"), [name]) => Self::Integer(name.clone()),
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
@@ -204,6 +210,10 @@ impl Condition {
                 |facts, v| facts.has_no_parameters(v),
                 "may have a weight or bias, which would be multiplied after one more rounding",
             ),
+            Self::FitsHalf(name) => fits_half(site, name),
+            Self::BreaksNoTie => {
+                Truth::Unknown(vec!["a choice between probabilities that are one number in half precision may fall the other way".to_owned()])
+            }
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
             Self::Matrix(x, i) => matrix(site, x, i),
             Self::Spans(w, x) => spans(site, w, x),
@@ -237,6 +247,54 @@ fn shown(site: &Site<'_>, name: &str, shows: impl Fn(&Facts<'_>, ValueId) -> boo
     match (site.value)(name) {
         Some(value) if !shows(site.facts, value) => Truth::False(format!("`{}` {otherwise}", (site.spelling)(name))),
         _ => Truth::True,
+    }
+}
+
+/// Proved for constants that are the same number in float16 and bfloat16, refuted for those that float16 does not hold at all.
+fn fits_half(site: &Site<'_>, name: &str) -> Truth {
+    let Some(value) = (site.value)(name) else { return Truth::True };
+    let spelling = (site.spelling)(name);
+    let Some(number) = constant(site.graph, value, 0) else {
+        return Truth::Unknown(vec![format!("`{spelling}` is a number that half precision holds")]);
+    };
+    let size = number.abs();
+    // Eight significant bits are those of bfloat16, the range is that of the normal numbers of float16.
+    let in_range = size == 0.0 || !size.is_finite() || (6.104e-5..=65504.0).contains(&size);
+    let exact = !size.is_finite() || number.to_bits().trailing_zeros() >= 52 - 7;
+    match (in_range, exact) {
+        (true, true) => Truth::True,
+        (true, false) => Truth::Unknown(vec![format!("`{spelling}` may be rounded to half precision")]),
+        (false, _) => Truth::False(format!("`{spelling}` is out of the range of float16")),
+    }
+}
+
+/// The number that a constant expression is.
+fn constant(graph: &Graph, value: ValueId, depth: u32) -> Option<f64> {
+    if depth > 8 {
+        return None;
+    }
+    let of = |v: ValueId| constant(graph, v, depth + 1);
+    match graph.get(value) {
+        (Op::Int(_) | Op::Float(_), _) => graph.number(value),
+        (Op::Neg, &[x]) => Some(-of(x)?),
+        (Op::Add, &[a, b]) => Some(of(a)? + of(b)?),
+        (Op::Sub, &[a, b]) => Some(of(a)? - of(b)?),
+        (Op::Mul, &[a, b]) => Some(of(a)? * of(b)?),
+        (Op::Div, &[a, b]) => Some(of(a)? / of(b)?),
+        (Op::Pow, &[a, b]) => Some(of(a)?.powf(of(b)?)),
+        (Op::Global(path), _) => match graph.name(path).rsplit('.').next()? {
+            "inf" => Some(f64::INFINITY),
+            "pi" => Some(std::f64::consts::PI),
+            "e" => Some(std::f64::consts::E),
+            _ => None,
+        },
+        (Op::Apply, &[callee, x]) => match (graph.op(callee), graph.path(callee), graph.op(x)) {
+            (Op::Builtin(name), _, Op::Str(text)) if graph.name(name) == "float" => graph.name(text).trim().parse().ok(),
+            (Op::Builtin(name), ..) if graph.name(name) == "float" => of(x),
+            (_, Some("math.sqrt"), _) => Some(of(x)?.sqrt()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

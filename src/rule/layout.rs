@@ -2,7 +2,7 @@
 
 use super::template::Filled;
 use crate::syntax::ast::Stmt;
-use crate::syntax::{Ranged, Source, TextRange, TextSize, Token, TokenKind, lay_out, on_one_line};
+use crate::syntax::{Ranged, Source, TextRange, TextSize, Token, TokenKind, is_tight, lay_out, on_one_line};
 
 /// Lines are at most this long, or as long as the line that is replaced.
 pub(super) const LINE_WIDTH: usize = 88;
@@ -53,6 +53,36 @@ pub(super) fn without_parentheses(source: &Source<'_>, range: TextRange) -> Text
         matches!(t.kind(), TokenKind::Name | TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace | TokenKind::String) || is_soft(t.kind())
     });
     if calls { range } else { TextRange::new(open.start(), close.end()) }
+}
+
+/// `text` in place of `range`, in parentheses where an operator beside it would take a part of it.
+pub(super) fn grouped(source: &Source<'_>, range: TextRange, text: &str) -> String {
+    let tokens = source.tokens();
+    let solid = |t: &&Token| !matches!(t.kind(), TokenKind::NonLogicalNewline | TokenKind::Comment);
+    let before = tokens.before(range.start()).iter().rev().find(solid).map(Token::kind);
+    let after = tokens.after(range.end()).iter().find(solid).map(Token::kind);
+    let opens = matches!(
+        before,
+        None | Some(
+            TokenKind::Lpar
+                | TokenKind::Lsqb
+                | TokenKind::Comma
+                | TokenKind::Equal
+                | TokenKind::Colon
+                | TokenKind::ColonEqual
+                | TokenKind::Return
+                | TokenKind::Newline
+                | TokenKind::Indent
+                | TokenKind::Dedent
+        )
+    );
+    let closes = matches!(
+        after,
+        None | Some(TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Comma | TokenKind::Colon | TokenKind::Newline | TokenKind::EndOfFile)
+    );
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let number = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !matches!(after, Some(TokenKind::DoubleStar | TokenKind::Dot));
+    if opens && closes || number || is_tight(text) { text.to_owned() } else { format!("({text})") }
 }
 
 /// Keywords that may also be names, and then be called.

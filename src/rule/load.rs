@@ -28,6 +28,8 @@ pub struct About {
     pub guide: String,
     /// What was measured, and on which device.
     pub gain: String,
+    /// What becomes of a float32 result where the rule gives one in half precision; empty if every dtype stays.
+    pub narrows: String,
 }
 
 /// A rewrite rule.
@@ -68,6 +70,20 @@ pub struct Variant {
     pub guard: Option<Condition>,
     /// What it does to the numbers.
     pub numerics: Numerics,
+    /// That class holds where all arrays are of one dtype; elsewhere the result is more precise.
+    pub in_one_dtype: bool,
+    /// Where what it matches may be used; anywhere if there is no list.
+    pub uses: Option<Uses>,
+}
+
+/// The uses of a value in which its replacement does as well, although it is another sort of thing.
+pub struct Uses {
+    /// The node that stands for the value.
+    pub subject: ValueId,
+    /// All wildcards, the value among them.
+    pub wildcards: Vec<Wildcard>,
+    /// The uses.
+    pub patterns: Vec<ValueId>,
 }
 
 impl Variant {
@@ -159,6 +175,7 @@ pub fn about(source: &Source<'_>) -> About {
             "group" => about.group = value,
             "guide" => about.guide = value,
             "gain" => about.gain = value,
+            "narrows" => about.narrows = value,
             _ => {}
         }
     }
@@ -199,7 +216,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The class of each pattern, from the module's `numerics = {..}`.
-    fn numerics(&self) -> Result<FxHashMap<&'a str, Numerics>, RuleError> {
+    fn numerics(&self) -> Result<FxHashMap<&'a str, (Numerics, bool)>, RuleError> {
         let mut classes = FxHashMap::default();
         let assigned = self.source.module().body.iter().filter_map(Stmt::as_assign_stmt);
         for assign in assigned.filter(|a| matches!(&a.targets[..], [Expr::Name(n)] if n.id.as_str() == "numerics")) {
@@ -212,10 +229,13 @@ impl<'a> Loader<'a> {
                 if !self.befores().any(|f| f.name.as_str() == key_text) {
                     return Err(self.error(key.start(), format!("`numerics` speaks of `{key_text}`, which is no pattern of this file")));
                 }
-                let Some(class) = Numerics::parse(value.value.to_str()) else {
-                    return Err(self.error(item.value.start(), "a numerics class is one of: exact, rounding, more precise, less precise".to_owned()));
+                let text = value.value.to_str();
+                let in_one_dtype = text == "exact in one dtype";
+                let Some(class) = Numerics::parse(if in_one_dtype { "exact" } else { text }) else {
+                    let message = "a numerics class is one of: exact, exact in one dtype, rounding, more precise, less precise".to_owned();
+                    return Err(self.error(item.value.start(), message));
                 };
-                classes.insert(key_text, class);
+                classes.insert(key_text, (class, in_one_dtype));
             }
         }
         Ok(classes)
@@ -262,10 +282,10 @@ impl<'a> Loader<'a> {
         function.parameters.iter_non_variadic_params().map(|p| (p, node(&p.parameter.name))).collect()
     }
 
-    fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, Numerics>) -> Result<Variant, RuleError> {
+    fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, (Numerics, bool)>) -> Result<Variant, RuleError> {
         let suffix = before.name.strip_prefix("before").unwrap_or_default();
         let class = numerics.get(before.name.as_str()).copied();
-        let class =
+        let (class, in_one_dtype) =
             class.ok_or_else(|| self.error(before.name.start(), format!("`numerics` does not say what `{}` does to the numbers", before.name)))?;
         let after = self.nearest("after", suffix);
         let after = after.ok_or_else(|| self.error(before.start(), "a rule needs a function `after`".to_owned()))?;
@@ -275,7 +295,9 @@ impl<'a> Loader<'a> {
         let names: Vec<&str> = parameters.iter().map(|(n, ..)| n.as_str()).collect();
         let template = Template::read(self.returned_expression(after)?, &names, self.source);
         let after_value = self.returned_value(after)?;
-        let guard = self.guard(suffix, &wildcards)?;
+        let uses = self.uses(suffix)?;
+        let asked: Vec<Wildcard> = wildcards.iter().chain(uses.iter().flat_map(|u| &u.wildcards)).cloned().collect();
+        let guard = self.guard(suffix, &asked)?;
         Ok(Variant {
             name: before.name.to_string(),
             heads: heads(&self.analysis.graph, pattern),
@@ -288,7 +310,20 @@ impl<'a> Loader<'a> {
             callee: callee(&self.analysis.graph, after_value),
             guard,
             numerics: class,
+            in_one_dtype,
+            uses,
         })
+    }
+
+    /// The uses that a variant allows of what it matches: what `uses` returns a list of, for its first parameter.
+    fn uses(&self, suffix: &str) -> Result<Option<Uses>, RuleError> {
+        let Some(function) = self.function(&format!("uses{suffix}")) else { return Ok(None) };
+        let graph = &self.analysis.graph;
+        let subject = self.parameters(function).first().and_then(|&(_, node)| node);
+        match (subject, graph.get(self.returned_value(function)?)) {
+            (Some(subject), (Op::List, patterns)) => Ok(Some(Uses { subject, wildcards: self.wildcards(function), patterns: patterns.to_vec() })),
+            _ => Err(self.error(function.start(), format!("`{}` must return a list of uses of its first parameter", function.name))),
+        }
     }
 
     /// What `before` looks for. It must be a value, and say something.

@@ -11,7 +11,7 @@ use crate::graph::heads;
 use crate::graph::normalize;
 use crate::graph::value::{Comparison, Graph, Op, ValueId};
 
-use super::load::{Rule, Variant};
+use super::load::{Rule, Variant, Wildcard};
 use super::terms;
 
 pub(super) use near::{Difference, Near, defaulted, nearest};
@@ -70,10 +70,33 @@ const MAX_STEPS: u32 = 20_000;
 /// So many ways to match one root are considered.
 const MAX_MATCHES: usize = 24;
 
-/// All ways in which `variant` matches at `root`.
-pub fn matches(rule: &Rule, variant: &Variant, analysis: &Analysis<'_>, facts: &Facts<'_>, root: ValueId) -> Vec<Match> {
-    let mut matcher = Matcher { pattern: &rule.graph, variant, graph: &analysis.graph, facts, steps: 0, found: Vec::new(), search: None };
-    matcher.solve(State::new(variant, root));
+/// What is looked for: a node of a rule's graph, and the nodes that stand for any value.
+#[derive(Clone, Copy)]
+pub struct Wanted<'x> {
+    /// The values of the rule.
+    pub graph: &'x Graph,
+    /// The pattern.
+    pub pattern: ValueId,
+    /// The wildcards in it.
+    pub wildcards: &'x [Wildcard],
+}
+
+impl<'x> Wanted<'x> {
+    /// What `variant` of `rule` looks for.
+    pub fn of(rule: &'x Rule, variant: &'x Variant) -> Self {
+        Self { graph: &rule.graph, pattern: variant.pattern, wildcards: &variant.wildcards }
+    }
+
+    /// The place of the wildcard that `pattern` is.
+    fn wildcard(&self, pattern: ValueId) -> Option<usize> {
+        self.wildcards.iter().position(|w| w.value == pattern)
+    }
+}
+
+/// All ways in which what is `wanted` matches at `root`.
+pub fn matches(wanted: Wanted<'_>, analysis: &Analysis<'_>, facts: &Facts<'_>, root: ValueId) -> Vec<Match> {
+    let mut matcher = Matcher { wanted, pattern: wanted.graph, graph: &analysis.graph, facts, steps: 0, found: Vec::new(), search: None };
+    matcher.solve(State::new(wanted, root));
     matcher.found
 }
 
@@ -94,10 +117,10 @@ struct State {
 }
 
 impl State {
-    fn new(variant: &Variant, root: ValueId) -> Self {
+    fn new(wanted: Wanted<'_>, root: ValueId) -> Self {
         Self {
-            goals: vec![(variant.pattern, root)],
-            bindings: smallvec::smallvec![None; variant.wildcards.len()],
+            goals: vec![(wanted.pattern, root)],
+            bindings: smallvec::smallvec![None; wanted.wildcards.len()],
             seen: Vec::new(),
             optional: Vec::new(),
             inner: Vec::new(),
@@ -111,8 +134,8 @@ impl State {
 }
 
 struct Matcher<'x> {
+    wanted: Wanted<'x>,
     pattern: &'x Graph,
-    variant: &'x Variant,
     graph: &'x Graph,
     facts: &'x Facts<'x>,
     steps: u32,
@@ -133,7 +156,7 @@ impl Matcher<'_> {
             if op == Op::AnyOf {
                 return self.alternatives(&state, pattern, value);
             }
-            if let Some(index) = self.variant.wildcards.iter().position(|w| w.value == pattern) {
+            if let Some(index) = self.wanted.wildcard(pattern) {
                 if !self.bind(&mut state, index, Bound::Value(value))
                     && !self.lets_pass(&mut state, |s| Difference::Wildcard { index, before: s.bindings[index], value })
                 {
@@ -149,7 +172,7 @@ impl Matcher<'_> {
             }
             let operands = self.pattern.operands(pattern);
             if op == Op::DtypeOf
-                && let Some(index) = self.variant.wildcards.iter().position(|w| w.value == operands[0])
+                && let Some(index) = self.wanted.wildcard(operands[0])
             {
                 let bound = state.bindings[index];
                 match bound {
@@ -227,7 +250,7 @@ impl Matcher<'_> {
     /// `mx.where(w, a, b)` of the pattern, where the program asks for the opposite: `mx.where(~w, b, a)`.
     fn turned_choice(&mut self, state: &State, pattern: ValueId, value: ValueId) {
         let (p, v) = (self.pattern.operands(pattern), self.graph.operands(value));
-        let Some(index) = self.variant.wildcard(p[0]) else { return };
+        let Some(index) = self.wanted.wildcard(p[0]) else { return };
         let mut state = state.clone();
         if self.bind(&mut state, index, Bound::Opposite(v[0])) {
             state.goals.extend([(p[2], v[1]), (p[1], v[2])]);
@@ -238,7 +261,7 @@ impl Matcher<'_> {
     /// `s + w` of the pattern, where the program adds several things, or some under a condition: `w` is all of them.
     fn sum_of_terms(&mut self, state: &State, pattern: ValueId, value: ValueId) {
         let p = self.pattern.operands(pattern);
-        let Some(index) = self.variant.wildcard(p[1]).filter(|&w| self.variant.wildcards[w].kind == Kind::Unknown) else { return };
+        let Some(index) = self.wanted.wildcard(p[1]).filter(|&w| self.wanted.wildcards[w].kind == Kind::Unknown) else { return };
         let Some((product, inner)) = terms::product(self.graph, value) else { return };
         let mut state = state.clone();
         if self.bind(&mut state, index, Bound::Term { sum: value, product }) {
@@ -251,7 +274,7 @@ impl Matcher<'_> {
     /// The wildcard `w` where `condition` of the pattern is `w is None`.
     fn tested(&self, condition: ValueId) -> Option<usize> {
         match self.pattern.get(condition) {
-            (Op::Compare(Comparison::Is), &[tested, none]) if self.pattern.op(none) == Op::None => self.variant.wildcard(tested),
+            (Op::Compare(Comparison::Is), &[tested, none]) if self.pattern.op(none) == Op::None => self.wanted.wildcard(tested),
             _ => None,
         }
     }
@@ -260,7 +283,7 @@ impl Matcher<'_> {
     fn under_condition(&mut self, state: &State, pattern: ValueId, value: ValueId) {
         let (p, v) = (self.pattern.operands(pattern), self.graph.operands(value));
         let Some(wildcard) = self.tested(p[0]) else { return };
-        let direct = self.pattern.operands(p[2]).contains(&self.variant.wildcards[wildcard].value);
+        let direct = self.pattern.operands(p[2]).contains(&self.wanted.wildcards[wildcard].value);
         for (without, with, when) in [(v[1], v[2], false), (v[2], v[1], true)] {
             let mut state = state.clone();
             state.optional.push(Optional { wildcard, condition: v[0], when, direct });
@@ -327,12 +350,12 @@ impl Matcher<'_> {
 
     /// Forms that equal the pattern only for a suitable wildcard.
     fn equal_forms(&mut self, mut state: State, pattern: ValueId, value: ValueId) {
-        let wildcard = |p: ValueId| self.variant.wildcards.iter().position(|w| w.value == p);
+        let wildcard = |p: ValueId| self.wanted.wildcard(p);
         let operands = self.pattern.operands(pattern);
         match (self.pattern.op(pattern), self.graph.get(value)) {
             // x * s, where the program says x / n.
             (Op::Mul, (Op::Div, &[numerator, denominator])) => {
-                let Some(scale) = wildcard(operands[1]).filter(|&w| self.variant.wildcards[w].kind.is_number()) else { return };
+                let Some(scale) = wildcard(operands[1]).filter(|&w| self.wanted.wildcards[w].kind.is_number()) else { return };
                 if matches!(self.facts.kind(denominator), Kind::Array | Kind::OptionalArray)
                     || !self.bind(&mut state, scale, Bound::Reciprocal(denominator))
                 {
@@ -390,8 +413,8 @@ impl Matcher<'_> {
         if let Some(before) = state.bindings[index] {
             return before == bound;
         }
-        let wanted = self.variant.wildcards[index].kind;
-        let modules = &self.variant.wildcards[index].modules;
+        let wanted = self.wanted.wildcards[index].kind;
+        let modules = &self.wanted.wildcards[index].modules;
         let possible = match bound {
             Bound::Value(value) if !modules.is_empty() => self.facts.is_module_of(value, modules),
             Bound::Value(value) => {

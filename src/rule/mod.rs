@@ -6,11 +6,13 @@ mod fold;
 mod form;
 pub mod guard;
 mod import;
+mod judge;
 mod layout;
 pub mod load;
 mod masks;
 pub mod matcher;
 mod moves;
+mod narrow;
 mod near_miss;
 pub mod prelude;
 mod reach;
@@ -18,25 +20,28 @@ mod removal;
 mod spell;
 mod template;
 mod terms;
+mod together;
+mod uses;
 mod words;
 
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, Refusal};
+use crate::finding::{Contract, Finding, Proposal, Refusal};
 use crate::graph::Analysis;
 use crate::graph::body::{BlockId, Occurrence};
-use crate::graph::dtypes::{self, Agreement};
-use crate::graph::facts::{Facts, Kind};
+use crate::graph::facts::Facts;
 use crate::graph::normalize;
 use crate::graph::value::{Comparison, Graph, Op, ValueId};
 use crate::syntax::{TextRange, TextSize};
 use elaborate::Plan;
-use guard::{Site, Truth};
-use load::{Rule, Variant};
-use matcher::{Bound, Match, Optional};
+use judge::Judgement;
+use load::Rule;
+use matcher::{Bound, Match, Optional, Wanted};
 pub use near_miss::near_misses;
+use together::judge_all;
+use uses::Use;
 
 /// What a rule has to say of a file.
 #[derive(Default)]
@@ -55,6 +60,8 @@ struct Candidate {
     found: Match,
     arguments: Vec<(String, ValueId)>,
     after: ValueId,
+    /// What is made of the root, where the rule lists what may be.
+    uses: Option<Result<Vec<Use>, String>>,
 }
 
 /// Everything that `rule` finds in `analysis`.
@@ -67,9 +74,10 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     for candidate in &mut candidates {
         complete(rule, candidate, &mut analysis.graph);
     }
+    let verdicts = judge_all(rule, analysis, &mut candidates);
     let mut judged: Vec<(Candidate, Judgement)> = Vec::new();
-    for candidate in candidates {
-        match judge(rule, analysis, &candidate) {
+    for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
+        match verdict {
             Ok(judgement) => judged.push((candidate, judgement)),
             Err(reason) => outcome.refusals.push(Refusal::whole(candidate.root.range, reason)),
         }
@@ -103,6 +111,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     // One reason for each place: candidates come from the most specific pattern to the least.
     let mut told = FxHashSet::default();
     outcome.refusals.retain(|r| told.insert(r.range));
+    outcome.refusals = outermost(outcome.refusals);
     outcome
 }
 
@@ -111,6 +120,20 @@ fn shared_parts(judged: &[(Candidate, Judgement)]) -> FxHashSet<ValueId> {
     let mut first: FxHashMap<ValueId, TextRange> = FxHashMap::default();
     let parts = judged.iter().flat_map(|(c, _)| c.found.inner.iter().map(|&v| (v, c.root.range)));
     parts.filter(|&(v, root)| *first.entry(v).or_insert(root) != root).map(|(v, _)| v).collect()
+}
+
+/// One reason is told once, for the whole of what it holds for.
+fn outermost(mut refusals: Vec<Refusal>) -> Vec<Refusal> {
+    refusals.sort_by_key(|r| (r.range.start(), std::cmp::Reverse(r.range.end())));
+    let mut last: FxHashMap<String, TextRange> = FxHashMap::default();
+    refusals.retain(|r| {
+        let inside = last.get(&r.reason).is_some_and(|outer| outer.contains_range(r.range));
+        if !inside {
+            last.insert(r.reason.clone(), r.range);
+        }
+        !inside
+    });
+    refusals
 }
 
 /// Ranges that do not overlap, by where they start.
@@ -148,8 +171,10 @@ fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
                     facts = Some((block, place, Facts::at(analysis, body, block, root.range.end())));
                 }
                 let Some((.., facts)) = &facts else { continue };
-                for found in matcher::matches(rule, variant, analysis, facts, root.value) {
-                    candidates.push(Candidate { body: index, root: *root, variant: variant_index, found, arguments: Vec::new(), after: root.value });
+                let wanted = Wanted::of(rule, variant);
+                for found in matcher::matches(wanted, analysis, facts, root.value) {
+                    let (arguments, after) = (Vec::new(), root.value);
+                    candidates.push(Candidate { body: index, root: *root, variant: variant_index, found, arguments, after, uses: None });
                 }
             }
         }
@@ -262,101 +287,12 @@ fn import(rule: &Graph, value: ValueId, graph: &mut Graph, memo: &mut FxHashMap<
     made
 }
 
-/// How far an edit may be trusted, and what it relies on.
-struct Judgement {
-    applicability: Applicability,
-    numerics: Numerics,
-    assumptions: Vec<String>,
-}
-
-/// Hold a candidate against its annotations, its guard, and the law that dtypes stay. `Err` says why it must not be applied.
-fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<Judgement, String> {
-    let variant = &rule.variants[candidate.variant];
-    let body = &analysis.bodies[candidate.body];
-    let statement = body.statements[candidate.root.statement as usize];
-    let facts = Facts::at(analysis, body, candidate.root.block, candidate.root.range.end());
-    let speller = spell::Speller::new(analysis, body, candidate.root.range, statement.range.start());
-    if let Some(reason) = fallback::on_purpose(analysis, body, candidate.root, candidate.after) {
-        return Err(reason);
-    }
-    let wildcard = |name: &str| -> Option<ValueId> {
-        let index = variant.wildcards.iter().position(|w| w.name == name)?;
-        candidate.found.bindings[index]?;
-        candidate.arguments.iter().find(|(n, _)| n == name).map(|&(_, v)| v).or(match candidate.found.bindings[index]? {
-            Bound::Value(v) => Some(v),
-            _ => None,
-        })
-    };
-    let spelling = |name: &str| wildcard(name).and_then(|v| speller.argument(v)).unwrap_or_else(|| name.to_owned());
-    if let Some(text) = computed_again(candidate, variant, &analysis.graph, &spelling) {
-        return Err(format!("`{text}` would be computed more than once; give it a name first"));
-    }
-    let mut assumptions = assumed_kinds(variant, &facts, &wildcard, &spelling);
-    if let Some(guard) = &variant.guard {
-        let site = Site { facts: &facts, graph: &analysis.graph, value: &wildcard, spelling: &spelling };
-        match guard.evaluate(&site) {
-            Truth::True => {}
-            Truth::Unknown(what) => assumptions.extend(what),
-            Truth::False(why) => return Err(why),
-        }
-    }
-    for &(array, rank) in &candidate.found.ranks {
-        if facts.rank(array).is_none() {
-            let axes = format!("`{}` has {rank} axes", speller.argument(array).unwrap_or_else(|| "the array".to_owned()));
-            assumptions.push(axes);
-        }
-    }
-    match dtypes::compare(&analysis.graph, &facts, candidate.root.value, candidate.after) {
-        Agreement::Same => {}
-        Agreement::Never(example) => return Err(format!("the dtype of the result would change: {example}")),
-        // What is assumed already of dtypes is what it hangs on.
-        Agreement::Differs(_) if assumptions.iter().any(|a| a.contains("dtype")) => {}
-        Agreement::Differs(example) if example.ends_with("an exception") && assumptions.iter().any(|a| a.contains("truth values")) => {}
-        Agreement::Differs(example) => assumptions.push(format!("the dtype of the result stays, which it does not where {example}")),
-        Agreement::Unknown => assumptions.push("the dtype of the result stays".to_owned()),
-    }
-    let mut numerics = variant.numerics;
-    if candidate.found.reciprocal && numerics == Numerics::Exact {
-        numerics = Numerics::Rounding;
-    }
-    if numerics == Numerics::LessPrecise {
-        assumptions.push("an intermediate in half instead of single precision is acceptable".to_owned());
-    }
-    let mut seen = FxHashSet::default();
-    assumptions.retain(|a: &String| seen.insert(a.clone()));
-    let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
-    Ok(Judgement { applicability, numerics, assumptions })
-}
-
-/// An argument that the replacement writes more than once and that has no name, if computing it launches a kernel.
-fn computed_again(candidate: &Candidate, variant: &Variant, graph: &Graph, spelling: &dyn Fn(&str) -> String) -> Option<String> {
-    let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
-    let repeated = candidate.arguments.iter().filter(|(name, value)| variant.template.repeats(name) && is_kernel(graph, *value));
-    repeated.map(|(name, _)| spelling(name)).find(|text| !is_name(text))
-}
-
-/// What the annotations of wildcards demand and facts do not prove.
-fn assumed_kinds(variant: &Variant, facts: &Facts<'_>, wildcard: &dyn Fn(&str) -> Option<ValueId>, spelling: &dyn Fn(&str) -> String) -> Vec<String> {
-    let mut assumptions = Vec::new();
-    for w in &variant.wildcards {
-        let Some(value) = wildcard(&w.name) else { continue };
-        match (w.kind, facts.kind(value)) {
-            (Kind::Array, Kind::Array) => {}
-            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name))),
-            (wanted, kind) if wanted.is_number() && !kind.is_number() => {
-                assumptions.push(format!("`{}` is a Python number", spelling(&w.name)));
-            }
-            _ => {}
-        }
-    }
-    assumptions
-}
-
 fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgement: Judgement, written: elaborate::Elaboration) -> Proposal {
     let graph = &analysis.graph;
     let before = kernels(graph, &candidate.found.inner);
     let after = kernels(graph, &[after_values(graph, candidate), written.kept].concat());
-    let mut rationale = vec![counts(before, after)];
+    let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after)).into_iter().collect();
+    rationale.extend((!rule.about.narrows.is_empty()).then(|| rule.about.narrows.clone()));
     rationale.extend(first_sentence(&rule.about.mechanism));
     rationale.extend((!rule.about.gain.is_empty()).then(|| format!("Measured: {}.", rule.about.gain)));
     Proposal {
@@ -399,7 +335,7 @@ fn kernels(graph: &Graph, values: &[ValueId]) -> usize {
 
 fn is_kernel(graph: &Graph, value: ValueId) -> bool {
     match graph.get(value) {
-        (Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient"), _) => false,
+        (Op::Mlx("array" | "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient"), _) => false,
         (Op::Mlx(_) | Op::MatMul, _) => true,
         // Slices are views; index arrays gather.
         (Op::Index(_), operands) => match graph.get(operands[1]) {

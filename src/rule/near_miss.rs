@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::load::Rule;
-use super::matcher::{self, Near};
+use super::matcher::{self, Near, Wanted};
 use super::words::Words;
 use crate::finding::Refusal;
 use crate::graph::Analysis;
@@ -55,7 +55,7 @@ pub fn near_misses(rule: &Rule, analysis: &mut Analysis<'_>) -> Vec<Refusal> {
         for (value, range, reason) in changes(body, &changed, &analysis.graph) {
             for variant in &rule.variants {
                 let facts = Facts::anywhere(analysis);
-                let is_match = || !matcher::matches(rule, variant, analysis, &facts, value).is_empty();
+                let is_match = || !matcher::matches(Wanted::of(rule, variant), analysis, &facts, value).is_empty();
                 if variant.heads.contains(&super::head(&analysis.graph, value)) && is_match() {
                     let refusal = Refusal { range, at: range, reason: reason.to_owned(), likeness: 75 };
                     misses.push(Miss { near: Near::default(), refusal, body: index });

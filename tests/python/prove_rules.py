@@ -3,8 +3,9 @@
 usage: prove_rules.py [TRANSFORMS_DIR] [ID...]
 
 A rule holds when `after` has the shape and dtype of `before` on every input that its guard admits, and is as accurate as the
-class in `numerics` says: `exact` means the same bits where all inputs share a dtype, and all classes but `less precise` mean no
-further from a float64 computation than `before`. Exits with 1 if a rule does not hold, or if nothing ran.
+class in `numerics` says: `exact` means the same bits, and all classes but `less precise` mean no further from a float64 computation
+than `before`. Where the rule lists the `uses` of its value, each of them is compared; where it says what it `narrows`, a float32 result
+may become one in the half precision of the inputs. Exits with 1 if a rule does not hold, or if nothing ran.
 """
 
 import ast
@@ -16,7 +17,7 @@ import sys
 import mlx.core as mx
 import oracle
 
-CLASSES = {"exact", "rounding", "more precise", "less precise"}
+CLASSES = {"exact", "exact in one dtype", "rounding", "more precise", "less precise"}
 
 
 class Choose(ast.NodeTransformer):
@@ -126,20 +127,47 @@ def wide(arguments):
     return oracle.map_arrays(oracle.upcast, arguments | dtypes)
 
 
-def compare(row, before, after, guard, arguments, numerics):
+def readings(before, after, uses, helpers, namespace):
+    """Each way to read a rule: what was chosen, the names of the arguments, and the two sides as functions of a dictionary of these.
+
+    Where the rule lists uses, what both sides compute is put into each of them.
+    """
+    for choice, branch in branches(before, helpers):
+        pattern, names = compiled(branch, namespace), [a.arg for a in branch.args.args]
+        sides = [lambda given, side=side: call(side, given) for side in (pattern, after)]
+        if uses is None:
+            yield choice, names, None, sides
+            continue
+        subject = uses.args.args[0].arg
+        for n, element in enumerate(uses.body[-1].value.elts):
+            use = ast.parse(ast.unparse(uses)).body[0]
+            use.body[-1].value = element
+            for more, reading in branches(use, helpers):
+                used, others = compiled(reading, namespace), [a.arg for a in reading.args.args if a.arg != subject]
+                put = [lambda given, side=side, used=used: call(used, {**given, subject: side(given)}) for side in sides]
+                yield (*choice, n, *more), [*names, *others], (subject, sides[0]), put
+
+
+def narrowed(old, new, arguments):
+    """The old result in the dtype of the new one, where that is the half precision of an argument."""
+    halves = {a.dtype for a in arguments.values() if isinstance(a, mx.array)} & {mx.float16, mx.bfloat16}
+    return old.astype(new.dtype) if old.dtype == mx.float32 and new.dtype in halves else old
+
+
+def compare(row, before, after, guard, arguments, numerics, narrows=False):
     """Runs both sides once and says what is wrong, or None."""
-    if guard is not None and not call(guard, arguments):
+    if guard is not None and not guard(arguments):
         row.refused += 1
         return None
     try:
-        old = call(before, oracle.copied(arguments))
+        old = before(oracle.copied(arguments))
         mx.eval(old)
     except (TypeError, ValueError) as error:  # Not every reading of a pattern takes every input: no sum with a mask of None.
         row.raised += 1
         row.error = str(error)
         return None
     try:
-        new = call(after, oracle.copied(arguments))
+        new = after(oracle.copied(arguments))
         mx.eval(new)
     except (TypeError, ValueError, RuntimeError) as error:
         return f"after raised {type(error).__name__}: {error}"
@@ -148,27 +176,31 @@ def compare(row, before, after, guard, arguments, numerics):
         row.equal += old == new and type(old) is type(new)
         return None if old == new and type(old) is type(new) else f"{old!r} became {new!r}"
     with oracle.float64():
-        truth = call(before, wide(arguments))
+        truth = before(wide(arguments))
         mx.eval(truth)
-    measure = oracle.Measure(old, new, truth)
+    measure = oracle.Measure(narrowed(old, new, arguments) if narrows else old, new, truth)
     row.add(measure)
-    if numerics == "exact" and same_dtype(arguments):
+    if numerics == "exact" or numerics == "exact in one dtype" and same_dtype(arguments):
         return measure.not_the_same_bits()
     return measure.reason if numerics == "less precise" else measure.less_accurate()
 
 
 def prove_variant(label, functions, helpers, namespace, numerics):
     """Prints one line per dtype; returns how many runs there were and how many failures."""
-    before, after, guard = functions
+    before, after, guard, uses = functions
     runs = failures = 0
     for dtype_name, dtype in oracle.DTYPES.items():
         total = Row()
-        for choice, branch in branches(before, helpers):
+        for choice, names, subject, (old, new) in readings(before, after, uses, helpers, namespace):
             row = Row()
-            pattern = compiled(branch, namespace)
+
+            def admits(arguments, subject=subject):
+                value = {subject[0]: subject[1](arguments)} if subject else {}
+                return call(guard, {**arguments, **value})
+
             for given in namespace["inputs"](dtype):
-                arguments = {a.arg: given[a.arg] for a in branch.args.args}
-                problem = compare(row, pattern, after, guard, arguments, numerics)
+                arguments = {name: given[name] for name in names}
+                problem = compare(row, old, new, guard and admits, arguments, numerics, "narrows" in namespace)
                 if problem:
                     failures += 1
                     shapes = {k: getattr(v, "shape", v) for k, v in arguments.items()}
@@ -178,7 +210,7 @@ def prove_variant(label, functions, helpers, namespace, numerics):
                 print(f"FAILED {label} {dtype_name}, branch {choice}: nothing ran, {row.refused} refused by the guard; {row.error}")
             total.merge(row)
         runs += total.ran
-        print(f"{label:40} {numerics:13} {dtype_name:9} {total}")
+        print(f"{label:40} {numerics:18} {dtype_name:9} {total}")
     return runs, failures
 
 
@@ -207,9 +239,10 @@ def prove(path):
             failures += 1
             continue
         after, guard = nearest(namespace, variant, "after"), nearest(namespace, variant, "guard")
-        parts = ("before", "after", "guard", "inputs")
+        uses = functions.get(variant.replace("before", "uses", 1))
+        parts = ("before", "after", "guard", "inputs", "uses")
         helpers = {name: n for name, n in functions.items() if name.split("_")[0] not in parts}
-        counts = prove_variant(f"{path.stem} {variant}", (functions[variant], after, guard), helpers, namespace, numerics)
+        counts = prove_variant(f"{path.stem} {variant}", (functions[variant], after, guard, uses), helpers, namespace, numerics)
         runs, failures = runs + counts[0], failures + counts[1]
     return runs, failures
 

@@ -16,13 +16,17 @@ import spell_addmm
 import spell_attention
 import spell_composed
 import spell_norms
+import spell_scalar
 import spell_softmax
+import spell_upcast
 
 RULES = {
     "rms-norm": spell_norms.RMS,
     "layer-norm": spell_norms.LAYER,
     "attention": spell_attention.RULE,
+    "redundant-upcast": spell_upcast.RULE,
     "precise-softmax": spell_softmax.RULE,
+    "scalar-promotion": spell_scalar.RULE,
     "addmm": spell_addmm.RULE,
 }
 

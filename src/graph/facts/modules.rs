@@ -1,7 +1,8 @@
 //! Which module of `mlx.nn` a value that is called is, and what the arguments that made it say of it.
 
 use super::Facts;
-use crate::graph::modules::{argument, module_class, of_parameter};
+use crate::graph::definitions::ClassIndex;
+use crate::graph::modules::{argument, is_super, module_class, of_parameter};
 use crate::graph::value::{Op, ValueId};
 
 impl<'x> Facts<'x> {
@@ -10,10 +11,8 @@ impl<'x> Facts<'x> {
         let graph = &self.analysis.graph;
         match graph.get(value) {
             (Op::Attr(name, _), &[object]) => {
-                if let (Op::Apply, &[callee, receiver]) = graph.get(object)
-                    && self.is_builtin(callee, "super")
-                {
-                    return self.analysis.classes.base(self.analysis.classes.receiver(receiver)?).filter(|_| graph.name(name) == "__call__");
+                if is_super(graph, object) {
+                    return self.analysis.classes.base(self.class_of_super(object)?).filter(|_| graph.name(name) == "__call__");
                 }
                 let mut modules = self.makers(value).iter().map(|&v| module_class(graph, v));
                 let first = modules.next()??;
@@ -36,9 +35,18 @@ impl<'x> Facts<'x> {
         }
     }
 
-    /// The calls that may have made the module in an attribute of `self`.
+    /// The class in whose method `object` is `super()`.
+    fn class_of_super(&self, object: ValueId) -> Option<ClassIndex> {
+        self.analysis.graph.operands(object).get(1).and_then(|&receiver| self.analysis.classes.receiver(receiver))
+    }
+
+    /// The calls that may have made the module in an attribute of `self`, or the instance itself.
     fn makers(&self, value: ValueId) -> &'x [ValueId] {
-        match self.analysis.graph.get(value) {
+        let graph = &self.analysis.graph;
+        match graph.get(value) {
+            (Op::Attr(..), &[object]) if is_super(graph, object) => {
+                self.class_of_super(object).map_or(&[], |class| self.analysis.classes.made(class))
+            }
             (Op::Attr(name, _), &[object]) => self.class_of(object, 0).map_or(&[], |class| self.analysis.classes.attribute(class, name)),
             _ => &[],
         }

@@ -5,7 +5,7 @@ use super::arguments::Arguments;
 use crate::graph::api::{self, Effect as ApiEffect, FunctionId, ResultKind};
 use crate::graph::body::{Effect, Proved};
 use crate::graph::definitions::ClassIndex;
-use crate::graph::modules::{is_pure, of_parameter};
+use crate::graph::modules::{is_pure, is_super, of_parameter};
 use crate::graph::value::{Op, Operands, ValueId};
 use crate::syntax::ast::{self, Expr};
 
@@ -147,9 +147,11 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// Whether `object` is `super()` in a class whose one base is a module of `mlx.nn` that has no effects.
     fn is_super_of_module(&self, object: ValueId) -> bool {
-        let (Op::Apply, &[callee, receiver]) = self.graph.get(object) else { return false };
-        let is_super = matches!(self.graph.op(callee), Op::Builtin(name) if self.graph.name(name) == "super");
-        is_super && self.classes.receiver(receiver).and_then(|c| self.classes.base(c)).is_some_and(is_pure)
+        if !is_super(self.graph, object) {
+            return false;
+        }
+        let receiver = self.graph.operands(object)[1];
+        self.classes.receiver(receiver).and_then(|c| self.classes.base(c)).is_some_and(is_pure)
     }
 
     fn call_on_self(&mut self, class: ClassIndex, object: ValueId, name: &str, call: &'g ast::ExprCall) -> (ValueId, bool) {

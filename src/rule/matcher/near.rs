@@ -1,7 +1,7 @@
 //! Near misses: what a pattern and a value have in common, and in what they differ. The same search as for matches, but that a few differences are let
 //! pass, each at a price. Nobody pays for it who does not ask: an ordinary search carries no [`Search`].
 
-use super::{Bound, Matcher, State, same_op};
+use super::{Bound, Matcher, State, Wanted, same_op};
 use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::facts::Facts;
@@ -111,8 +111,9 @@ pub(in crate::rule) fn nearest(
     defaulted: &Defaulted,
 ) -> Option<Near> {
     let search = Some(Search { best: None, defaulted });
-    let mut matcher = Matcher { pattern: &rule.graph, variant, graph: &analysis.graph, facts, steps: 0, found: Vec::new(), search };
-    matcher.solve(State::new(variant, root));
+    let wanted = Wanted::of(rule, variant);
+    let mut matcher = Matcher { wanted, pattern: &rule.graph, graph: &analysis.graph, facts, steps: 0, found: Vec::new(), search };
+    matcher.solve(State::new(wanted, root));
     let State { differences, bindings, inner, seen, matched, lost, .. } = matcher.search?.best?;
     (!differences.is_empty()).then_some(Near { differences, bindings, inner, met: seen, matched, lost })
 }
@@ -166,7 +167,7 @@ impl Matcher<'_> {
             }
             return;
         }
-        if pattern != self.variant.pattern {
+        if pattern != self.wanted.pattern {
             for inner in self.parts(value) {
                 let mut outside = state.clone();
                 outside.seen.pop();
@@ -182,7 +183,7 @@ impl Matcher<'_> {
         self.without_operation(state, pattern, value);
         if !same_op(self.pattern, op, self.graph, self.graph.op(value)) || operands.len() != self.graph.operands(value).len() {
             let difference = Difference::Instead { pattern, value };
-            let is_root = pattern == self.variant.pattern;
+            let is_root = pattern == self.wanted.pattern;
             if is_root && !matches!(self.graph.op(value), Op::Mlx(_) | Op::Apply | Op::Call(..) | Op::Index(_)) && weight(op) <= 2 {
                 // Any sum, product or pair may hold a part of the pattern.
                 return;
@@ -210,14 +211,14 @@ impl Matcher<'_> {
         let (op, operands) = self.pattern.get(pattern);
         let all = self.whole_weight(pattern, state);
         for &operand in operands {
-            let is_wildcard = |v: ValueId| self.variant.wildcard(v).is_some();
+            let is_wildcard = |v: ValueId| self.wanted.wildcard(v).is_some();
             let is_leaf = self.pattern.operands(operand).is_empty();
             // A wildcard meets anything: that alone would be no likeness.
             if matches!(op, Op::Tuple | Op::List | Op::Dim(_) | Op::DtypeOf) || is_leaf && !(is_wildcard(operand) && all <= 3) {
                 continue;
             }
             let dropped = operands.iter().filter(|&&v| v != operand && is_wildcard(v)).count() as u32;
-            let is_root = pattern == self.variant.pattern;
+            let is_root = pattern == self.wanted.pattern;
             let inner = self.whole_weight(operand, state);
             // Nor is there any in what is lighter than the operation that is missing.
             if matches!(op, Op::Apply | Op::Call(..)) || is_root && matches!(op, Op::Index(_)) || weight(op) > 2 && inner <= weight(op) + 2 {
@@ -316,7 +317,7 @@ impl Matcher<'_> {
         let (op, operands) = self.pattern.get(pattern);
         let is_met = || state.seen[..state.seen.len() - 1].iter().any(|&(p, _)| p == pattern);
         match op {
-            _ if self.variant.wildcard(pattern).is_some() || is_met() => 0,
+            _ if self.wanted.wildcard(pattern).is_some() || is_met() => 0,
             Op::AnyOf => operands.iter().map(|&p| self.whole_weight(p, state)).min().unwrap_or(0),
             op => weight(op) + operands.iter().map(|&p| self.whole_weight(p, state)).sum::<u32>(),
         }

@@ -1,0 +1,18 @@
+"""Arguments for the examples beside this file."""
+
+
+def rows(mx, dtype, *shape):
+    return mx.random.normal(shape).astype(dtype)
+
+
+ARGUMENTS = {
+    "doubled": lambda mx, dtype: (rows(mx, dtype, 3, 64),),
+    "squared_relu": lambda mx, dtype: (rows(mx, dtype, 3, 64),),
+    "named": lambda mx, dtype: (rows(mx, dtype, 3, 64), rows(mx, dtype, 3, 64)),
+    "masked": lambda mx, dtype: (rows(mx, dtype, 5, 5), mx.tri(5, 5) > 0),
+    "hard_swish": lambda mx, dtype: (rows(mx, dtype, 3, 64),),
+    "Attention": lambda mx, dtype: ((16,), (rows(mx, dtype, 5, 16),)),
+    "gelu": lambda mx, dtype: (rows(mx, dtype, 3, 64),),
+    "by_parameter": lambda mx, dtype: (rows(mx, dtype, 3, 64), 3.0),
+}
+NARROWED = set(ARGUMENTS)

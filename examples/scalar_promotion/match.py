@@ -1,0 +1,60 @@
+"""Arrays of one number beside arrays in half precision. Each becomes the number."""
+
+import math
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx import core
+
+
+def doubled(x: mx.array):
+    """The textbook form: a bfloat16 `x` stays bfloat16."""
+    return x * mx.array(2.0)
+
+
+def squared_relu(x: mx.array):
+    """As a function, and the number is the first argument."""
+    return mx.maximum(mx.array(0.0), x) ** mx.array(2.0)
+
+
+def named(x: mx.array, gate: mx.array):
+    """A name for the number, with two uses."""
+    half = mx.array(0.5)
+    gated = gate - half
+    return x * gated + half
+
+
+def masked(scores: mx.array, mask: mx.array):
+    """Infinity is the same in every precision."""
+    return mx.where(mask, scores, core.array(-math.inf))
+
+
+def hard_swish(x):
+    """That `x` is an array shows by the square root of it."""
+    h = mx.sqrt(mx.abs(x).square())
+    return h * mx.minimum(mx.maximum(x.square().sqrt() + mx.array(3.0), 0.0), 6.0) / mx.array(4.0)
+
+
+class Attention(nn.Module):
+    """A scale before a product: with the array the whole product is computed in float32."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.q_proj = nn.Linear(dims, dims, bias=False)
+        self.k_proj = nn.Linear(dims, dims, bias=False)
+
+    def __call__(self, x: mx.array):
+        scale = mx.array(1 / 8)
+        queries, keys = self.q_proj(x), self.k_proj(x)
+        return (queries * scale) @ keys.T
+
+
+def gelu(x: mx.array):
+    """The last of these numbers is rounded in half precision, so that it is assumed to do no harm."""
+    inner = x * (mx.array(1.0) + mx.array(0.044715) * x * x)
+    return mx.array(0.5) * x * (mx.array(1.0) + mx.tanh(inner * mx.array(0.79788456)))
+
+
+def by_parameter(x: mx.array, scale: float):
+    """Whether half precision holds the number is for the caller to know."""
+    return x / mx.array(scale)

@@ -1,0 +1,117 @@
+"""Arrays of one number that must stay what they are."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+
+def whole_number(x: mx.array):
+    """A whole number promotes no floating point array, so that nothing is gained."""
+    return x * mx.array(2)
+
+
+def explicit_dtype(x: mx.array):
+    """The dtype was meant."""
+    return x * mx.array(2.0, dtype=mx.float32)
+
+
+def own_dtype(x: mx.array):
+    """This is right already, and a number would be slower at one token."""
+    return x * mx.array(2.0, x.dtype)
+
+
+def cast(x: mx.array):
+    """So is this."""
+    return x * mx.array(2.0).astype(x.dtype)
+
+
+def one_element(x: mx.array):
+    """A list makes an axis."""
+    return x * mx.array([2.0])
+
+
+def float32_anyway(x: mx.array):
+    """The array beside it is float32, which a number would not change."""
+    return x.astype(mx.float32) * mx.array(2.0)
+
+
+def no_array(x: float):
+    """With two numbers no array would come out."""
+    return mx.array(2.0) * x
+
+
+def numpy_array(n: int):
+    """NumPy's arrays have other rules."""
+    return np.arange(n) * mx.array(2.0)
+
+
+def returned(x: mx.array):
+    """The number itself is returned as an array."""
+    scale = mx.array(2.0)
+    return x * scale, scale
+
+
+def stored(x: mx.array, cache: dict):
+    """Whoever finds it there may want an array."""
+    scale = mx.array(2.0)
+    cache["scale"] = scale
+    return x * scale
+
+
+def compared(x: mx.array):
+    """A comparison has no dtype to keep, and its boundary would move."""
+    return x > mx.array(0.5)
+
+
+def too_small(x: mx.array):
+    """In float16 this is zero."""
+    return x + mx.array(1e-8)
+
+
+def too_large(scores: mx.array, mask: mx.array):
+    """In float16 this is an infinity."""
+    return mx.where(mask, scores, mx.array(-1e9))
+
+
+def put(x: mx.array, indices: mx.array):
+    """`mx.put_along_axis` takes no number."""
+    return mx.put_along_axis(x, indices, mx.array(0.0), axis=-1)
+
+
+class Learned(nn.Module):
+    """An array in an attribute of a module is a parameter: it may be trained, or loaded."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = mx.array(1.0)
+
+    def __call__(self, x: mx.array):
+        return x * self.scale
+
+
+@mx.compile
+def scaled(x: mx.array, scale: mx.array):
+    """The helper of the next function."""
+    return x * scale
+
+
+def varying(x: mx.array):
+    """Each new number would compile the function again."""
+    return scaled(x, mx.array(0.5))
+
+
+def item(x: mx.array):
+    """Methods of arrays are none of numbers."""
+    scale = mx.array(0.5)
+    return x * scale.item()
+
+
+def powers(x: mx.array):
+    """Broadcasting needs an array."""
+    return x + mx.broadcast_to(mx.array(1.0), (4, 1))
+
+
+def in_place(x: mx.array):
+    """Other names of the caller's array would keep the other dtype."""
+    x *= mx.array(2.0)
+    return x

@@ -1,0 +1,206 @@
+//! How far an edit may be trusted: a match is held against annotations, the guard, and the law that dtypes stay. What is not proved is an assumption; what is
+//! refuted is a refusal with its reason.
+
+use rustc_hash::FxHashSet;
+
+use super::guard::{Site, Truth};
+use super::load::{Rule, Variant, Wildcard};
+use super::matcher::Bound;
+use super::spell::Speller;
+use super::uses::{Flow, Use};
+use super::{Candidate, fallback, is_kernel, narrow};
+use crate::finding::{Applicability, Numerics};
+use crate::graph::Analysis;
+use crate::graph::body::{Body, Occurrence};
+use crate::graph::dtypes::{self, Agreement};
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Graph, ValueId};
+
+/// How far an edit may be trusted, and what it relies on.
+pub(super) struct Judgement {
+    pub(super) applicability: Applicability,
+    pub(super) numerics: Numerics,
+    pub(super) assumptions: Vec<String>,
+}
+
+/// Hold a candidate against its annotations, its guard, and the law that dtypes stay. `Err` says why it must not be applied.
+pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<Judgement, String> {
+    let variant = &rule.variants[candidate.variant];
+    let body = &analysis.bodies[candidate.body];
+    if let Some(reason) = fallback::on_purpose(analysis, body, candidate.root, candidate.after) {
+        return Err(reason);
+    }
+    let place = Place::new(analysis, body, candidate.root);
+    let wildcard = |name: &str| pattern_wildcard(variant, candidate, name);
+    if let Some(text) = computed_again(candidate, variant, &analysis.graph, &|name| place.spelling(name, &wildcard)) {
+        return Err(format!("`{text}` would be computed more than once; give it a name first"));
+    }
+    let narrows = !rule.about.narrows.is_empty();
+    let mut assumptions = match &candidate.uses {
+        None => {
+            let mut assumptions = demands(variant, &variant.wildcards, &place, &wildcard)?;
+            assumptions.extend(assumed_ranks(candidate, &place));
+            keeps_dtype(&place, candidate.root.value, candidate.after, &mut assumptions)?;
+            assumptions
+        }
+        Some(Ok(uses)) => judge_uses(variant, candidate, analysis, uses, narrows)?,
+        Some(Err(reason)) => return Err(reason.clone()),
+    };
+    let mut numerics = variant.numerics;
+    if variant.in_one_dtype && !share_a_dtype(variant, &place, &wildcard) {
+        numerics = Numerics::MorePrecise;
+    }
+    if candidate.found.reciprocal && numerics == Numerics::Exact {
+        numerics = Numerics::Rounding;
+    }
+    if numerics == Numerics::LessPrecise {
+        assumptions.push("an intermediate in half instead of single precision is acceptable".to_owned());
+    }
+    let mut seen = FxHashSet::default();
+    assumptions.retain(|a: &String| seen.insert(a.clone()));
+    let applicability = match (assumptions.is_empty(), narrows) {
+        (true, false) => Applicability::Safe,
+        (true, true) => Applicability::Narrowing,
+        (false, _) => Applicability::Unsafe,
+    };
+    Ok(Judgement { applicability, numerics, assumptions })
+}
+
+/// A place of a scope: what is known and how values are written there.
+struct Place<'x> {
+    graph: &'x Graph,
+    facts: Facts<'x>,
+    speller: Speller<'x>,
+}
+
+impl<'x> Place<'x> {
+    fn new(analysis: &'x Analysis<'x>, body: &'x Body, at: Occurrence) -> Self {
+        let statement = body.statements[at.statement as usize];
+        let facts = Facts::at(analysis, body, at.block, at.range.end());
+        Self { graph: &analysis.graph, facts, speller: Speller::new(analysis, body, at.range, statement.range.start()) }
+    }
+
+    fn spelling(&self, name: &str, wildcard: &dyn Fn(&str) -> Option<ValueId>) -> String {
+        wildcard(name).and_then(|v| self.speller.argument(v)).unwrap_or_else(|| name.to_owned())
+    }
+}
+
+/// The value of a wildcard of the pattern, unless the matched alternative leaves it out.
+fn pattern_wildcard(variant: &Variant, candidate: &Candidate, name: &str) -> Option<ValueId> {
+    let index = variant.wildcards.iter().position(|w| w.name == name)?;
+    candidate.found.bindings[index]?;
+    candidate.arguments.iter().find(|(n, _)| n == name).map(|&(_, v)| v).or(match candidate.found.bindings[index]? {
+        Bound::Value(v) => Some(v),
+        _ => None,
+    })
+}
+
+/// What annotations and the guard demand at a place and facts do not prove.
+fn demands(variant: &Variant, wildcards: &[Wildcard], place: &Place<'_>, value: &dyn Fn(&str) -> Option<ValueId>) -> Result<Vec<String>, String> {
+    let spelling = |name: &str| place.spelling(name, value);
+    let mut assumptions = assumed_kinds(wildcards, &place.facts, value, &spelling);
+    if let Some(guard) = &variant.guard {
+        match guard.evaluate(&Site { facts: &place.facts, graph: place.graph, value, spelling: &spelling }) {
+            Truth::True => {}
+            Truth::Unknown(what) => assumptions.extend(what),
+            Truth::False(why) => return Err(why),
+        }
+    }
+    Ok(assumptions)
+}
+
+fn assumed_ranks(candidate: &Candidate, place: &Place<'_>) -> Vec<String> {
+    let unknown = candidate.found.ranks.iter().filter(|(array, _)| place.facts.rank(*array).is_none());
+    unknown.map(|&(array, rank)| format!("`{}` has {rank} axes", place.speller.argument(array).unwrap_or_else(|| "the array".to_owned()))).collect()
+}
+
+/// The law that dtypes stay.
+fn keeps_dtype(place: &Place<'_>, before: ValueId, after: ValueId, assumptions: &mut Vec<String>) -> Result<(), String> {
+    match dtypes::compare(place.graph, &place.facts, before, after) {
+        Agreement::Same => {}
+        Agreement::Never(example) => return Err(format!("the dtype of the result would change: {example}")),
+        // What is assumed already of dtypes is what it hangs on.
+        Agreement::Differs(_) if assumptions.iter().any(|a| a.contains("dtype")) => {}
+        Agreement::Differs(example) if example.ends_with("an exception") && assumptions.iter().any(|a| a.contains("truth values")) => {}
+        Agreement::Differs(example) => assumptions.push(format!("the dtype of the result stays, which it does not where {example}")),
+        Agreement::Unknown => assumptions.push("the dtype of the result stays".to_owned()),
+    }
+    Ok(())
+}
+
+/// What is assumed where the replacement is seen by the uses of the value alone.
+fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>, uses: &[Use], narrows: bool) -> Result<Vec<String>, String> {
+    let body = &analysis.bodies[candidate.body];
+    let Some(listed) = &variant.uses else { return Ok(Vec::new()) };
+    let wildcards: Vec<Wildcard> = variant.wildcards.iter().chain(&listed.wildcards).cloned().collect();
+    let flow = Flow::around(analysis, body, candidate.root);
+    let (mut assumptions, mut gains) = (Vec::new(), !narrows);
+    for used in uses {
+        let place = Place::new(analysis, body, used.place);
+        let own = |name: &str| match used.bindings[listed.wildcards.iter().position(|w| w.name == name)?]? {
+            Bound::Value(v) => Some(v),
+            _ => None,
+        };
+        let value = |name: &str| pattern_wildcard(variant, candidate, name).or_else(|| own(name));
+        assumptions.extend(demands(variant, &wildcards, &place, &value)?);
+        if !narrows {
+            keeps_dtype(&place, used.place.value, used.after, &mut assumptions)?;
+            continue;
+        }
+        match dtypes::narrows(place.graph, &place.facts, used.place.value, used.after) {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(Some(example)) => return Err(format!("the dtype of the result would change: {example}")),
+            Err(None) => assumptions.push("the dtype of the result becomes that of its array, and not another one".to_owned()),
+        }
+        gains = true;
+        let goes_on = used.next.iter().find(|(_, after)| dtypes::widens_again(place.graph, &place.facts, (used.place.value, used.after), *after));
+        if let Some((next, _)) = goes_on {
+            let place = body.occurrences.iter().find(|o| o.value == *next);
+            let text = place.map(|o| format!("`{}` is", analysis.source.slice(o.range).split_whitespace().collect::<Vec<_>>().join(" ")));
+            return Err(format!(
+                "{} computed in float32 all the same, so that digits would be lost for nothing",
+                text.as_deref().unwrap_or("what follows is")
+            ));
+        }
+        let partners: Vec<ValueId> = listed.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| own(&w.name)).collect();
+        assumptions.extend(narrow::doubts(analysis, body, &flow, used, &partners));
+    }
+    if gains { Ok(assumptions) } else { Err("the dtype of the result is the same with either, so nothing is gained".to_owned()) }
+}
+
+/// Whether the arrays that the match binds are known to be of one dtype.
+fn share_a_dtype(variant: &Variant, place: &Place<'_>, wildcard: &dyn Fn(&str) -> Option<ValueId>) -> bool {
+    let arrays = variant.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| wildcard(&w.name));
+    let arrays: Vec<ValueId> = arrays.filter(|&v| place.facts.kind(v) != Kind::None).collect();
+    arrays.windows(2).all(|pair| dtypes::compare(place.graph, &place.facts, pair[0], pair[1]) == Agreement::Same)
+}
+
+/// An argument that the replacement writes more than once and that has no name, if computing it launches a kernel.
+fn computed_again(candidate: &Candidate, variant: &Variant, graph: &Graph, spelling: &dyn Fn(&str) -> String) -> Option<String> {
+    let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let repeated = candidate.arguments.iter().filter(|(name, value)| variant.template.repeats(name) && is_kernel(graph, *value));
+    repeated.map(|(name, _)| spelling(name)).find(|text| !is_name(text))
+}
+
+/// What the annotations of wildcards demand and facts do not prove.
+fn assumed_kinds(
+    wildcards: &[Wildcard],
+    facts: &Facts<'_>,
+    wildcard: &dyn Fn(&str) -> Option<ValueId>,
+    spelling: &dyn Fn(&str) -> String,
+) -> Vec<String> {
+    let mut assumptions = Vec::new();
+    for w in wildcards {
+        let Some(value) = wildcard(&w.name) else { continue };
+        match (w.kind, facts.kind(value)) {
+            (Kind::Array, Kind::Array) => {}
+            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name))),
+            (wanted, kind) if wanted.is_number() && !kind.is_number() => {
+                assumptions.push(format!("`{}` is a Python number", spelling(&w.name)));
+            }
+            _ => {}
+        }
+    }
+    assumptions
+}

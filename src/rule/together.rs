@@ -1,0 +1,96 @@
+//! Judges the candidates of a rule that narrows together: whether one number in an array keeps an operation in float32 depends on whether the one in the
+//! next operation does.
+
+use rustc_hash::FxHashMap;
+
+use super::judge::{Judgement, judge};
+use super::load::Rule;
+use super::uses::Use;
+use super::{Candidate, uses};
+use crate::finding::Applicability;
+use crate::graph::Analysis;
+use crate::graph::value::ValueId;
+
+/// The judgement of each candidate.
+pub(super) fn judge_all(rule: &Rule, analysis: &mut Analysis<'_>, candidates: &mut [Candidate]) -> Vec<Result<Judgement, String>> {
+    for candidate in candidates.iter_mut() {
+        let Some(listed) = &rule.variants[candidate.variant].uses else { continue };
+        candidate.uses = Some(uses::find(rule, listed, analysis, candidate.body, candidate.root));
+    }
+    if rule.about.narrows.is_empty() {
+        for candidate in candidates.iter_mut() {
+            let mut memo = FxHashMap::from_iter([(candidate.root.value, candidate.after)]);
+            replace(analysis, candidate, &mut memo);
+        }
+        return candidates.iter().map(|c| judge(rule, analysis, c)).collect();
+    }
+    let refused = |c: &Candidate| match &c.uses {
+        Some(Err(reason)) => Err(reason.clone()),
+        _ => Err("its uses are not listed".to_owned()),
+    };
+    let mut verdicts: Vec<Result<Judgement, String>> = candidates.iter().map(refused).collect();
+    let mut members: Vec<bool> = candidates.iter().map(|c| matches!(c.uses, Some(Ok(_)))).collect();
+    settle(analysis, candidates, &mut members, |analysis, n, candidate| {
+        let verdict = judge(rule, analysis, candidate);
+        let stays = verdict.is_ok();
+        verdicts[n] = verdict;
+        stays
+    });
+    let is_narrowing = |v: &Result<Judgement, String>| matches!(v, Ok(j) if j.applicability == Applicability::Narrowing);
+    // With `--narrow` those that assume something stay as they are, and what is beside them must do without.
+    let mut narrowing: Vec<bool> = verdicts.iter().map(is_narrowing).collect();
+    settle(
+        analysis,
+        candidates,
+        &mut narrowing,
+        |analysis, _, candidate| matches!(judge(rule, analysis, candidate), Ok(j) if j.applicability == Applicability::Narrowing),
+    );
+    let downgraded = |(mut verdict, narrowing): (Result<Judgement, String>, bool)| {
+        if let Ok(judgement) = &mut verdict
+            && judgement.applicability == Applicability::Narrowing
+            && !narrowing
+        {
+            judgement.applicability = Applicability::Unsafe;
+            judgement.assumptions.push("the numbers in arrays beside it become numbers, too".to_owned());
+        }
+        verdict
+    };
+    verdicts.into_iter().zip(narrowing).map(downgraded).collect()
+}
+
+/// Take members away until each of those that are left `stays` where all of them are replaced.
+fn settle(
+    analysis: &mut Analysis<'_>,
+    candidates: &mut [Candidate],
+    members: &mut [bool],
+    mut stays: impl FnMut(&Analysis<'_>, usize, &Candidate) -> bool,
+) {
+    loop {
+        let mut memos: FxHashMap<usize, FxHashMap<ValueId, ValueId>> = FxHashMap::default();
+        for (candidate, _) in candidates.iter().zip(&*members).filter(|(_, member)| **member) {
+            memos.entry(candidate.body).or_default().insert(candidate.root.value, candidate.after);
+        }
+        for candidate in candidates.iter_mut() {
+            replace(analysis, candidate, memos.entry(candidate.body).or_default());
+        }
+        let left: Vec<bool> = candidates.iter().zip(&*members).enumerate().map(|(n, (c, &member))| member && stays(analysis, n, c)).collect();
+        if left == members {
+            return;
+        }
+        members.copy_from_slice(&left);
+    }
+}
+
+/// Work out what becomes of the uses of `candidate` where every value of `memo` is replaced.
+fn replace(analysis: &mut Analysis<'_>, candidate: &mut Candidate, memo: &mut FxHashMap<ValueId, ValueId>) {
+    let uses: &mut [Use] = match &mut candidate.uses {
+        Some(Ok(uses)) => uses,
+        _ => return,
+    };
+    for used in uses {
+        used.after = analysis.graph.substitute(used.place.value, memo);
+        for (before, after) in &mut used.next {
+            *after = analysis.graph.substitute(*before, memo);
+        }
+    }
+}
