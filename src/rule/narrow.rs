@@ -43,7 +43,7 @@ pub(super) fn doubts(analysis: &Analysis<'_>, body: &Body, flow: &Flow, used: &U
     let mut doubts = Vec::new();
     let made = downstream(flow, used.place.value);
     doubts.extend(summed(analysis, body, &made));
-    doubts.extend(kept(body, &made));
+    doubts.extend(kept(analysis, body, &made));
     let sources = upstream(analysis, partners);
     doubts.extend(ranked(analysis, body, &sources, &made));
     doubts.extend(sources.iter().find_map(|&v| origin(analysis, v)));
@@ -104,14 +104,16 @@ fn ranked(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, ma
     Some(format!("half precision is enough for the choice by `{text}`"))
 }
 
-fn kept(body: &Body, made: &FxHashSet<ValueId>) -> Option<String> {
+fn kept(analysis: &Analysis<'_>, body: &Body, made: &FxHashSet<ValueId>) -> Option<String> {
     let keeps = |e: &Effect| match *e {
         Effect::Carry(_, v) | Effect::StoreAttribute(_, _, v) | Effect::StoreItem(_, _, v) | Effect::Mutate(_, v) | Effect::StoreName(_, v) => {
             made.contains(&v)
         }
         _ => false,
     };
-    body.effects.iter().any(keeps).then(|| "half precision is enough for what is kept from one round or call to the next".to_owned())
+    // What reaches a join goes on in ways that are not followed.
+    let joins = made.iter().any(|&v| matches!(analysis.graph.op(v), Op::Phi(..)));
+    (joins || body.effects.iter().any(keeps)).then(|| "half precision is enough for what is kept from one round or call to the next".to_owned())
 }
 
 /// What `value` is, where that has more digits than half precision.
