@@ -24,7 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["report", "engine", "finding", "syntax"]),
     ("config", &["syntax"]),
     ("batch", &["batch", "config", "report", "engine", "finding", "syntax"]),
-    ("cli", &["cli", "batch", "config", "report", "engine", "catalog", "finding", "syntax"]),
+    ("proof", &["proof", "rule"]),
+    ("cli", &["cli", "batch", "proof", "config", "report", "engine", "catalog", "finding", "syntax"]),
     ("main", &[]),
     ("lib", &["engine", "syntax"]),
 ];

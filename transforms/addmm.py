@@ -10,7 +10,7 @@ matrix-vector kernel for it: leave it where one token at a time is decoded on CU
 """
 
 import mlx.core as mx
-from prelude import any_of, broadcasts_into, is_number
+from prelude import any_of, broadcasts_into, is_floating, is_number
 
 group = "operations"
 guide = "Operations: mx.addmm"
@@ -65,11 +65,11 @@ def after_minus_scaled(a, b, c, s):
 
 
 def guard_scaled(a, b, c, s):
-    return is_number(s) and broadcasts_into(c, a, b) and a.dtype == b.dtype and a.dtype == c.dtype
+    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and a.dtype == c.dtype
 
 
 def guard_minus_scaled(a, b, c, s):
-    return is_number(s) and broadcasts_into(c, a, b) and a.dtype == b.dtype and a.dtype == c.dtype
+    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and a.dtype == c.dtype
 
 
 def guard(a, b, c):

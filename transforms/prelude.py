@@ -18,14 +18,20 @@ def is_number(value):
 
 
 def is_floating(dtype):
-    """Whether the dtype is a floating one. mlxfix takes that for granted of an array whose dtype it cannot tell."""
-    return mx.issubdtype(dtype, mx.floating)
+    """Whether the dtype is a floating one of at most four bytes; float64 is left alone, for fast operations and factors are float32 inside.
+
+    mlxfix takes that for granted of an array whose dtype it cannot tell.
+    """
+    return mx.issubdtype(dtype, mx.floating) and dtype != mx.float64
 
 
 def broadcasts_into(c, a, b):
-    """Whether `c` broadcasts into the shape of `a @ b` without making it larger and without having more axes."""
+    """Whether `c` broadcasts into the shape of `a @ b` without making it larger and without having more axes.
+
+    mlxfix takes for granted that what is summed over is not empty.
+    """
     product = mx.matmul(a, b)
-    if c.ndim > product.ndim or (a.ndim >= 3 and b.ndim == 1 and c.ndim == 1 and c.size > 1):
+    if a.shape[-1] == 0 or c.ndim > product.ndim or (a.ndim >= 3 and b.ndim == 1 and c.ndim == 1 and c.size > 1):
         return False
     return all(m in (1, n) for m, n in zip(reversed(c.shape), reversed(product.shape)))
 

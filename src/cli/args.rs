@@ -39,6 +39,8 @@ pub(super) enum Command {
         #[command(flatten)]
         settings: SettingsArgs,
     },
+    /// Run transforms under MLX, before and after, and compare both with float64. This executes the rules, those of the configuration too
+    Prove(ProveArgs),
     /// Print the value graph of a file, or of one function of it
     Graph {
         /// A file, or FILE:FUNCTION
@@ -57,6 +59,34 @@ pub(super) enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         output_format: WhyFormat,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ProveArgs {
+    /// The transforms, as `mlxfix list` names them [default: all]
+    pub(super) ids: Vec<String>,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    /// A Python that has mlx and numpy [default: $MLXFIX_PYTHON, the active virtual environment, or python3]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) python: Option<PathBuf>,
+    /// How many run at the same time [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    pub(super) jobs: Option<NonZero<usize>>,
+    /// After how many seconds one is given up
+    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    pub(super) timeout: NonZero<u64>,
+    /// How the result is shown
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) output_format: ProofFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ProofFormat {
+    /// A table, and each counterexample
+    Text,
+    /// An array of all that was seen
+    Json,
 }
 
 /// What commands know besides the catalog and the code.

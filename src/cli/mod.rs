@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod explain;
 mod graph;
+mod prove;
 mod select;
 mod settings;
 mod stdin;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(&check),
         Some(Command::Explain { id, settings }) => explain::explain(&id, &settings),
         Some(Command::List { settings }) => explain::list(&settings),
+        Some(Command::Prove(args)) => prove::prove(&args),
         Some(Command::Graph { place }) => graph::graph(&place),
         Some(Command::Why { place, select, settings, output_format }) => why::why(&place, &select, &settings, output_format),
     };

@@ -105,11 +105,20 @@ pub fn promotes_into(graph: &Graph, facts: &Facts<'_>, narrow: ValueId, wide: Va
 
 /// Whether the array `value` is known to hold integers or booleans.
 pub fn is_integer(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
-    let floats = over_all(graph, facts, |search| match search.type_of(value, 0) {
-        Type::Array(dtype) if !dtype.is_floating() || dtype == Dtype::Complex64 => Case::Fails(String::new()),
+    is_always(graph, facts, value, |dtype| !dtype.is_floating() || dtype == Dtype::Complex64)
+}
+
+/// Whether the array `value` is known to hold float64, which only the CPU has.
+pub fn is_double(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
+    is_always(graph, facts, value, |dtype| dtype == Dtype::Float64)
+}
+
+fn is_always(graph: &Graph, facts: &Facts<'_>, value: ValueId, is: impl Fn(Dtype) -> bool) -> bool {
+    let never = over_all(graph, facts, |search| match search.type_of(value, 0) {
+        Type::Array(dtype) if is(dtype) => Case::Fails(String::new()),
         _ => Case::Holds,
     });
-    matches!(floats, Agreement::Never(_))
+    matches!(never, Agreement::Never(_))
 }
 
 /// What one combination of inputs says.

@@ -19,8 +19,10 @@ import types
 
 import mlx.core as mx
 import mlx.nn as nn
-import oracle
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "src" / "proof"))
+import oracle  # noqa: E402
 
 NARROWED_MEAN = 1.0  # mean error in the last place of half precision after a few operations in it
 MODEL_TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}  # largest difference, as a share of the largest value

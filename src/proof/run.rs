@@ -1,0 +1,81 @@
+//! Runs a Python program of ours in a process of its own, within limits of time and memory. The program comes on its standard input; no file is written.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// Makes modules of texts and runs the last.
+const BOOT: &str = include_str!("boot.py");
+/// What a process may allocate.
+const MEMORY: u64 = 16 << 30;
+
+/// A Python interpreter, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    /// The program.
+    pub path: PathBuf,
+    /// For one job.
+    pub time: Duration,
+}
+
+impl Interpreter {
+    /// The answer of `main(job)` of the last of `modules`, or why there is none.
+    pub(super) fn run(&self, modules: &[(&str, &str)], job: &Value) -> Result<Vec<u8>, String> {
+        let program = json!({ "modules": modules, "job": job, "seconds": self.time.as_secs().max(1), "bytes": MEMORY }).to_string();
+        let mut command = Command::new(&self.path);
+        command.args(["-B", "-c", BOOT]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|e| format!("cannot start {}: {e}", self.path.display()))?;
+        let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let writer = thread::spawn(move || input.map(|mut pipe| pipe.write_all(program.as_bytes())));
+        let output = thread::spawn(move || drain(output));
+        let errors = thread::spawn(move || drain(errors));
+        let ended = self.wait(&mut child);
+        // A process that failed early has not read everything; what it says of itself counts.
+        let _ = writer.join();
+        let (output, errors) = (output.join().unwrap_or_default(), errors.join().unwrap_or_default());
+        match ended? {
+            status if status.success() => Ok(output),
+            status => {
+                Err(self.complaint(&String::from_utf8_lossy(&errors)).unwrap_or_else(|| format!("{} ended with {status}", self.path.display())))
+            }
+        }
+    }
+
+    /// Wait for the end of `child`, which must come in time.
+    fn wait(&self, child: &mut Child) -> Result<std::process::ExitStatus, String> {
+        let start = Instant::now();
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                Ok(None) if start.elapsed() < self.time => thread::sleep(Duration::from_millis(10)),
+                Ok(None) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(format!("took more than {} s", self.time.as_secs()));
+                }
+                Err(e) => return Err(e.to_string()),
+            }
+        }
+    }
+
+    /// What a traceback comes down to.
+    fn complaint(&self, errors: &str) -> Option<String> {
+        let last = errors.lines().rev().find(|line| !line.trim().is_empty())?.trim();
+        if last.starts_with("ModuleNotFoundError") {
+            return Some(format!("{}: {last}; --python or MLXFIX_PYTHON names an interpreter that has mlx and numpy", self.path.display()));
+        }
+        Some(last.chars().filter(|c| !c.is_control()).take(500).collect())
+    }
+}
+
+fn drain(pipe: Option<impl Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let _ = pipe.read_to_end(&mut bytes);
+    }
+    bytes
+}
