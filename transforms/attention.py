@@ -44,9 +44,8 @@ def after(q, k, v, scale=1.0, mask=None):
 
 
 def guard(q, k, v, mask=None, fill=None):
-    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype)) and (
-        mask is None or masks_scores(mask, q, k, fill)
-    )
+    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype) and is_floating(k.dtype)
+            and (mask is None or masks_scores(mask, q, k, fill)))  # fmt: skip
 
 
 def before_cast(q: mx.array, k: mx.array, v: mx.array, scale: float, mask, fill):
@@ -94,9 +93,12 @@ def after_scaled_mask(q, k, v, scale, mask):
     return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask * scale)
 
 
+def guard_scaled_mask(q, k, v, mask): return is_floating(mask.dtype) and guard(q, k, v, mask)  # fmt: skip
+
+
 def inputs(dtype):
     for queries, keys, n in [((2, 4, 7, 16), (2, 4, 7, 16), 1), ((1, 4, 5, 64), (1, 2, 5, 64), 2), ((1, 2, 1, 64), (1, 2, 9, 64), 1)]:
         q, k, v = (mx.random.normal(s, key=mx.random.key(i)).astype(dtype) for i, s in enumerate([queries, keys, keys]))
         given, keep = {"q": q, "k": k, "v": v, "scale": 0.25, "fill": -1e9, "n": n, "t": dtype}, mx.tri(queries[2], keys[2]) > 0
-        yield from (given | {"mask": m} for m in (None, keep, mx.where(keep, 0.0, -1e4).astype(dtype)))
-        yield given | {"q": q.astype(mx.float32), "k": k.astype(mx.float32), "scale": 0.2, "mask": None}
+        wide = given | {"q": q.astype(mx.float32), "k": k.astype(mx.float32), "scale": 0.2, "mask": None}
+        yield from (wide, *(given | {"mask": m} for m in (None, keep, mx.where(keep, 0.0, -1e4).astype(dtype))))

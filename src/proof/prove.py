@@ -7,6 +7,7 @@ float64 than `before`. Where the guard refuses, the two must differ on some inpu
 
 import ast
 import inspect
+import itertools
 
 import mlx.core as mx
 import oracle
@@ -55,6 +56,11 @@ def is_index(array):
     return mx.issubdtype(array.dtype, mx.integer)
 
 
+def usual(label, arguments):
+    """Whether an input belongs to the row of its dtype: all floating arrays have it."""
+    return uniform(arguments) and not label.endswith(("int32", "bool", "float64"))
+
+
 def has_float64(arguments):
     return any(isinstance(a, mx.array) and a.dtype == mx.float64 for a in arguments.values())
 
@@ -92,9 +98,10 @@ class Variant:
         self.numerics = rule.namespace["numerics"][name]
         self.after = rule.family(name, "after")
         self.guard = rule.family(name, "guard")
-        definition = rule.functions.get(name.replace("before", "guard", 1)) or rule.functions.get("guard")
+        definition = rule.family(name, "guard", rule.functions)
         parts = readings.conjuncts(definition) if definition else []
         self.conditions = [(text, readings.compiled(part, rule.namespace)) for text, part in parts]
+        self.held = []
         self.rows, self.failures, self.reasons = {}, {}, {text: [0, 0] for text, _ in self.conditions}
         self.contexts = {context: [0, 0] for context in CONTEXTS}
 
@@ -118,72 +125,59 @@ class Variant:
             text = ast.unparse(reading)
             self.failures[kind] = (size, {"kind": kind, "inputs": label, "arguments": told, "reading": text} | outcome)
 
-    def check(self, row, reading, before, label, arguments):
-        """Runs both sides once; says whether both could."""
-        old, error = attempt(lambda: call(before, oracle.copied(arguments)), evaluate=False)
-        if error:  # Not every reading of a pattern takes every input: no sum with a mask of None.
-            row.raised += 1
-            return False
-        admitted, alone = self.admits(arguments)
-        new, error = attempt(lambda: call(self.after, oracle.copied(arguments)), evaluate=False)
-        try:
-            problem, measure = judged(before, arguments, self.numerics, old, new, error)
-        except ERRORS:
-            # Some mistakes show only when something is computed.
-            if attempt(lambda: old)[1]:
-                row.raised += 1
-                return False
-            error = attempt(lambda: new)[1]
-            problem, measure = f"raises {error}" if error else None, None
-        if not admitted:
+    def settle(self, trials):
+        """Runs `trials`; says how many hold."""
+        return sum(self.judge(trial) for trial in trials if trial.build(self) and trial.survives())
+
+    def judge(self, trial):
+        """Enters what came of a trial; says whether it holds."""
+        row, arguments = trial.row, trial.arguments
+        problem, measure = trial.outcome(self.numerics)
+        if not trial.admitted:
             row.refused += 1
             row.needed += bool(problem)
-            if alone:
-                self.reasons[alone][0] += 1
-                self.reasons[alone][1] += bool(problem)
+            if trial.alone:
+                self.reasons[trial.alone][0] += 1
+                self.reasons[trial.alone][1] += bool(problem)
             return False
         if problem and measure and measure.dtype_changed and not uniform(arguments):
             row.other_dtype += 1  # The comparison of dtypes refuses it, for every rule alike.
             return False
         row.add(measure)
         if problem:
-            kind = problem.split(" ")[0]
-            self.fail(kind, reading, label, arguments, {"problem": problem, "before": shown(old), "after": error or shown(new)})
+            results = {"problem": problem, "before": shown(trial.old), "after": trial.error or shown(trial.new)}
+            self.fail(problem.split(" ")[0], trial.reading, trial.label, arguments, results)
         return not problem
 
     def prove_reading(self, reading, number, step):
         """Proves one reading of the pattern; the first takes every input of `stress`, the others take turns."""
         before = readings.compiled(reading, self.rule.namespace)
         parameters = [a.arg for a in reading.args.args]
-        reached = False
-        for name, dtype in oracle.DTYPES.items():
+        reached = 0
+        for place, (name, dtype) in enumerate(oracle.DTYPES.items()):
             row = self.rows.setdefault(name, Row())
             for which, given in enumerate(self.rule.inputs(dtype, reading)):
                 missing = [p for p in parameters if p not in given]
                 if missing:
                     raise LookupError(f"`inputs` gives no `{missing[0]}`")
                 arguments = {p: given[p] for p in parameters}
-                held = self.check(row, reading, before, "as given", arguments)
-                reached |= held
-                if held and which < 2:
-                    self.check_contexts(reading, before, arguments)
+                trials = [Trial(row, reading, before, "as given", arguments)]
+                period = max(step if number else 1, 1 + which // 4)
                 for turn, (label, changed) in enumerate(stress.all_of(arguments)):
-                    # The first reading takes every change of the first inputs; the others take turns.
-                    if turn % max(step if number else 1, 1 + which // 4) != (number + which) % max(step if number else 1, 1 + which // 4):
-                        continue
-                    special = any(label.endswith(d) for d in ("int32", "bool", "float64")) or not uniform(changed)
-                    target = self.rows.setdefault("other", Row()) if special else row
-                    if has_float64(changed):
-                        mx.set_default_device(mx.cpu)
-                    reached |= self.check(target, reading, before, label, changed)
-                    mx.set_default_device(self.rule.device)
+                    if turn % period == (number + which) % period:
+                        target = row if usual(label, changed) else self.rows.setdefault("other", Row())
+                        trials.append(Trial(target, reading, before, label, changed))
+                holds = self.settle(trials)
+                reached += holds
+                if holds and which == 0 and number % 3 in (0, place):
+                    self.held.append((reading, before, arguments))
         if not reached:
             problem = "nothing ran: either `before` raises or the guard refuses whatever `inputs` gives"
             self.fail("nothing", reading, "all", {}, {"problem": problem, "before": "", "after": ""})
 
-    def check_contexts(self, reading, before, arguments):
-        """The same inside what transforms functions."""
-        for name, run in CONTEXTS.items():
+    def check_contexts(self):
+        """The same inside what transforms functions. Comes last: MLX is slow to compute once it has transformed something."""
+        for (reading, before, arguments), (name, run) in itertools.product(self.held, CONTEXTS.items()):
             problem = run(before, self.after, arguments, self.numerics)
             if problem is None:
                 continue
@@ -207,22 +201,61 @@ class Variant:
         }
 
 
-def judged(before, arguments, numerics, old, new, error):
-    """What is wrong with `new` in place of `old`, if anything, and how they compare."""
-    if error:
-        return f"raises {error}", None
-    if not isinstance(old, mx.array) or not isinstance(new, mx.array):
-        same = type(old) is type(new) and old == new
-        return (None if same else f"value {old!r} became {new!r}"), None
-    with oracle.float64():
+class Trial:
+    """One input, and what both sides make of it."""
+
+    def __init__(self, row, reading, before, label, arguments):
+        self.row, self.reading, self.before, self.label, self.arguments = row, reading, before, label, arguments
+        self.old = self.new = self.truth = self.error = None
+        self.admitted = self.alone = None
+
+    def build(self, variant):
+        """Says what is to be computed. False where `before` raises."""
+        if has_float64(self.arguments):
+            mx.set_default_device(mx.cpu)
         try:
-            truth = call(before, wide(arguments))
-        except ERRORS:  # Some functions have no float64 form; what they answer now is then the measure.
-            truth = old
-    measure = oracle.Measure(old, new, truth)
-    if numerics == "exact" and uniform(arguments):
-        return measure.not_the_same_bits(), measure
-    return (measure.reason if numerics == "less precise" else measure.less_accurate()), measure
+            self.old, error = attempt(lambda: call(self.before, oracle.copied(self.arguments)), evaluate=False)
+            if error:  # Not every reading of a pattern takes every input: no sum with a mask of None.
+                self.row.raised += 1
+                return False
+            self.admitted, self.alone = variant.admits(self.arguments)
+            if not self.admitted and any(isinstance(a, mx.array) and a.size == 0 for a in self.arguments.values()):
+                self.row.refused += 1  # With nothing in them, what a guard refuses can end the process.
+                return False
+            self.new, self.error = attempt(lambda: call(variant.after, oracle.copied(self.arguments)), evaluate=False)
+        finally:
+            mx.set_default_device(variant.rule.device)
+        if isinstance(self.old, mx.array) and isinstance(self.new, mx.array):
+            with oracle.float64():
+                truth, error = attempt(lambda: call(self.before, wide(self.arguments)), evaluate=False)
+            # Some functions have no float64 form; what they answer now is then the measure.
+            self.truth = self.old if error else truth
+        return True
+
+    def survives(self):
+        """Computes one side after the other; MLX takes longer for many small arrays at once. False where `before` raises only now."""
+        if attempt(lambda: self.old)[1]:
+            self.row.raised += 1
+            return False
+        self.error = self.error or attempt(lambda: self.new)[1]
+        if self.truth is not None and not self.error and attempt(lambda: self.truth)[1]:
+            self.truth = self.old
+        return True
+
+    def outcome(self, numerics):
+        """What is wrong with `after` in place of `before`, if anything, and how they compare."""
+        if self.error:
+            return f"raises {self.error}", None
+        if self.truth is None:
+            same = type(self.old) is type(self.new) and self.old == self.new
+            return (None if same else f"value {self.old!r} became {self.new!r}"), None
+        measure = oracle.Measure(self.old, self.new, self.truth)
+        if numerics == "exact" and uniform(self.arguments):
+            return measure.not_the_same_bits(), measure
+        if numerics == "less precise":
+            return measure.reason, measure
+        # Extreme values make the same rounding weigh more or less: on them the mean says nothing of a rule.
+        return measure.less_accurate(mean=self.label == "as given"), measure
 
 
 def split(arguments):
@@ -325,8 +358,12 @@ class Rule:
         parts = ("before", "after", "guard", "inputs")
         self.helpers = {key: n for key, n in self.functions.items() if key.split("_")[0] not in parts}
 
-    def family(self, before, part):
-        return self.namespace.get(before.replace("before", part, 1), self.namespace.get(part))
+    def family(self, before, part, among=None):
+        """What belongs to a pattern: `after_cast_mask`, or else `after_cast`, or else `after`."""
+        among, name = self.namespace if among is None else among, before.replace("before", part, 1)
+        while name not in among and "_" in name:
+            name = name.rpartition("_")[0]
+        return among.get(name)
 
     def inputs(self, dtype, reading):
         if "inputs" in self.namespace:
@@ -341,8 +378,10 @@ class Rule:
             ways = [reading for _, reading in readings.branches(self.functions[name], self.helpers)]
             for number, reading in enumerate(ways):
                 variant.prove_reading(reading, number, len(ways))
-            variants.append(variant.record())
-        return {"id": self.name, "variants": variants}
+            variants.append(variant)
+        for variant in variants:
+            variant.check_contexts()
+        return {"id": self.name, "variants": [variant.record() for variant in variants]}
 
 
 def main(job):
