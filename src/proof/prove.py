@@ -1,8 +1,9 @@
 """Proves one rule: runs what it finds and what it makes of it under MLX, and holds both against a float64 computation.
 
 Where the guard admits an input, `after` has the shape and dtype of `before`, raises nothing new, and is as accurate as its class in
-`numerics` says: `exact` means the same bits where all arrays share a dtype, and all classes but `less precise` mean no further from
-float64 than `before`. Where the guard refuses, the two must differ on some input, or it refuses too much. Gives plain data.
+`numerics` says: `exact` means the same bits, `exact in one dtype` where all arrays share one, and all classes but `less precise` mean no further from
+float64 than `before`. Where a rule lists the `uses` of its value, it is run in each of them; where it says what it `narrows`, a
+float32 result may become one in the half precision of the inputs. Where the guard refuses, the two must differ on some input, or it refuses too much. Gives plain data.
 """
 
 import ast
@@ -14,7 +15,6 @@ import oracle
 import readings
 import stress
 
-CLASSES = {"exact", "rounding", "more precise", "less precise"}
 ERRORS = (TypeError, ValueError, RuntimeError, IndexError, AttributeError, ZeroDivisionError, NotImplementedError)
 GRADIENT = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}  # largest error, as a share of the largest gradient
 
@@ -101,13 +101,16 @@ class Variant:
         definition = rule.family(name, "guard", rule.functions)
         parts = readings.conjuncts(definition) if definition else []
         self.conditions = [(text, readings.compiled(part, rule.namespace)) for text, part in parts]
-        self.held = []
+        self.held, self.subject = [], None
         self.rows, self.failures, self.reasons = {}, {}, {text: [0, 0] for text, _ in self.conditions}
         self.contexts = {context: [0, 0] for context in CONTEXTS}
 
     def admits(self, arguments):
         """Whether the guard admits the arguments, and the one condition that alone refuses them, if there is one."""
         failing = []
+        if self.subject:
+            name, pattern = self.subject
+            arguments = arguments | {name: call(pattern, oracle.copied(arguments))}
         for text, condition in self.conditions:
             try:
                 holds = bool(call(condition, arguments))
@@ -149,6 +152,19 @@ class Variant:
             self.fail(problem.split(" ")[0], trial.reading, trial.label, arguments, results)
         return not problem
 
+    def ways(self):
+        """Each way to read the pattern, in each use that the rule lists, with what it becomes."""
+        rule = self.rule
+        uses = rule.functions.get(self.name.replace("before", "uses", 1))
+        for _, reading in readings.branches(rule.functions[self.name], rule.helpers):
+            if uses is None:
+                yield reading, self.after, None
+                continue
+            definition = rule.family(self.name, "after", rule.functions)
+            for subject, (before, after) in readings.in_uses(reading, definition, uses, rule.helpers):
+                pattern = readings.compiled(reading, rule.namespace)
+                yield before, readings.compiled(after, rule.namespace), (subject, pattern)
+
     def prove_reading(self, reading, number, step):
         """Proves one reading of the pattern; the first takes every input of `stress`, the others take turns."""
         before = readings.compiled(reading, self.rule.namespace)
@@ -170,15 +186,15 @@ class Variant:
                 holds = self.settle(trials)
                 reached += holds
                 if holds and which == 0 and number % 3 in (0, place):
-                    self.held.append((reading, before, arguments))
+                    self.held.append((reading, before, self.after, arguments))
         if not reached:
             problem = "nothing ran: either `before` raises or the guard refuses whatever `inputs` gives"
             self.fail("nothing", reading, "all", {}, {"problem": problem, "before": "", "after": ""})
 
     def check_contexts(self):
         """The same inside what transforms functions. Comes last: MLX is slow to compute once it has transformed something."""
-        for (reading, before, arguments), (name, run) in itertools.product(self.held, CONTEXTS.items()):
-            problem = run(before, self.after, arguments, self.numerics)
+        for (reading, before, after, arguments), (name, run) in itertools.product(self.held, CONTEXTS.items()):
+            problem = run(before, after, arguments, self.numerics, "narrows" in self.rule.namespace)
             if problem is None:
                 continue
             self.contexts[name][0] += 1
@@ -201,13 +217,19 @@ class Variant:
         }
 
 
+def narrowed(old, new, arguments):
+    """The old result in the dtype of the new one, where that is the half precision of an argument."""
+    halves = {a.dtype for a in arguments.values() if isinstance(a, mx.array)} & set(stress.HALVES)
+    return old.astype(new.dtype) if old.dtype == mx.float32 and new.dtype in halves else old
+
+
 class Trial:
     """One input, and what both sides make of it."""
 
     def __init__(self, row, reading, before, label, arguments):
         self.row, self.reading, self.before, self.label, self.arguments = row, reading, before, label, arguments
         self.old = self.new = self.truth = self.error = None
-        self.admitted = self.alone = None
+        self.admitted = self.alone = self.narrows = None
 
     def build(self, variant):
         """Says what is to be computed. False where `before` raises."""
@@ -218,6 +240,7 @@ class Trial:
             if error:  # Not every reading of a pattern takes every input: no sum with a mask of None.
                 self.row.raised += 1
                 return False
+            self.narrows = "narrows" in variant.rule.namespace
             self.admitted, self.alone = variant.admits(self.arguments)
             if not self.admitted and any(isinstance(a, mx.array) and a.size == 0 for a in self.arguments.values()):
                 self.row.refused += 1  # With nothing in them, what a guard refuses can end the process.
@@ -249,8 +272,8 @@ class Trial:
         if self.truth is None:
             same = type(self.old) is type(self.new) and self.old == self.new
             return (None if same else f"value {self.old!r} became {self.new!r}"), None
-        measure = oracle.Measure(self.old, self.new, self.truth)
-        if numerics == "exact" and uniform(self.arguments):
+        measure = oracle.Measure(narrowed(self.old, self.new, self.arguments) if self.narrows else self.old, self.new, self.truth)
+        if numerics == "exact" or numerics == "exact in one dtype" and uniform(self.arguments):
             return measure.not_the_same_bits(), measure
         if numerics == "less precise":
             return measure.reason, measure
@@ -269,7 +292,7 @@ def of_arrays(function, arrays, rest):
     return lambda *values: call(function, rest | dict(zip(arrays, values)))
 
 
-def under(transform, before, after, arguments, numerics, truth_of):
+def under(transform, before, after, arguments, numerics, narrows, truth_of):
     """What is wrong with `after` under a transformation of functions: None where `before` does not run there, and '' for nothing."""
     old, error = attempt(lambda: transform(before))
     if error or not isinstance(old, mx.array):
@@ -279,20 +302,22 @@ def under(transform, before, after, arguments, numerics, truth_of):
         return f"raises {error}"
     with oracle.float64():
         truth = truth_of()
-    measure = oracle.Measure(old, new, truth)
-    return (measure.reason if numerics == "less precise" else measure.less_accurate()) or ""
+    measure = oracle.Measure(narrowed(old, new, arguments) if narrows else old, new, truth)
+    if numerics == "less precise":  # What is ranked may come in another order where values are equal.
+        return "" if measure.reason and measure.reason.endswith("values differ") else measure.reason or ""
+    return measure.less_accurate() or ""
 
 
-def compiled(before, after, arguments, numerics):
+def compiled(before, after, arguments, numerics, narrows):
     arrays, rest = split(arguments)
 
     def transform(function):
         return mx.compile(of_arrays(function, arrays, rest))(*(arguments[name] for name in arrays))
 
-    return under(transform, before, after, arguments, numerics, lambda: call(before, wide(arguments)))
+    return under(transform, before, after, arguments, numerics, narrows, lambda: call(before, wide(arguments)))
 
 
-def mapped(before, after, arguments, numerics):
+def mapped(before, after, arguments, numerics, narrows):
     arrays, rest = split(arguments)
     others = {name: arguments[name][::-1] if arguments[name].ndim else arguments[name] for name in arrays}
     stacks = [mx.stack([arguments[name], others[name]]) for name in arrays]
@@ -303,10 +328,10 @@ def mapped(before, after, arguments, numerics):
     def truth():
         return mx.stack([call(before, wide(rest | arguments)), call(before, wide(rest | others))])
 
-    return under(transform, before, after, arguments, numerics, truth)
+    return under(transform, before, after, arguments, numerics, narrows, truth)
 
 
-def differentiated(before, after, arguments, _numerics):
+def differentiated(before, after, arguments, _numerics, _narrows):
     arrays, rest = split(arguments)
     names = [name for name in arrays if stress.is_floating(arguments[name])]
     rest = rest | {name: arguments[name] for name in arrays if name not in names}
@@ -355,7 +380,7 @@ class Rule:
         tree = ast.parse(text, name)
         exec(compile(tree, name, "exec"), self.namespace)
         self.functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
-        parts = ("before", "after", "guard", "inputs")
+        parts = ("before", "after", "guard", "inputs", "uses")
         self.helpers = {key: n for key, n in self.functions.items() if key.split("_")[0] not in parts}
 
     def family(self, before, part, among=None):
@@ -375,8 +400,8 @@ class Rule:
         variants = []
         for name in (n for n in self.functions if n == "before" or n.startswith("before_")):
             variant = Variant(self, name)
-            ways = [reading for _, reading in readings.branches(self.functions[name], self.helpers)]
-            for number, reading in enumerate(ways):
+            ways = list(variant.ways())
+            for number, (reading, variant.after, variant.subject) in enumerate(ways):
                 variant.prove_reading(reading, number, len(ways))
             variants.append(variant)
         for variant in variants:

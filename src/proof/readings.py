@@ -83,3 +83,32 @@ def conjuncts(function):
         copy.body = [ast.Return(value)]
         parts.append((ast.unparse(value), ast.fix_missing_locations(copy)))
     return parts
+
+
+def live(statements):
+    """The statements without the assignments that the last one does not need."""
+    kept, needed = [statements[-1]], {n.id for n in ast.walk(statements[-1]) if isinstance(n, ast.Name)}
+    for statement in reversed(statements[:-1]):
+        if isinstance(statement, ast.Assign) and statement.targets[0].id in needed:
+            kept.insert(0, statement)
+            needed |= {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
+    return kept
+
+
+def in_uses(reading, after, uses, helpers):
+    """A reading put into each use that a rule lists of its value: as `before` has it, and as `after` has it, by its parameters' names."""
+    subject = uses.args.args[0].arg
+    for element in uses.body[-1].value.elts:
+        use = ast.parse(ast.unparse(uses)).body[0]
+        use.body[-1].value = element
+        use.body = live(use.body)
+        for _, way in branches(use, helpers):
+            others = [a for a in way.args.args if a.arg != subject]
+            sides = []
+            for side in (reading, after):
+                given = ", ".join(a.arg for a in side.args.args)
+                names = ", ".join(ast.unparse(a) for a in [*reading.args.args, *others])
+                lines = [ast.unparse(side), f"{subject} = {side.name}({given})", *map(ast.unparse, way.body)]
+                body = "\n".join(lines).replace("\n", "\n    ")
+                sides.append(ast.parse(f"def {side.name}_in_use({names}):\n    {body}").body[0])
+            yield subject, sides
