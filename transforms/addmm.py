@@ -4,8 +4,9 @@
 registers: one kernel and one temporary less, and for half precision one rounding less. A factor of the product is `alpha`.
 
 `c` must be an `mx.array` that broadcasts into the product; the fast operation refuses numbers, and a `c` that would enlarge the
-product. All three dtypes should be the same: with a float32 `c` the matrices are copied to float32 first, which is slower than
-the sum. On CUDA a product with a single row is slower this way (0.63 to 0.88 times the speed), because that backend has no
+product. All three dtypes must be the same: with a float32 `c` the matrices are copied to float32 first, which is slower than
+the sum. What a module holds may be cast later, so only arrays whose dtypes show make the edit safe. A sum that goes into a
+softmax, or that `mx.compile` fuses with what surrounds it, is left alone. On CUDA a product with a single row is slower this way (0.63 to 0.88 times the speed), because that backend has no
 matrix-vector kernel for it: leave it where one token at a time is decoded on CUDA.
 """
 

@@ -7,7 +7,7 @@ is the same function; weight and bias must have one axis each. A later cast is k
 """
 
 import mlx.core as mx
-from prelude import is_floating, spans
+from prelude import any_of, is_floating, spans
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.layer_norm"
@@ -17,11 +17,13 @@ numerics = {"before": "more precise", "before_weight": "more precise", "before_c
 
 
 def before(x: mx.array, w: mx.array, b: mx.array, eps: float):
-    return (x - mx.mean(x, axis=-1, keepdims=True)) * mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + eps) * w + b
+    c, r = x - mx.mean(x, axis=-1, keepdims=True), mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + eps)
+    return any_of(c * r * w, c * (r * w), c * w * r) + b
 
 
 def before_weight(x: mx.array, w: mx.array, eps: float):
-    return (x - mx.mean(x, axis=-1, keepdims=True)) * mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + eps) * w
+    c, r = x - mx.mean(x, axis=-1, keepdims=True), mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + eps)
+    return any_of(c * r * w, c * (r * w), c * w * r)
 
 
 def before_core(x: mx.array, eps: float):

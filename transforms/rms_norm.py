@@ -11,7 +11,7 @@ the fast operation is a composition of the same kernels: nothing is gained there
 """
 
 import mlx.core as mx
-from prelude import is_floating, spans
+from prelude import any_of, is_floating, spans
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.rms_norm"
@@ -19,13 +19,16 @@ gain = "4.1 to 6.8 times faster at decode and 1.9 to 4.7 times at prefill, with 
 numerics = {
     "before": "more precise",
     "before_core": "more precise",
+    "before_statistics": "more precise",
+    "before_statistics_core": "more precise",
     "before_upcast": "exact in one dtype",
     "before_upcast_core": "exact",
 }
 
 
 def before(x: mx.array, w: mx.array, eps: float):
-    return x * mx.rsqrt(mx.mean(mx.square(x), axis=-1, keepdims=True) + eps) * w
+    r = mx.rsqrt(mx.mean(mx.square(x), axis=-1, keepdims=True) + eps)
+    return any_of(x * r * w, x * (r * w))
 
 
 def before_core(x: mx.array, eps: float):
@@ -40,6 +43,18 @@ def before_upcast(x: mx.array, w: mx.array, eps: float):
 def before_upcast_core(x: mx.array, eps: float):
     y = x.astype(mx.float32)
     return (y * mx.rsqrt(mx.mean(mx.square(y), axis=-1, keepdims=True) + eps)).astype(x.dtype)
+
+
+def before_statistics(x: mx.array, w: mx.array, eps: float):
+    return x * mx.rsqrt(mx.mean(mx.square(x.astype(mx.float32)), axis=-1, keepdims=True) + eps) * w
+
+
+def before_statistics_core(x: mx.array, eps: float):
+    return x * mx.rsqrt(mx.mean(mx.square(x.astype(mx.float32)), axis=-1, keepdims=True) + eps)
+
+
+def after_statistics(x, eps, w=None):
+    return mx.fast.rms_norm(x.astype(mx.float32), w, eps)
 
 
 def after(x, eps, w=None):

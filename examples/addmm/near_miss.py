@@ -76,3 +76,14 @@ def sum_that_starts_as_a_number(a: mx.array, b: mx.array):
 def refused_numbers_of_axes(a: mx.array, b: mx.array, c: mx.array):
     """The fast operation refuses a vector beside three axes and a vector."""
     return a.reshape(2, 5, 8) @ b.reshape(8) + c.reshape(5)
+
+
+def mask_of_scores(q: mx.array, k: mx.array, mask: mx.array):
+    """A mask is far larger than the product, which would lose its digits in the sum."""
+    return mx.softmax(q @ k.T + mask, axis=-1)
+
+
+@mx.compile
+def fused_with_its_neighbours(a: mx.array, b: mx.array, c: mx.array):
+    """The compiled function is one kernel for the product and one for all the rest."""
+    return mx.tanh(a @ b + c)

@@ -64,3 +64,41 @@ def modulated(x: mx.array, shift: mx.array, scale: mx.array):
     mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
     normed = (x - mean) * mx.rsqrt(var + 1e-6)
     return normed * (1 + scale[:, None]) + shift[:, None]
+
+
+class WeightFirst(nn.Module):
+    """The weight meets the centred array before the root does."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
+
+    def __call__(self, x: mx.array):
+        mean = mx.mean(x, axis=-1, keepdims=True)
+        return self.weight * (x - mean) / mx.sqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5) + self.bias
+
+
+class WeightByTheRoot(nn.Module):
+    """The weight meets the root first."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+        self.bias = mx.zeros((dims,))
+
+    def __call__(self, x: mx.array):
+        centred = x - x.mean(-1, keepdims=True)
+        return centred * (self.weight * mx.rsqrt(centred.square().mean(-1, keepdims=True) + 1e-5)) + self.bias
+
+
+def weight_first_alone(x: mx.array, weight: mx.array):
+    """Without a bias."""
+    mean = mx.mean(x, axis=-1, keepdims=True)
+    return weight * (x - mean) / mx.sqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5)
+
+
+def weight_by_the_root_alone(x: mx.array, weight: mx.array):
+    """Without a bias, and the weight meets the root first."""
+    centred = x - x.mean(-1, keepdims=True)
+    return centred * (weight * mx.rsqrt(centred.square().mean(-1, keepdims=True) + 1e-5))

@@ -89,3 +89,26 @@ def weight_per_row(x: mx.array, weight: mx.array):
     y = x.astype(mx.float32)
     y = y * mx.rsqrt(y.square().mean(-1, keepdims=True) + 1e-5)
     return y.astype(x.dtype) * weight.reshape(-1, 1)
+
+
+class StatisticsInFloat32(nn.Module):
+    """T5 computes the mean square in float32, which makes the product with `x` float32 as well: the cast is written out."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+
+    def __call__(self, x: mx.array):
+        variance = mx.mean(x.astype(mx.float32) ** 2, axis=-1, keepdims=True)
+        x = x * mx.rsqrt(variance + 1e-6)
+        return self.weight * x
+
+
+def statistics_in_float32(x: mx.array):
+    """The same without a weight."""
+    return x * mx.rsqrt(mx.mean(mx.square(x.astype(mx.float32)), axis=-1, keepdims=True) + 1e-6)
+
+
+def weight_first(x: mx.array, weight: mx.array):
+    """The weight meets the root before `x` does."""
+    return weight * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5) * x

@@ -34,12 +34,6 @@ def one_degree_less(x: mx.array):
     return x * mx.rsqrt(mx.sum(mx.square(x), axis=-1, keepdims=True) / (x.shape[-1] - 1) + 1e-5)
 
 
-def stays_in_float32(x: mx.array):
-    """Only the mean is float32, and it turns the half-precision `x` that it scales into float32."""
-    variance = mx.mean(mx.square(x.astype(mx.float32)), axis=-1, keepdims=True)
-    return x * mx.rsqrt(variance + 1e-6)
-
-
 def scale_of_another_array(x: mx.array, y: mx.array):
     """Scales `y` by the size of `x`."""
     return y * mx.rsqrt(mx.mean(mx.square(x), axis=-1, keepdims=True) + 1e-5)

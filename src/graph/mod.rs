@@ -4,6 +4,7 @@ pub mod api;
 mod attributes;
 pub mod body;
 pub mod classes;
+pub mod compile;
 pub mod definitions;
 pub mod dtypes;
 pub mod facts;

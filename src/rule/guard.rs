@@ -50,6 +50,8 @@ pub enum Condition {
     Masks([String; 4]),
     /// `adds_to_scores(mask, q, k)`.
     AddsToScores([String; 3]),
+    /// Another guard, for the wildcards that are passed to it.
+    Within(Vec<String>, Box<Condition>),
     /// Anything else: never proved, stated as it is written.
     Stated(String),
 }
@@ -101,7 +103,8 @@ impl Condition {
             Expr::Call(e) => {
                 // One guard inside another, not itself again.
                 if let Some(guard) = e.func.as_name_expr().filter(|n| n.id.starts_with("guard")).and_then(|n| named(&n.id)) {
-                    return Self::read(guard, source, &|_| None);
+                    let passed = e.arguments.args.iter().filter_map(|a| Some(a.as_name_expr()?.id.to_string())).collect();
+                    return Ok(Self::Within(passed, Box::new(Self::read(guard, source, &|_| None)?)));
                 }
                 let function = e.func.as_name_expr().and_then(|n| prelude::parameters(&n.id).map(|count| (n, count)));
                 match function {
@@ -223,6 +226,10 @@ impl Condition {
             Self::SameBatch(q, k, v) => same_batch(site, [q, k, v]),
             Self::AddsToScores([mask, q, k]) => masks::adds_to_scores(site, mask, q, k),
             Self::Masks([mask, q, k, fill]) => masks::masks_scores(site, mask, q, k, fill),
+            Self::Within(passed, guard) => {
+                let value = |name: &str| passed.iter().any(|p| p == name).then(|| (site.value)(name)).flatten();
+                guard.evaluate(&Site { value: &value, ..*site })
+            }
             Self::Stated(text) => Truth::Unknown(vec![format!("`{text}`")]),
         }
     }

@@ -6,9 +6,9 @@ use rustc_hash::FxHashSet;
 use super::guard::{Site, Truth};
 use super::load::{Rule, Variant, Wildcard};
 use super::matcher::Bound;
-use super::spell::Speller;
+use super::spell::{Names, Speller};
 use super::uses::{Flow, Use};
-use super::{Candidate, fallback, is_kernel, narrow};
+use super::{Candidate, fallback, is_kernel, narrow, surroundings};
 use crate::finding::{Applicability, Numerics};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
@@ -27,7 +27,8 @@ pub(super) struct Judgement {
 pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<Judgement, String> {
     let variant = &rule.variants[candidate.variant];
     let body = &analysis.bodies[candidate.body];
-    if let Some(reason) = fallback::on_purpose(analysis, body, candidate.root, candidate.after) {
+    let on_purpose = fallback::on_purpose(analysis, body, candidate.root, candidate.after);
+    if let Some(reason) = on_purpose.or_else(|| surroundings::no_gain(analysis, body, candidate.root.value, candidate.after)) {
         return Err(reason);
     }
     let place = Place::new(analysis, body, candidate.root);
@@ -71,13 +72,16 @@ struct Place<'x> {
     graph: &'x Graph,
     facts: Facts<'x>,
     speller: Speller<'x>,
+    /// Also by names that held a value before: for words, not for text that is to run.
+    earlier: Speller<'x>,
 }
 
 impl<'x> Place<'x> {
     fn new(analysis: &'x Analysis<'x>, body: &'x Body, at: Occurrence) -> Self {
         let statement = body.statements[at.statement as usize];
         let facts = Facts::at(analysis, body, at.block, at.range.end());
-        Self { graph: &analysis.graph, facts, speller: Speller::new(analysis, body, at.range, statement.range.start()) }
+        let speller = || Speller::new(analysis, body, at.range, statement.range.start());
+        Self { graph: &analysis.graph, facts, speller: speller(), earlier: speller().with(Names::Earlier) }
     }
 
     fn spelling(&self, name: &str, wildcard: &dyn Fn(&str) -> Option<ValueId>) -> String {
@@ -111,7 +115,7 @@ fn demands(variant: &Variant, wildcards: &[Wildcard], place: &Place<'_>, value: 
 
 fn assumed_ranks(candidate: &Candidate, place: &Place<'_>) -> Vec<String> {
     let unknown = candidate.found.ranks.iter().filter(|(array, _)| place.facts.rank(*array).is_none());
-    unknown.map(|&(array, rank)| format!("`{}` has {rank} axes", place.speller.argument(array).unwrap_or_else(|| "the array".to_owned()))).collect()
+    unknown.map(|&(array, rank)| format!("`{}` has {rank} axes", place.earlier.argument(array).unwrap_or_else(|| "the array".to_owned()))).collect()
 }
 
 /// The law that dtypes stay.

@@ -18,6 +18,7 @@ pub mod prelude;
 mod reach;
 mod removal;
 mod spell;
+mod surroundings;
 mod template;
 mod terms;
 mod together;

@@ -33,6 +33,9 @@ pub(super) struct Speller<'x> {
     copied: RefCell<Vec<TextRange>>,
 }
 
+/// A choice that takes more text than this is left to statements.
+const MAX_CHOICE: usize = 100;
+
 /// Which names may stand for a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Names {
@@ -167,7 +170,8 @@ impl<'x> Speller<'x> {
             Op::Gate => {
                 let [condition, then, otherwise] = [operands[0], operands[1], operands[2]].map(|v| self.spell(v, depth));
                 let grouped = |text: String| if text.contains(" if ") { format!("({text})") } else { text };
-                Some(format!("{} if {} else {}", grouped(then?), grouped(condition?), grouped(otherwise?)))
+                let text = format!("{} if {} else {}", grouped(then?), grouped(condition?), grouped(otherwise?));
+                (text.len() <= MAX_CHOICE).then_some(text)
             }
             Op::Compare(comparison) => binary(sign(comparison)),
             Op::Not => match graph.get(operands[0]) {

@@ -7,6 +7,7 @@ use super::frame::{Binding, Frame};
 use super::{Lowerer, MAX_INLINED_NODES, MAX_INLINING};
 use crate::graph::Lambdas;
 use crate::graph::body::Effect;
+use crate::graph::compile::is_compile;
 use crate::graph::definitions::{FunctionIndex, locals_of, named_in};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -18,7 +19,10 @@ impl<'g> Lowerer<'_, 'g> {
     /// The value of calling function `index`, if it is simple enough to follow.
     pub(super) fn inline(&mut self, index: FunctionIndex, receiver: Option<ValueId>, arguments: &Arguments) -> Option<ValueId> {
         let info = &self.definitions.functions[index];
-        if !self.may_inline() || !is_simple(&info.ast.body) || !info.ast.decorator_list.iter().all(|d| self.is_compile(&d.expression)) {
+        if !self.may_inline()
+            || !is_simple(&info.ast.body)
+            || !info.ast.decorator_list.iter().all(|d| is_compile(&d.expression, self.definitions, self.graph))
+        {
             return None;
         }
         if receiver.is_none() && info.class.is_some() || self.frames.iter().any(|f| f.scope == info.name) {
@@ -79,21 +83,6 @@ impl<'g> Lowerer<'_, 'g> {
         self.inlined_nodes += self.graph.len() - nodes;
         // A simple body always returns; if not, what was lowered has no value, and an unknown one is always right.
         Some(value.unwrap_or_else(|| self.opaque()))
-    }
-
-    /// Whether a decorator is `mx.compile` in one of its forms, which changes nothing that a call computes.
-    fn is_compile(&self, decorator: &Expr) -> bool {
-        match decorator {
-            Expr::Call(call) if self.import_path(&call.func).as_deref() == Some("functools.partial") => {
-                call.arguments.args.first().is_some_and(|f| self.import_path(f).as_deref() == Some("mlx.core.compile"))
-            }
-            Expr::Call(call) => self.import_path(&call.func).as_deref() == Some("mlx.core.compile"),
-            _ => self.import_path(decorator).as_deref() == Some("mlx.core.compile"),
-        }
-    }
-
-    fn import_path(&self, expr: &Expr) -> Option<String> {
-        self.definitions.import_path(expr, self.graph)
     }
 
     /// Which parameter gets which argument; `None` where they do not fit or the helper takes `*args` or `**kwargs`.
