@@ -223,7 +223,7 @@ impl Condition {
             Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
             Self::Matrix(x, i) => matrix(site, x, i),
             Self::Spans(w, x) => spans(site, w, x),
-            Self::SameBatch(q, k, v) => same_batch(site, [q, k, v]),
+            Self::SameBatch(q, k, v) => masks::same_batch(site, [q, k, v]),
             Self::AddsToScores([mask, q, k]) => masks::adds_to_scores(site, mask, q, k),
             Self::Masks([mask, q, k, fill]) => masks::masks_scores(site, mask, q, k, fill),
             Self::Within(passed, guard) => {
@@ -434,22 +434,6 @@ fn same_columns(site: &Site<'_>, c: ValueId, b: ValueId) -> bool {
 /// `text` as an operand: in parentheses where it is made of several words.
 fn grouped(text: String) -> String {
     if text.contains(' ') && !text.ends_with(')') { format!("({text})") } else { text }
-}
-
-/// Proved where the first two axes of all three have the same lengths: the sum of products would broadcast, the fast operation raises.
-fn same_batch(site: &Site<'_>, names: [&String; 3]) -> Truth {
-    let [Some(q), Some(k), Some(v)] = names.map(|n| (site.value)(n)) else { return Truth::True };
-    let agree = |axis: u8| {
-        let length = site.facts.length(q, axis);
-        length.is_some() && site.facts.length(k, axis) == length && site.facts.length(v, axis) == length
-    };
-    if agree(0) && agree(1) {
-        return Truth::True;
-    }
-    let [q, k, v] = names.map(|n| (site.spelling)(n));
-    let others = if k == v { format!("`{k}`") } else { format!("`{k}` and `{v}`") };
-    let heads = format!("`{q}` has as many heads as {others}, or a multiple");
-    Truth::Unknown(vec![if agree(0) { heads } else { format!("{heads}, and the same batch size") }])
 }
 
 /// Whether `w` is as long as the last axis of `x`: taken for granted of a weight that was made with one axis, unless lengths that are plain to see say

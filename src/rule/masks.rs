@@ -1,5 +1,5 @@
-//! What hides keys from queries: a mask that is added to the scores, or truth values by which the scores are kept or replaced. Decides what is proved of it
-//! and what must be assumed.
+//! What attention demands of its arrays: a mask that is added to the scores, or truth values by which the scores are kept or replaced, and as many heads as
+//! fit. Decides what is proved and what must be assumed.
 
 use super::guard::{Site, Truth, promotes_into};
 use crate::graph::api::{self, DtypeRule};
@@ -171,4 +171,20 @@ fn extent(graph: &Graph, facts: &Facts<'_>, fill: ValueId) -> Option<f64> {
         },
         _ => None,
     }
+}
+
+/// Proved where the first two axes of all three have the same lengths: the sum of products would broadcast, the fast operation raises.
+pub(super) fn same_batch(site: &Site<'_>, names: [&String; 3]) -> Truth {
+    let [Some(q), Some(k), Some(v)] = names.map(|n| (site.value)(n)) else { return Truth::True };
+    let agree = |axis: u8| {
+        let length = site.facts.length(q, axis);
+        length.is_some() && site.facts.length(k, axis) == length && site.facts.length(v, axis) == length
+    };
+    if agree(0) && agree(1) {
+        return Truth::True;
+    }
+    let [q, k, v] = names.map(|n| (site.spelling)(n));
+    let others = if k == v { format!("`{k}`") } else { format!("`{k}` and `{v}`") };
+    let heads = format!("`{q}` has as many heads as {others}, or a multiple");
+    Truth::Unknown(vec![if agree(0) { heads } else { format!("{heads}, and the same batch size") }])
 }
