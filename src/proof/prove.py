@@ -129,8 +129,8 @@ class Variant:
             self.failures[kind] = (size, {"kind": kind, "inputs": label, "arguments": told, "reading": text} | outcome)
 
     def settle(self, trials):
-        """Runs `trials`; says how many hold."""
-        return sum(self.judge(trial) for trial in trials if trial.build(self) and trial.survives())
+        """Runs `trials`; gives those that the guard admits and that hold."""
+        return [trial for trial in trials if trial.build(self) and trial.survives() and self.judge(trial)]
 
     def judge(self, trial):
         """Enters what came of a trial; says whether it holds."""
@@ -184,8 +184,8 @@ class Variant:
                         target = row if usual(label, changed) else self.rows.setdefault("other", Row())
                         trials.append(Trial(target, reading, before, label, changed))
                 holds = self.settle(trials)
-                reached += holds
-                if holds and which == 0 and number % 3 in (0, place):
+                reached += len(holds)
+                if trials[0] in holds and which == 0 and number % 3 in (0, place):
                     self.held.append((reading, before, self.after, arguments))
         if not reached:
             problem = "nothing ran: either `before` raises or the guard refuses whatever `inputs` gives"
