@@ -139,6 +139,8 @@ pub enum Proved {
     Int,
     /// It has so many axes.
     Rank(u8),
+    /// It is an `mx.Dtype`, if this value that was cast to it is an array: MLX casts to nothing else, NumPy casts to its own.
+    DtypeOfCast(ValueId),
 }
 
 /// A proof and where it holds: in its block and the blocks inside, from its place on.

@@ -224,7 +224,11 @@ impl Search<'_> {
             Op::Global(path) if is_constant(graph.name(path)) => Type::Number(true),
             Op::Global(path) => {
                 let dtype = graph.name(path).strip_prefix("mlx.core.").and_then(Dtype::named);
-                dtype.map_or(Type::Unknown, Type::Dtype)
+                match dtype {
+                    Some(dtype) => Type::Dtype(dtype),
+                    None if self.facts.kind(value) == super::facts::Kind::Dtype => self.free(value),
+                    None => Type::Unknown,
+                }
             }
             Op::DtypeOf => match self.type_of(operands[0], depth) {
                 Type::Array(dtype) => Type::Dtype(dtype),

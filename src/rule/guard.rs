@@ -364,12 +364,12 @@ pub(super) fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth 
         if site.facts.kind(first) == Kind::Dtype || narrow.ends_with(".dtype") { format!("`{narrow}`") } else { format!("the dtype of `{narrow}`") };
     match dtypes::promotes_into(site.graph, site.facts, first, second) {
         Agreement::Same => Truth::True,
-        Agreement::Never(example) => Truth::False(format!("{subject} does not promote to that of `{wide}` ({example})")),
+        Agreement::Never(example) => Truth::False(format!("{subject} does not promote to the dtype of `{wide}` ({example})")),
         // A dtype that is written out was meant: where it is wider than the array's, the result is to stay wider.
-        Agreement::Differs(example) if matches!(site.graph.op(first), Op::Global(_)) => {
+        Agreement::Differs(example) if matches!(site.graph.op(first), Op::Global(path) if site.graph.name(path).starts_with("mlx.core.")) => {
             Truth::False(format!("`{narrow}` may be wider than the dtype of `{wide}` ({example})"))
         }
-        Agreement::Differs(_) | Agreement::Unknown => Truth::Unknown(vec![format!("{subject} promotes to that of `{wide}`")]),
+        Agreement::Differs(_) | Agreement::Unknown => Truth::Unknown(vec![format!("{subject} promotes to the dtype of `{wide}`")]),
     }
 }
 

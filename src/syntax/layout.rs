@@ -142,6 +142,10 @@ impl Breaks {
     }
 
     fn note(&mut self, priority: u8, place: usize) {
+        // A piece that an `else` begins was broken there before.
+        if place == 0 {
+            return;
+        }
         if priority > self.priority {
             (self.priority, self.places) = (priority, Vec::new());
         }
@@ -253,6 +257,25 @@ mod tests {
             "x = ",
             "f(argument, argument, argument, 'a, (b', k=1)",
             &["    x = f(", "        argument,", "        argument,", "        argument,", "        'a, (b',", "        k=1,", "    )"],
+        );
+    }
+
+    #[test]
+    fn a_condition_in_parentheses_behind_an_else_is_broken_inside_them() {
+        laid_out(
+            "x = ",
+            "aaaaaaaa if bbbbbbbb else (cccccccc if dddddddd else eeeeeeee)",
+            &[
+                "    x = (",
+                "        aaaaaaaa",
+                "        if bbbbbbbb",
+                "        else (",
+                "            cccccccc",
+                "            if dddddddd",
+                "            else eeeeeeee",
+                "        )",
+                "    )",
+            ],
         );
     }
 

@@ -102,6 +102,7 @@ impl<'x> Facts<'x> {
     /// The facts in `body` that hold in `block` just before `offset`.
     pub fn at(analysis: &'x Analysis<'x>, body: &Body, block: BlockId, offset: TextSize) -> Self {
         let mut facts = Self { analysis, arrays: FxHashMap::default(), ranks: FxHashMap::default(), kinds: RefCell::default() };
+        let mut casts = Vec::new();
         for proof in &body.proofs {
             if proof.offset >= offset || !body.is_within(block, proof.block) {
                 continue;
@@ -117,6 +118,12 @@ impl<'x> Facts<'x> {
                 Proved::Rank(rank) => {
                     facts.ranks.insert(proof.value, rank);
                 }
+                Proved::DtypeOfCast(array) => casts.push((proof.value, array)),
+            }
+        }
+        for (dtype, array) in casts {
+            if facts.kind(array) == Kind::Array {
+                facts.kinds.borrow_mut().insert(dtype, Kind::Dtype);
             }
         }
         facts

@@ -375,6 +375,9 @@ impl<'g> Lowerer<'_, 'g> {
             // Neither NumPy nor torch take an `mx.Dtype`.
             self.prove(object, Proved::Array);
         }
+        if name == "astype" {
+            self.prove(operands[1], Proved::DtypeOfCast(object));
+        }
         if OWN_METHODS.contains(&name) {
             // NumPy arrays have no method of this name.
             self.prove(object, Proved::Array);
