@@ -67,6 +67,7 @@ pub const CATALOG: &[Entry] = &[
     transform!("addmm", "addmm", Kind::Rule),
     // Independent of all others.
     transform!("take-along-axis", "take_along_axis", Kind::Rule),
+    transform!("put-along-axis", "put_along_axis", Kind::Rule),
     transform!("concat-repeat", "concat_repeat", Kind::Rule),
     transform!("deprecated-api", "deprecated_api", Kind::Pass(passes::deprecated_api::find)),
     // Near the end: it changes what Python sees, and nothing above creates or removes a loop.

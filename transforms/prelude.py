@@ -55,11 +55,6 @@ def masks_scores(mask, q, k, fill=None):
     return mask.dtype == mx.bool_ and fill <= -1e4 and mx.all(mx.any(mask, axis=-1)).item()
 
 
-def is_integer(value):
-    """Whether the array holds whole numbers, as indices do."""
-    return mx.issubdtype(value.dtype, mx.integer)
-
-
 def same_batch_and_heads(q, k, v):
     """Whether queries, keys and values have one batch size, and as many query heads as key heads or a multiple."""
     return q.shape[0] == k.shape[0] == v.shape[0] and k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0
@@ -68,11 +63,6 @@ def same_batch_and_heads(q, k, v):
 def spans(w, x):
     """Whether the one axis of `w` is as long as the last axis of `x`."""
     return w.shape[0] == x.shape[-1]
-
-
-def is_matrix(x, i):
-    """Whether `x` has two axes, one element of each row of which `i` picks."""
-    return x.ndim == 2
 
 
 def accumulates_in_float32(norm):
@@ -95,3 +85,50 @@ def breaks_no_tie(p):
     """Whether no two elements of `p` become one number in half precision. mlxfix never takes that for granted."""
     halves = [p.astype(dtype).flatten().tolist() for dtype in (mx.float16, mx.bfloat16)]
     return all(len(set(half)) == p.size for half in halves)
+
+
+def has_axes(x, i, axes):
+    """Whether `x` has so many axes, from the last of which `i` picks elements."""
+    return x.ndim == axes
+
+
+def counts(n, x, i, axis):
+    """Whether `n` is the length of that axis of `x`, from which `i` picks elements."""
+    return x.shape[axis] == n
+
+
+def is_part(i):
+    """Whether `i` picks some elements of each row, not all of them in another order. mlxfix refuses what is plainly all."""
+    return True
+
+
+def is_order(i):
+    """Whether `i` is the order of one sorted row, without the axis that counts rows."""
+    return i.ndim == 1 and sorted(i.tolist()) == list(range(i.size))
+
+
+def is_distinct(i):
+    """Whether no row of `i` holds an index twice."""
+    return all(len(set(row)) == len(row) for row in i.reshape(-1, i.shape[-1]).tolist())
+
+
+def as_long(i, y, axis):
+    """Whether `i` is as long as `y` along that axis, or has one element there, which is broadcast."""
+    return i.shape[axis] in (1, y.shape[axis])
+
+
+def is_single(a, axis):
+    """Whether that axis of `a` has one element, or none."""
+    return a.shape[axis] <= 1
+
+
+def is_scalar(value):
+    """Whether the value is a number or a truth value of Python."""
+    return isinstance(value, (bool, int, float))
+
+
+def stored(y, index, value):
+    """What `y` is after `y[index] = value`, where nothing else holds it."""
+    y = mx.array(y)
+    y[index] = value
+    return y

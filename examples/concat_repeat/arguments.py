@@ -13,5 +13,12 @@ ARGUMENTS = {
     "number_first": lambda mx, dtype: (rows(mx, dtype, 4, 4, 3), 2),
     "gray_to_colors": lambda mx, dtype: (rows(mx, dtype, 4, 6),),
     "any_axis": lambda mx, dtype: (rows(mx, dtype, 2, 3, 4), 3, -2),
+    "shared_positions": lambda mx, dtype: (rows(mx, dtype, 2, 5, 6), 4, 6),
+    "padded_with_the_last": lambda mx, dtype: (rows(mx, dtype, 2, 3, 4), 2),
+    "means_of_rows": lambda mx, dtype: (rows(mx, dtype, 4, 6),),
+    "rgb": lambda mx, dtype: (rows(mx, dtype, 4, 6),),
+    "both_eyes": lambda mx, dtype: (rows(mx, dtype, 4, 6),),
+    "three_channels": lambda mx, dtype: (rows(mx, dtype, 4, 6),),
+    "position_ids": lambda mx, dtype: (5, 3),
 }
 EXACT = set(ARGUMENTS)

@@ -1,4 +1,4 @@
-"""Arrays concatenated with themselves along a new axis. Each is `mx.repeat`, which copies nothing."""
+"""Arrays concatenated with themselves along an axis of length one, or stacked. Each is `mx.repeat`, which copies nothing."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -52,3 +52,44 @@ def gray_to_colors(image: mx.array):
 def any_axis(a: mx.array, n: int, axis: int):
     """Nobody knows the axis, but it is the same one."""
     return mx.concatenate([mx.expand_dims(a, axis)] * n, axis=axis)
+
+
+def shared_positions(x: mx.array, heads: int, dims: int):
+    """DeepSeek keeps one head for the positions, which all heads share: the reshape shows that there is one."""
+    batch, length, _ = x.shape
+    positions = x.reshape(batch, length, 1, dims).transpose(0, 2, 1, 3)
+    return mx.concatenate([positions] * heads, axis=1)
+
+
+def padded_with_the_last(frames: mx.array, missing: int):
+    """A slice keeps its axis."""
+    return mx.concatenate([frames, mx.concatenate([frames[:, -1:]] * missing, axis=1)], axis=1)
+
+
+def means_of_rows(x: mx.array):
+    """The mean keeps the axis that it is taken over, and stands there once for each column."""
+    mean = mx.mean(x, axis=-1, keepdims=True)
+    return x - mx.concatenate([mean for _ in range(x.shape[-1])], axis=-1)
+
+
+def rgb(image: mx.array):
+    """The three parts are written out."""
+    gray = image[:, :, None]
+    return mx.concatenate([gray, gray, gray], axis=2)
+
+
+def both_eyes(image: mx.array):
+    """Two parts, along an axis that the reshape shows to be one long."""
+    view = image.reshape(1, -1)
+    return mx.concatenate([view, view])
+
+
+def three_channels(gray: mx.array):
+    """Stacking makes the axis."""
+    return mx.stack([gray, gray, gray], axis=-1)
+
+
+def position_ids(length: int, offset: int):
+    """Qwen stacks the positions for time, height, width and text."""
+    positions = mx.arange(offset, offset + length)
+    return mx.stack([positions] * 4, axis=0)

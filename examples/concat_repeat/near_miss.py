@@ -1,5 +1,7 @@
 """Concatenations of an array with itself that are no `mx.repeat`, or whose parts are not one array."""
 
+from functools import partial
+
 import mlx.core as mx
 import numpy as np
 
@@ -12,6 +14,12 @@ def guidance(x_t: mx.array):
 def rotary_table(freqs: mx.array):
     """The halves of a rotation are side by side, too."""
     return mx.concatenate([mx.cos(freqs)] * 2, axis=-1)
+
+
+def angles(length: int, inv_freq: mx.array):
+    """A new axis in front leaves the last one as long as it was."""
+    freqs = mx.arange(length)[:, None] * inv_freq[None]
+    return mx.concatenate([freqs, freqs], axis=-1)
 
 
 def two_arrays(keys: mx.array, values: mx.array, n: int):
@@ -27,6 +35,17 @@ def along_another_axis(a: mx.array, n: int):
 def along_the_first(a: mx.array, n: int):
     """Without an axis the copies are put along the first, which is not the new one."""
     return mx.concatenate([mx.expand_dims(a, 1)] * n)
+
+
+def last_two(frames: mx.array, n: int):
+    """The axis keeps two elements."""
+    return mx.concatenate([frames[:, -2:]] * n, axis=1)
+
+
+@partial(mx.compile, shapeless=True)
+def compiled_for_all_shapes(a: mx.array):
+    """For the second shape `mx.repeat` would raise."""
+    return mx.concatenate([mx.expand_dims(a, 1)] * 3, axis=1)
 
 
 def flattened(a: mx.array, n: int):

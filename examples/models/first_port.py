@@ -73,10 +73,12 @@ class Experts(nn.Module):
         best = mx.argmax(logits, axis=-1)
         gates = mx.softmax(logits.astype(mx.float32), axis=-1).astype(logits.dtype)
         gate = gates[mx.arange(gates.shape[0]), best]
+        chosen = mx.zeros_like(gates)
+        chosen[mx.arange(gates.shape[0]), best] = 1
         hidden = nn.relu(rows @ self.up + self.up_bias)
         hidden = hidden * mx.rsqrt(mx.mean(mx.square(hidden), axis=-1, keepdims=True) + 1e-6)
         out = residual.reshape(-1, residual.shape[-1]) + hidden @ self.down
-        return (out * gate[:, None]).reshape(residual.shape), best.reshape(x.shape[:-1])
+        return (out * gate[:, None]).reshape(residual.shape), chosen.reshape(*x.shape[:-1], -1)
 
 
 class Model(nn.Module):

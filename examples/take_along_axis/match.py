@@ -60,3 +60,56 @@ def second_best(logits: mx.array):
     order = mx.argsort(logits, axis=-1)
     second = order[:, -2]
     return logits[mx.arange(logits.shape[0]), second]
+
+
+def worst_of_each_column(costs: mx.array):
+    """The columns are counted, and a row is picked for each."""
+    costs = costs.reshape(-1, costs.shape[-1])
+    return costs[mx.argmax(costs, axis=0), mx.arange(costs.shape[1])]
+
+
+def sequence_log_probs(logits: mx.array, targets: mx.array):
+    """A language model: one token of each position of each sequence."""
+    log_probs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+    batch, length, _ = log_probs.shape
+    targets = targets.reshape(batch, length).astype(mx.int32)
+    return log_probs[mx.arange(batch)[:, None], mx.arange(length), targets].sum(axis=-1)
+
+
+def confidence(probabilities: mx.array):
+    """Rows and columns are made two axes by `None`."""
+    batch, length, _ = probabilities.shape
+    rows, columns = mx.arange(batch)[:, None], mx.arange(length)[None, :]
+    return mx.min(probabilities[rows, columns, mx.argmax(probabilities, axis=-1)], axis=1)
+
+
+def routed(x: mx.array, experts: int):
+    """The gates of the chosen experts; the row numbers stand in a column of their own."""
+    gates = mx.softmax(x.reshape(-1, experts), axis=-1)
+    chosen = mx.argpartition(-gates, kth=1, axis=-1)[:, :2]
+    rows = mx.expand_dims(mx.arange(0, len(gates)), axis=1)
+    return gates[rows, chosen]
+
+
+def best_of_each_position(logits: mx.array, k: int):
+    """Several of each position of each sequence: rows and columns have axes of their own."""
+    batch, length = logits.shape[:-1]
+    top = mx.argpartition(-logits, kth=k - 1, axis=-1)[..., :k]
+    rows = mx.arange(batch)[:, None, None]
+    return logits[rows, mx.arange(length)[:, None], top], logits[rows, mx.arange(length).reshape(1, -1, 1), top + 0]
+
+
+def top_p(logits: mx.array, p: float):
+    """A sampler sorts the only row of its batch; the order of that row would be the columns of any other row, too."""
+    probs = mx.softmax(logits, axis=-1)
+    order = mx.argsort(probs, axis=-1)
+    sorted_probs = probs[..., order.squeeze(0)]
+    kept = mx.where(mx.cumsum(sorted_probs, axis=-1) > 1 - p, sorted_probs, 0)
+    return order, kept
+
+
+def min_p(logits: mx.array, p: float):
+    """Only the order of the row has a name."""
+    order = mx.argsort(-logits).squeeze(0)
+    sorted_logits = logits[..., order]
+    return order, mx.where(sorted_logits < sorted_logits[..., :1] + p, 0, sorted_logits)

@@ -36,11 +36,6 @@ def columns_for_rows(x: mx.array, i: mx.array):
     return x[mx.arange(x.shape[1]), i]
 
 
-def for_each_column(x: mx.array):
-    """Picks one row for each column."""
-    return x[mx.argmin(x, axis=0), mx.arange(x.shape[1])]
-
-
 def pooled_by_clip(tokens: mx.array, hidden: mx.array):
     """Picks a vector for each sequence, from an array with three axes."""
     B, L, D = hidden.shape
@@ -48,10 +43,28 @@ def pooled_by_clip(tokens: mx.array, hidden: mx.array):
     return hidden[mx.arange(hidden.shape[0]), end]
 
 
+def pooled_where_the_text_ends(tokens: mx.array, hidden: mx.array):
+    """Nothing shows how many axes there are; the place of a token is not one in the rows that are picked from."""
+    end = mx.argmax(tokens, axis=-1)
+    return hidden[mx.arange(len(hidden)), end]
+
+
 def index_with_two_axes(x: mx.array, i: mx.array):
     """The index has two axes, and the rows are counted along the second."""
     n, _ = x.shape
     return x[mx.arange(n), i.reshape(-1, n).astype(mx.int32)]
+
+
+def sorted_rows(scores: mx.array):
+    """All elements of each row, in another order: on some devices the function is slower there."""
+    batch, _ = scores.shape
+    return scores[mx.arange(batch)[:, None], mx.argsort(scores, axis=-1)]
+
+
+def columns_of_one_order(scores: mx.array):
+    """The same columns of every row, in the order of the first one."""
+    first = mx.argsort(scores[0], axis=-1)
+    return scores[..., first]
 
 
 def all_rows(x: mx.array, i: mx.array):

@@ -3,6 +3,7 @@
 //! This module decides nothing about whether a rewrite is legal.
 
 mod axes;
+mod ranges;
 
 use super::value::{Comparison, Graph, Op, Operands, ValueId};
 use axes::{axes_as_permutation, einsum_as_product, permutation_that_keeps, permuted_twice};
@@ -30,9 +31,10 @@ fn equations(op: Op) -> &'static [Equation] {
         Op::Neg => &[negated_constant],
         Op::Not => &[double_negation],
         Op::Gate => &[gate_on_negation, gate_without_choice],
-        Op::Index(_) => &[element_of_display, axis_of_shape, new_last_axis],
-        Op::Item(_) => &[item_of_display, item_of_shape],
+        Op::Index(_) => &[element_of_display, axis_of_shape, axis_of_some, ranges::new_axes],
+        Op::Item(_) => &[item_of_display, item_of_shape, item_of_some],
         Op::DtypeOf => &[dtype_of_cast, dtype_of_moved_elements],
+        Op::Comprehension(b'[') => &[ranges::repeated_element],
         Op::Permute => &[permuted_twice, permutation_that_keeps],
         Op::Mlx(name) => array_equations(name),
         _ => &[],
@@ -47,10 +49,12 @@ fn array_equations(name: &'static str) -> &'static [Equation] {
         "mean" | "sum" | "max" | "min" | "softmax" | "logsumexp" | "prod" => &[single_axis],
         "var" => &[single_axis, variance_as_mean_square],
         "std" => &[single_axis, deviation_as_root],
-        "expand_dims" => &[single_axis, expanded_reduction],
+        "expand_dims" => &[single_axis, ranges::axes_of_range, expanded_reduction],
         "einsum" => &[einsum_as_product],
+        "reshape" => &[ranges::axes_of_range],
+        "arange" => &[ranges::counted_from_nought],
         "swapaxes" | "moveaxis" | "transpose" => &[axes_as_permutation],
-        "astype" => &[cast_to_own_dtype],
+        "astype" => &[cast_to_own_dtype, ranges::cast_of_range],
         _ => &[],
     }
 }
@@ -174,14 +178,29 @@ fn axis_of_shape(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<Value
     Some(graph.value(Op::Dim(n), &[x]))
 }
 
-/// `x[..., None] = mx.expand_dims(x, -1)`.
-fn new_last_axis(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
-    let (Op::Tuple, &[first, second]) = graph.get(operands[1]) else { return None };
-    if graph.op(first) != Op::Ellipsis || graph.op(second) != Op::None || !graph.is_arrayish(operands[0]) {
-        return None;
-    }
-    let last = graph.int(-1);
-    Some(graph.value(Op::Mlx("expand_dims"), &[operands[0], last]))
+/// `x.shape[:2][1] = x.shape[1]`.
+fn axis_of_some(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let n = u32::try_from(graph.as_int(operands[1])?).ok()?;
+    // `x.shape[-2:][0]` is the first axis where there is only one.
+    let part = item_of_some(graph, Op::Item(n), operands)?;
+    matches!(graph.op(part), Op::Dim(0..)).then_some(part)
+}
+
+/// `b, l = x.shape[:2]` is `b = x.shape[0]; l = x.shape[1]`.
+fn item_of_some(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let Op::Item(n) = op else { return None };
+    let (Op::Index(_), &[shape, slice]) = graph.get(operands[0]) else { return None };
+    let ((Op::Shape, &[x]), (Op::Slice, &[from, to, step])) = (graph.get(shape), graph.get(slice)) else { return None };
+    let bound = |v: ValueId| if graph.op(v) == Op::None { Some(None) } else { graph.as_int(v).map(Some) };
+    let (from, to) = (bound(from)?.unwrap_or(0), bound(to)?);
+    let at = from + i64::from(n);
+    // Counted from the front up to a place counted from the front, or from the back to the end: else the number of axes matters.
+    let inside = match to {
+        None => from >= 0 || at < 0,
+        Some(to) if to < 0 => from >= 0 || at < to,
+        Some(to) => from >= 0 && at < to,
+    };
+    (inside && graph.op(step) == Op::None).then(|| graph.value(Op::Dim(at as i32), &[x]))
 }
 
 /// `a, b = (x, y)` is `a = x; b = y`.

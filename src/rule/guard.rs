@@ -1,6 +1,8 @@
 //! The precondition of a rule: a condition over facts with three outcomes. What is unknown is not true: it becomes an assumption that the finding states.
 
+use super::gathers;
 use super::masks;
+use super::products;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
@@ -36,10 +38,22 @@ pub enum Condition {
     FitsHalf(String),
     /// `breaks_no_tie(p)`.
     BreaksNoTie,
-    /// `is_matrix(x, i)`.
-    Matrix(String, String),
-    /// `is_integer(i)`.
-    Integer(String),
+    /// `has_axes(x, i, 2)`.
+    HasAxes(String, String, u8),
+    /// `counts(n, x, i, 0)`.
+    Counts([String; 3], i64),
+    /// `is_part(i)`.
+    Part(String),
+    /// `is_order(i)`.
+    Order(String),
+    /// `is_distinct(i)`.
+    Distinct(String),
+    /// `as_long(i, y, 0)`.
+    AsLong(String, String, i64),
+    /// `is_single(a, axis)`.
+    Single(String, String),
+    /// `is_scalar(v)`.
+    Scalar(String),
     /// `spans(w, x)`.
     Spans(String, String),
     /// `broadcasts_into(c, a, b)`.
@@ -153,6 +167,9 @@ impl Condition {
             Some(expr.as_name_expr()?.id.to_string())
         };
         let names: Vec<String> = e.arguments.args.iter().filter_map(name).collect();
+        if let Some(numbered) = Self::read_numbered(e, &names) {
+            return numbered;
+        }
         match (e.func.as_name_expr().map(|n| n.id.as_str()), &names[..]) {
             (Some("is_number"), [name]) => Self::Number(name.clone()),
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
@@ -160,8 +177,11 @@ impl Condition {
             (Some("has_no_parameters"), [norm]) => Self::NoParameters(norm.clone()),
             (Some("fits_half"), [c]) => Self::FitsHalf(c.clone()),
             (Some("breaks_no_tie"), [_]) => Self::BreaksNoTie,
-            (Some("is_matrix"), [x, i]) => Self::Matrix(x.clone(), i.clone()),
-            (Some("is_integer"), [name]) => Self::Integer(name.clone()),
+            (Some("is_part"), [name]) => Self::Part(name.clone()),
+            (Some("is_order"), [name]) => Self::Order(name.clone()),
+            (Some("is_distinct"), [name]) => Self::Distinct(name.clone()),
+            (Some("is_scalar"), [name]) => Self::Scalar(name.clone()),
+            (Some("is_single"), [a, axis]) => Self::Single(a.clone(), axis.clone()),
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
@@ -169,6 +189,17 @@ impl Condition {
             (Some("adds_to_scores"), [mask, q, k]) => Self::AddsToScores([mask, q, k].map(Clone::clone)),
             (Some("masks_scores"), [mask, q, k, fill]) => Self::Masks([mask, q, k, fill].map(Clone::clone)),
             _ => Self::Stated(source.slice(e.range()).to_owned()),
+        }
+    }
+
+    /// Those that end with a number: an axis, or how many there are.
+    fn read_numbered(e: &ast::ExprCall, names: &[String]) -> Option<Self> {
+        let Expr::NumberLiteral(ast::ExprNumberLiteral { value: Number::Int(last), .. }) = e.arguments.args.last()? else { return None };
+        match (e.func.as_name_expr()?.id.as_str(), names) {
+            ("has_axes", [x, i]) => Some(Self::HasAxes(x.clone(), i.clone(), last.as_u8()?)),
+            ("counts", [n, x, i]) => Some(Self::Counts([n, x, i].map(Clone::clone), last.as_i64()?)),
+            ("as_long", [i, y]) => Some(Self::AsLong(i.clone(), y.clone(), last.as_i64()?)),
+            _ => None,
         }
     }
 
@@ -192,21 +223,7 @@ impl Condition {
             Self::SameDtype(a, b) => same_dtype(site, a, b),
             Self::Number(name) => number(site, name),
             Self::PromotesInto(narrow, wide) => promotes_into(site, narrow, wide),
-            Self::Floating(name) => match (site.value)(name) {
-                Some(value) if dtypes::is_integer(site.graph, site.facts, value) => {
-                    Truth::False(format!("`{}` does not hold floating point numbers", (site.spelling)(name)))
-                }
-                Some(value) if dtypes::is_double(site.graph, site.facts, value) => {
-                    Truth::False(format!("`{}` holds float64, of which the fast form keeps less", (site.spelling)(name)))
-                }
-                _ => Truth::True,
-            },
-            Self::Integer(name) => match (site.value)(name) {
-                Some(value) if !dtypes::is_integer(site.graph, site.facts, value) => {
-                    Truth::Unknown(vec![format!("`{}` holds integers", (site.spelling)(name))])
-                }
-                _ => Truth::True,
-            },
+            Self::Floating(name) => floating(site, name),
             Self::AccumulatesInFloat32(name) => {
                 shown(site, name, |facts, v| facts.accumulates_in_float32(v), "is not known to take its statistics in float32 whatever it is given")
             }
@@ -220,8 +237,15 @@ impl Condition {
             Self::BreaksNoTie => {
                 Truth::Unknown(vec!["a choice between probabilities that are one number in half precision may fall the other way".to_owned()])
             }
-            Self::BroadcastsInto(c, a, b) => broadcasts_into(site, c, a, b),
-            Self::Matrix(x, i) => matrix(site, x, i),
+            Self::BroadcastsInto(c, a, b) => products::broadcasts_into(site, c, a, b),
+            Self::HasAxes(x, i, axes) => gathers::has_axes(site, x, i, *axes),
+            Self::Counts([n, x, i], axis) => gathers::counts(site, n, x, i, *axis),
+            Self::Part(i) => gathers::is_part(site, i),
+            Self::Order(i) => gathers::is_order(site, i),
+            Self::Distinct(i) => gathers::is_distinct(site, i),
+            Self::AsLong(i, y, axis) => gathers::as_long(site, i, y, *axis),
+            Self::Single(a, axis) => gathers::is_single(site, a, axis),
+            Self::Scalar(v) => gathers::is_scalar(site, v),
             Self::Spans(w, x) => spans(site, w, x),
             Self::SameBatch(q, k, v) => masks::same_batch(site, [q, k, v]),
             Self::AddsToScores([mask, q, k]) => masks::adds_to_scores(site, mask, q, k),
@@ -373,67 +397,21 @@ pub(super) fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth 
     }
 }
 
+fn floating(site: &Site<'_>, name: &str) -> Truth {
+    match (site.value)(name) {
+        Some(value) if dtypes::is_integer(site.graph, site.facts, value) => {
+            Truth::False(format!("`{}` does not hold floating point numbers", (site.spelling)(name)))
+        }
+        _ => Truth::True,
+    }
+}
+
 fn number(site: &Site<'_>, name: &str) -> Truth {
     let Some(value) = (site.value)(name) else { return Truth::True };
     match site.facts.kind(value) {
         kind if kind.is_number() => Truth::True,
         _ => Truth::False(format!("`{}` is not known to be a Python number", (site.spelling)(name))),
     }
-}
-
-/// Proved for a scalar `c`, and for a one-dimensional `c` that is added to a product with as many columns as `c` has elements.
-fn broadcasts_into(site: &Site<'_>, c: &str, a: &str, b: &str) -> Truth {
-    let (Some(added), Some(left), Some(right)) = ((site.value)(c), (site.value)(a), (site.value)(b)) else { return Truth::True };
-    let product = match (site.facts.rank(left), site.facts.rank(right)) {
-        (Some(m), Some(n)) if m >= 2 && n >= 2 => Some(m.max(n)),
-        (Some(1), Some(n)) | (Some(n), Some(1)) if n >= 1 => Some(n - 1),
-        _ => None,
-    };
-    if enlarges(site, added, left, right) {
-        return Truth::False(format!("`{}` does not broadcast into the product", (site.spelling)(c)));
-    }
-    match (site.facts.rank(added), product) {
-        (Some(0), _) => Truth::True,
-        (Some(added), Some(product)) if added > product => Truth::False(format!("`{}` has more axes than the product", (site.spelling)(c))),
-        _ if same_columns(site, added, right) => Truth::True,
-        _ => Truth::Unknown(vec![format!(
-            "`{}` does not broadcast `{} @ {}` to a larger shape",
-            (site.spelling)(c),
-            grouped((site.spelling)(a)),
-            grouped((site.spelling)(b))
-        )]),
-    }
-}
-
-/// Whether lengths that are plain to see show that `c` would enlarge `a @ b`, or that the fast operation refuses these numbers of axes.
-fn enlarges(site: &Site<'_>, c: ValueId, a: ValueId, b: ValueId) -> bool {
-    match (site.facts.rank(c), site.facts.rank(a), site.facts.rank(b)) {
-        (Some(1), Some(3..), Some(1)) => true,
-        (Some(2), Some(2), Some(2)) => {
-            let known = |v: ValueId, axis: u8| site.facts.length(v, axis).and_then(|d| site.graph.as_int(d));
-            let longer = |c: Option<i64>, product: Option<i64>| matches!((c, product), (Some(c), Some(p)) if c != p && c != 1);
-            longer(known(c, 0), known(a, 0)) || longer(known(c, 1), known(b, 1))
-        }
-        _ => false,
-    }
-}
-
-/// `c` was made with one axis as long as the last axis of `b` was made.
-fn same_columns(site: &Site<'_>, c: ValueId, b: ValueId) -> bool {
-    let shape = |value: ValueId| match site.graph.get(value) {
-        (Op::Mlx("zeros" | "ones" | "full"), operands) => Some(operands[0]),
-        _ => None,
-    };
-    let (Some(c), Some(b)) = (shape(c), shape(b)) else { return false };
-    match (site.graph.get(c), site.graph.get(b)) {
-        ((Op::Tuple, &[only]), (Op::Tuple, &[.., last])) => only == last,
-        _ => false,
-    }
-}
-
-/// `text` as an operand: in parentheses where it is made of several words.
-fn grouped(text: String) -> String {
-    if text.contains(' ') && !text.ends_with(')') { format!("({text})") } else { text }
 }
 
 /// Whether `w` is as long as the last axis of `x`: taken for granted of a weight that was made with one axis, unless lengths that are plain to see say
@@ -457,34 +435,6 @@ fn is_flattened(graph: &Graph, value: ValueId) -> bool {
     match graph.get(value) {
         (Op::Mlx("reshape" | "flatten" | "squeeze"), _) => true,
         (Op::Mlx("astype") | Op::Add | Op::Sub | Op::Mul | Op::Div, operands) => operands.iter().any(|&v| is_flattened(graph, v)),
-        _ => false,
-    }
-}
-
-/// Whether `x` has two axes. Most arrays that are indexed this way have three, and rows are picked, so it must show: by facts, or because the index is the
-/// place of the largest element of each row.
-fn matrix(site: &Site<'_>, x: &str, i: &str) -> Truth {
-    let (Some(array), Some(index)) = ((site.value)(x), (site.value)(i)) else { return Truth::True };
-    let spelling = (site.spelling)(x);
-    match site.facts.rank(array) {
-        Some(2) => Truth::True,
-        Some(rank) => Truth::False(format!("`{spelling}` has {rank} axes, not 2")),
-        None if is_largest(site.graph, index) => Truth::Unknown(vec![format!("`{spelling}` has 2 axes")]),
-        None => Truth::False(format!("`{spelling}` is not known to have 2 axes")),
-    }
-}
-
-/// Whether `index` is `argmax` over the last axis, on one path at least.
-fn is_largest(graph: &Graph, index: ValueId) -> bool {
-    match graph.get(index) {
-        (Op::Mlx("argmax" | "argmin"), operands) => graph.as_int(operands[1]) == Some(-1),
-        (Op::Gate, operands) => operands[1..].iter().any(|&v| is_largest(graph, v)),
-        // One column of the order of each row.
-        (Op::Index(_), &[order, column]) => {
-            let sorted =
-                matches!(graph.get(order), (Op::Mlx("argsort" | "argpartition"), of) if of.last().is_some_and(|&a| graph.as_int(a) == Some(-1)));
-            sorted && matches!(graph.get(column), (Op::Tuple, &[rows, place]) if graph.op(rows) == Op::Slice && graph.as_int(place).is_some())
-        }
         _ => false,
     }
 }

@@ -8,13 +8,13 @@ use super::load::{Rule, Variant, Wildcard};
 use super::matcher::Bound;
 use super::spell::{Names, Speller};
 use super::uses::{Flow, Use};
-use super::{Candidate, fallback, is_kernel, narrow, surroundings};
+use super::{Candidate, fallback, is_kernel, narrow, shapeless, surroundings};
 use crate::finding::{Applicability, Numerics};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
-use crate::graph::value::{Graph, ValueId};
+use crate::graph::value::{Graph, Op, ValueId};
 
 /// How far an edit may be trusted, and what it relies on.
 pub(super) struct Judgement {
@@ -27,11 +27,13 @@ pub(super) struct Judgement {
 pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<Judgement, String> {
     let variant = &rule.variants[candidate.variant];
     let body = &analysis.bodies[candidate.body];
-    let on_purpose = fallback::on_purpose(analysis, body, candidate.root, candidate.after);
-    if let Some(reason) = on_purpose.or_else(|| surroundings::no_gain(analysis, body, candidate.root.value, candidate.after)) {
+    let (root, after) = (candidate.root, candidate.after);
+    let kept = fallback::on_purpose(analysis, body, root, after).or_else(|| surroundings::no_gain(analysis, body, root.value, after));
+    let kept = kept.or_else(|| shapeless::fixes_shapes(analysis, body, root, after));
+    let place = Place::new(analysis, body, root);
+    if let Some(reason) = kept.or_else(|| held_elsewhere(analysis, &place.speller, root)) {
         return Err(reason);
     }
-    let place = Place::new(analysis, body, candidate.root);
     let wildcard = |name: &str| pattern_wildcard(variant, candidate, name);
     if let Some(text) = computed_again(candidate, variant, &analysis.graph, &|name| place.spelling(name, &wildcard)) {
         return Err(format!("`{text}` would be computed more than once; give it a name first"));
@@ -185,6 +187,13 @@ fn computed_again(candidate: &Candidate, variant: &Variant, graph: &Graph, spell
     let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
     let repeated = candidate.arguments.iter().filter(|(name, value)| variant.template.repeats(name) && is_kernel(graph, *value));
     repeated.map(|(name, _)| spelling(name)).find(|text| !is_name(text))
+}
+
+/// Why a store must stay one: something but the name that is assigned may hold the array, and would not see another one.
+fn held_elsewhere(analysis: &Analysis<'_>, speller: &Speller<'_>, root: Occurrence) -> Option<String> {
+    let (Op::Stored, operands) = analysis.graph.get(root.value) else { return None };
+    let array = speller.argument(operands[0]).unwrap_or_else(|| "the array".to_owned());
+    root.target.is_none().then(|| format!("something else may hold `{array}` and see what is stored into it"))
 }
 
 /// What the annotations of wildcards demand and facts do not prove.

@@ -4,6 +4,7 @@ pub mod elaborate;
 mod fallback;
 mod fold;
 mod form;
+mod gathers;
 pub mod guard;
 mod import;
 mod judge;
@@ -15,8 +16,10 @@ mod moves;
 mod narrow;
 mod near_miss;
 pub mod prelude;
+mod products;
 mod reach;
 mod removal;
+mod shapeless;
 mod spell;
 mod surroundings;
 mod template;
@@ -320,7 +323,10 @@ fn after_values(graph: &Graph, candidate: &Candidate) -> Vec<ValueId> {
     while let Some(value) = stack.pop() {
         if !given.contains(&value) && !values.contains(&value) {
             values.push(value);
-            stack.extend(graph.operands(value));
+            // What is asked of an array but its elements is known before it is computed.
+            if !matches!(graph.op(value), Op::DtypeOf | Op::Shape | Op::Dim(_) | Op::Ndim) {
+                stack.extend(graph.operands(value));
+            }
         }
     }
     values
@@ -337,7 +343,7 @@ fn kernels(graph: &Graph, values: &[ValueId]) -> usize {
 fn is_kernel(graph: &Graph, value: ValueId) -> bool {
     match graph.get(value) {
         (Op::Mlx("array" | "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient"), _) => false,
-        (Op::Mlx(_) | Op::MatMul, _) => true,
+        (Op::Mlx(_) | Op::MatMul | Op::Stored, _) => true,
         // Slices are views; index arrays gather.
         (Op::Index(_), operands) => match graph.get(operands[1]) {
             (Op::Tuple, parts) => parts.iter().any(|&p| graph.is_arrayish(p)),

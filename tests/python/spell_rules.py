@@ -16,8 +16,11 @@ import spell_addmm
 import spell_attention
 import spell_composed
 import spell_norms
+import spell_put
+import spell_repeat
 import spell_scalar
 import spell_softmax
+import spell_take
 import spell_upcast
 
 RULES = {
@@ -28,6 +31,9 @@ RULES = {
     "precise-softmax": spell_softmax.RULE,
     "scalar-promotion": spell_scalar.RULE,
     "addmm": spell_addmm.RULE,
+    "take-along-axis": spell_take.RULE,
+    "put-along-axis": spell_put.RULE,
+    "concat-repeat": spell_repeat.RULE,
 }
 
 # Not a rule, but several of those above in one function, run with all transforms.

@@ -2,6 +2,7 @@
 //! annotations, `__init__` and the API table, and backward from operations that only an `mx.array` survives. What is not proved is unknown, never a guess.
 
 mod axes;
+mod lengths;
 mod modules;
 mod names;
 
@@ -213,15 +214,16 @@ impl<'x> Facts<'x> {
             Op::Global(path) if is_constant(graph.name(path)) => Kind::Float,
             Op::Param(scope, name) => self.annotated_parameter(scope, name),
             Op::ModuleName(name) => self.constant(name).map_or(Kind::Unknown, |value| self.kind_of_node(value, depth)),
+            // `x.at[i]` is no part of an array.
+            Op::Attr(name, _) if graph.name(name) == "at" => Kind::Other,
             Op::Attr(name, _) => self.attribute_kind(operands[0], name, depth),
             Op::Mlx("astype") => match graph.get(operands[1]) {
                 (Op::Global(path), _) if graph.name(path).starts_with("mlx.core.") => Kind::Array,
                 _ => self.kind_at(operands[0], depth),
             },
             Op::Mlx(name) if api::method(name).is_some() => match self.kind_at(operands[0], depth) {
-                // The text may have called the method of something that is no array.
                 Kind::Array => self.kind_of_mlx(name),
-                _ => Kind::Unknown,
+                _ => Kind::Unknown, // The text may have called the method of something that is no array.
             },
             Op::Mlx(name) => self.kind_of_mlx(name),
             Op::Permute | Op::Stored => self.kind_at(operands[0], depth),

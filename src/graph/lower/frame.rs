@@ -80,7 +80,12 @@ impl Frame {
 
     /// Every name that holds `value`.
     pub(super) fn holders(&self, value: ValueId) -> Vec<Symbol> {
-        let mut names: Vec<Symbol> = self.names.iter().filter(|(_, b)| b.value == value).map(|(&n, _)| n).collect();
+        self.names_where(|held| held == value)
+    }
+
+    /// Every name that holds such a value.
+    pub(super) fn names_where(&self, fits: impl Fn(ValueId) -> bool) -> Vec<Symbol> {
+        let mut names: Vec<Symbol> = self.names.iter().filter(|(_, b)| fits(b.value)).map(|(&n, _)| n).collect();
         names.sort_unstable();
         names
     }

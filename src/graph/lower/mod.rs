@@ -77,6 +77,8 @@ pub(super) struct Lowerer<'a, 'g> {
     regions: Vec<(Vec<Symbol>, u32)>,
     /// The node of each name at the joins of `regions`.
     joined: FxHashMap<(u32, Symbol), ValueId>,
+    /// What was carried to each of those nodes.
+    carried: FxHashMap<ValueId, Vec<ValueId>>,
     statement: StatementId,
     block: BlockId,
     inlining: u32,
@@ -165,6 +167,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             volatile: FxHashSet::default(),
             regions: Vec::new(),
             joined: FxHashMap::default(),
+            carried: FxHashMap::default(),
             statement: 0,
             block: 0,
             inlining: 0,
@@ -272,6 +275,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
                 let join = self.regions[region].1;
                 let target = self.joined[&(join, name)];
                 self.effect(Effect::Carry(target, value));
+                self.carried.entry(target).or_default().push(value);
             }
         }
     }
@@ -334,6 +338,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
     /// What a name that is no local stands for.
     fn free_name(&mut self, name: Symbol) -> ValueId {
         match self.definitions.module.get(&name) {
+            Some(&ModuleBinding::Import(path)) if matches!(self.graph.name(path), "mlx.core.newaxis" | "numpy.newaxis") => self.graph.leaf(Op::None),
             Some(&ModuleBinding::Import(path)) => self.graph.leaf(Op::Global(path)),
             Some(&ModuleBinding::Function(index)) => self.graph.leaf(Op::Function(self.definitions.functions[index].name)),
             Some(&ModuleBinding::Class(index)) => self.graph.leaf(Op::Class(self.definitions.classes[index].name)),

@@ -1,9 +1,12 @@
 //! Who may hold a value: names of this scope alone, or also a container, a caller or an object, which see every change that is made in place.
 
 use super::Lowerer;
-use crate::graph::body::Effect;
+use super::frame::Frame;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::Expr;
+
+/// More paths by which a value comes to a name than these are not followed: it may be anything.
+const MAX_PATHS: usize = 100;
 
 impl Lowerer<'_, '_> {
     /// Lists: once a name holds one, its contents may change under the name.
@@ -42,7 +45,7 @@ impl Lowerer<'_, '_> {
     pub(super) fn is_fresh(&self, value: ValueId) -> bool {
         // A helper that is inlined changes what its caller holds.
         let callers = self.frames.len().saturating_sub(1);
-        if self.escaped.contains(&value) || self.frames[..callers].iter().any(|f| !f.holders(value).is_empty()) {
+        if self.escaped.contains(&value) || self.frames[..callers].iter().any(|f| !self.may_hold(f, value).is_empty()) {
             return false;
         }
         match self.graph.get(value) {
@@ -58,8 +61,36 @@ impl Lowerer<'_, '_> {
     pub(super) fn sole_holder(&mut self, expr: &Expr, object: ValueId) -> Option<Symbol> {
         let name = self.graph.symbol(&expr.as_name_expr()?.id);
         let local = self.frames.last()?.locals.contains(&name) && !self.captured.contains(&name) && !self.volatile.contains(&name);
-        let holders: Vec<Symbol> = self.frames.iter().flat_map(|f| f.holders(object)).collect();
-        (local && holders == [name] && self.is_fresh(object)).then_some(name)
+        let holders: Vec<Symbol> = self.frames.iter().flat_map(|f| self.may_hold(f, object)).collect();
+        // Arithmetic makes another object; where that is no array it keeps what is stored into it.
+        let computed = matches!(self.graph.op(object), Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::Compare(_));
+        (local && holders == [name] && (self.is_fresh(object) || computed && !self.escaped.contains(&object))).then_some(name)
+    }
+
+    /// Every name of `frame` that may stand for `object`, also on one path only.
+    pub(super) fn may_hold(&self, frame: &Frame, object: ValueId) -> Vec<Symbol> {
+        frame.names_where(|value| self.may_be(value, object))
+    }
+
+    /// Whether `value` is `object` on some path: one side of a branch, or what reached a join that is not followed.
+    fn may_be(&self, value: ValueId, object: ValueId) -> bool {
+        let (mut seen, mut next) = (vec![value], 0);
+        while let Some(&value) = seen.get(next) {
+            if value == object || next > MAX_PATHS {
+                return true;
+            }
+            next += 1;
+            let parts = self.graph.operands(value);
+            let parts: &[ValueId] = match self.graph.op(value) {
+                Op::Gate => &parts[1..],
+                Op::And | Op::Or | Op::Phi(..) | Op::Changed(_) => parts,
+                _ => continue,
+            };
+            let carried = self.carried.get(&value).into_iter().flatten();
+            let new: Vec<ValueId> = parts.iter().chain(carried).copied().filter(|v| !seen.contains(v)).collect();
+            seen.extend(new);
+        }
+        false
     }
 
     /// What a container, a call or another object may hold from now on.
@@ -68,11 +99,8 @@ impl Lowerer<'_, '_> {
             return;
         }
         if let Op::Phi(..) = self.graph.op(value) {
-            let carried = self.body.effects.iter().filter_map(|e| match *e {
-                Effect::Carry(join, part) if join == value => Some(part),
-                _ => None,
-            });
-            carried.collect::<Vec<_>>().into_iter().for_each(|part| self.escape_parts(part));
+            let carried = self.carried.get(&value).cloned().unwrap_or_default();
+            carried.into_iter().for_each(|part| self.escape_parts(part));
         }
         let may_be_parts = matches!(
             self.graph.op(value),

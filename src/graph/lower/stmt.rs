@@ -8,7 +8,7 @@ use crate::graph::body::{Effect, Occurrence, Proved, Statement, StatementId, Sta
 use crate::graph::definitions::{imported, imported_from};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
-use crate::syntax::{Ranged, TextRange, TextSize};
+use crate::syntax::{Ranged, TextSize};
 
 /// Whether control reaches the statement after.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,22 +181,39 @@ impl<'g> Lowerer<'_, 'g> {
         if s.targets.len() > 1 || !s.targets.iter().all(|t| t.is_name_expr() || t.is_subscript_expr()) {
             self.escape_parts(value);
         }
+        if let [Expr::Subscript(target)] = &s.targets[..] {
+            let (value, target) = self.store_element(target, value, s.range.end());
+            if self.inlining == 0 {
+                self.body.occurrences.push(Occurrence { value, range: s.range, statement: self.statement, block: self.block, target, own: true });
+            }
+            return;
+        }
         for target in &s.targets {
             self.store(target, value, s.range.end());
         }
-        if let [Expr::Subscript(target)] = &s.targets[..] {
-            self.note_stored(target, s.range);
-        }
     }
 
-    /// `name[index] = value` just ran: where it made another value of an array that only `name` holds, it is a computation that can be matched.
-    fn note_stored(&mut self, target: &ast::ExprSubscript, range: TextRange) {
-        let Expr::Name(name) = &*target.value else { return };
-        let name = self.graph.symbol(&name.id);
-        let Some(value) = self.frame().get(name).map(|b| b.value) else { return };
-        if self.inlining == 0 && self.graph.op(value) == Op::Stored {
-            self.body.occurrences.push(Occurrence { value, range, statement: self.statement, block: self.block, target: Some(name), own: true });
+    /// `object[index] = value`: what the object is then, and the name that holds it where nothing else does.
+    fn store_element(&mut self, target: &'g ast::ExprSubscript, value: ValueId, from: TextSize) -> (ValueId, Option<Symbol>) {
+        let object = self.expr(&target.value);
+        let index = self.expr(&target.slice);
+        let stored = self.graph.value(Op::Stored, &[object, index, value]);
+        let holder = self.sole_holder(&target.value, object);
+        if let Some(name) = holder {
+            if !self.graph.is_arrayish(object) {
+                self.escape_parts(value);
+            }
+            self.rebind_silently(name, stored, from);
+            self.carry(name, stored);
+        } else {
+            self.effect(Effect::StoreItem(object, index, value));
+            self.escape_parts(value);
+            // The object may be one of several that are joined in it.
+            self.escape_parts(object);
+            self.bump();
+            self.changed_in_place(object, from);
         }
+        (stored, holder)
     }
 
     /// Store `value` in `target`; names hold it from `from` on.
@@ -229,20 +246,7 @@ impl<'g> Lowerer<'_, 'g> {
                 self.bump();
             }
             Expr::Subscript(subscript) => {
-                let object = self.expr(&subscript.value);
-                let index = self.expr(&subscript.slice);
-                if let Some(name) = self.sole_holder(&subscript.value, object) {
-                    let stored = self.graph.value(Op::Stored, &[object, index, value]);
-                    self.rebind_silently(name, stored, from);
-                    self.carry(name, stored);
-                    return;
-                }
-                self.effect(Effect::StoreItem(object, index, value));
-                self.escape_parts(value);
-                // The object may be one of several that are joined in it.
-                self.escape_parts(object);
-                self.bump();
-                self.changed_in_place(object, from);
+                self.store_element(subscript, value, from);
             }
             _ => {}
         }
@@ -253,15 +257,31 @@ impl<'g> Lowerer<'_, 'g> {
         if let (Op::Shape, &[array], false) = (self.graph.op(value), self.graph.operands(value), starred) {
             self.prove(array, Proved::Rank(targets.len() as u8));
         }
+        if let (Some((array, rank)), false) = (self.all_but_some(value, targets.len()), starred) {
+            self.prove(array, Proved::Rank(rank));
+        }
         for (n, target) in targets.iter().enumerate() {
             let part = if starred { self.opaque() } else { self.graph.value(Op::Item(n as u32), &[value]) };
             self.store(target, part, from);
         }
     }
 
+    /// `value` is `x.shape[:-k]` or `x.shape[k:]` and has `count` parts: the array, and how many axes it has then.
+    fn all_but_some(&self, value: ValueId, count: usize) -> Option<(ValueId, u8)> {
+        let (Op::Index(_), &[shape, slice]) = self.graph.get(value) else { return None };
+        let ((Op::Shape, &[array]), (Op::Slice, bounds)) = (self.graph.get(shape), self.graph.get(slice)) else { return None };
+        let left_out = match [bounds[0], bounds[1]].map(|b| (self.graph.op(b), self.graph.as_int(b))) {
+            [(Op::None, _), (_, Some(to))] if to < 0 => -to,
+            [(_, Some(from)), (Op::None, _)] if from > 0 => from,
+            _ => return None,
+        };
+        Some((array, u8::try_from(count as i64 + left_out).ok()?)).filter(|_| count > 0 && self.graph.op(bounds[2]) == Op::None)
+    }
+
     /// The object that `value` stands for is not what it was: every name that may hold it is unknown from here on.
     fn changed_in_place(&mut self, value: ValueId, from: TextSize) {
-        for name in self.frame().holders(value) {
+        let frame = self.frames.last().expect("invariant: a scope is open while statements are lowered");
+        for name in self.may_hold(frame, value) {
             let changed = self.opaque();
             self.rebind_silently(name, changed, from);
         }

@@ -1,0 +1,291 @@
+//! Which axes are as long as which: where the length of an axis comes from, followed back through operations that keep it.
+
+use super::{ELEMENTWISE, Facts, MAX_DEPTH};
+use crate::graph::normalize;
+use crate::graph::value::{Op, ValueId};
+
+/// Where the length of an axis comes from. Equal origins are equal lengths.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Length {
+    /// A number.
+    Is(ValueId),
+    /// Axis of a value of which no more is known, counted from the front, or from the back if negative.
+    Of(ValueId, i64),
+    /// One.
+    One,
+}
+
+impl Facts<'_> {
+    /// Whether the number `n` is the length of axis `axis` of `array`, counted from the back if negative.
+    pub fn counts(&self, n: ValueId, array: ValueId, axis: i64) -> bool {
+        self.length_of_number(n, 0) == self.origin(array, axis, 0)
+    }
+
+    /// Whether two axes are as long as each other.
+    pub fn same_length(&self, a: (ValueId, i64), b: (ValueId, i64)) -> bool {
+        self.origin(a.0, a.1, 0) == self.origin(b.0, b.1, 0)
+    }
+
+    /// Whether axis `axis` of `array` has one element at most, where it also may be the one that was made for it: `axis` may be any value.
+    pub fn is_single(&self, array: ValueId, axis: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        match (graph.get(array), graph.as_int(axis)) {
+            ((Op::Mlx("expand_dims"), operands), _) if operands[1] == axis => true,
+            (_, Some(axis)) => self.origin(array, axis, 0) == Length::One,
+            _ => false,
+        }
+    }
+
+    fn length_of_number(&self, n: ValueId, depth: u32) -> Length {
+        let graph = &self.analysis.graph;
+        match graph.get(n) {
+            (Op::Dim(axis), &[of]) => self.origin(of, i64::from(axis), depth + 1),
+            (Op::Apply, &[callee, of]) if self.is_builtin(callee, "len") => self.origin(of, 0, depth + 1),
+            (Op::Int(1), _) => Length::One,
+            _ => Length::Is(n),
+        }
+    }
+
+    /// Where the length of an axis comes from.
+    fn origin(&self, array: ValueId, axis: i64, depth: u32) -> Length {
+        // From the front, where the number of axes is known: one way to say it.
+        let axis = match self.rank(array) {
+            Some(rank) if axis < 0 => axis + i64::from(rank),
+            _ => axis,
+        };
+        if depth > MAX_DEPTH { Length::Of(array, axis) } else { self.step(array, axis, depth + 1).unwrap_or(Length::Of(array, axis)) }
+    }
+
+    fn step(&self, array: ValueId, axis: i64, depth: u32) -> Option<Length> {
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(array);
+        match op {
+            Op::Neg | Op::Stored => Some(self.origin(operands[0], axis, depth)),
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Mod | Op::FloorDiv | Op::Compare(_) | Op::Bits(_) => {
+                self.broadcast(array, operands, axis, depth)
+            }
+            Op::Permute => {
+                let rank = i64::from(self.rank(array)?);
+                let (of, axes) = normalize::permutation(graph, array)?;
+                let place = if axis < 0 { axis } else { axis - rank };
+                let from = axes.get(usize::try_from(place + axes.len() as i64).unwrap_or(usize::MAX)).copied().unwrap_or(place);
+                Some(self.origin(of, from, depth))
+            }
+            Op::Gate => {
+                let then = self.origin(operands[1], axis, depth);
+                (self.origin(operands[2], axis, depth) == then).then_some(then)
+            }
+            Op::Item(_) => match graph.get(operands[0]) {
+                (Op::Mlx("split"), of) if self.are_different(of[0], graph.as_int(of[2])?, axis) => Some(self.origin(of[0], axis, depth)),
+                _ => None,
+            },
+            Op::Index(_) => self.through_subscript(operands[0], operands[1], axis, depth),
+            Op::Mlx(name) => self.through_function(array, name, operands, axis, depth),
+            _ => None,
+        }
+    }
+
+    fn through_function(&self, array: ValueId, name: &str, operands: &[ValueId], axis: i64, depth: u32) -> Option<Length> {
+        let graph = &self.analysis.graph;
+        let same = || Some(self.origin(operands[0], axis, depth));
+        match name {
+            "zeros" | "ones" | "full" => self.of_shape(operands[0], axis, depth),
+            "reshape" | "broadcast_to" => self.of_shape(operands[1], axis, depth),
+            "arange" if graph.op(operands[1]) == Op::None => Some(self.length_of_number(operands[0], depth)),
+            // Of a list, whose first axis is as long as the list.
+            "array" if axis == 0 => Some(Length::Of(operands[0], 0)),
+            "array" => None,
+            "where" => self.broadcast(array, operands, axis, depth),
+            "expand_dims" => {
+                let new = graph.as_int(operands[1])?;
+                match self.comparable(array, new, axis)? {
+                    (new, axis) if new == axis => Some(Length::One),
+                    (new, axis) if axis >= 0 => Some(self.origin(operands[0], axis - i64::from(new < axis), depth)),
+                    (new, axis) => Some(self.origin(operands[0], axis + i64::from(new > axis), depth)),
+                }
+            }
+            "squeeze" => {
+                let gone = graph.as_int(operands[1])?;
+                Some(self.origin(operands[0], self.before_removal(operands[0], gone, axis)?, depth))
+            }
+            "mean" | "sum" | "max" | "min" | "prod" | "logsumexp" | "argmax" | "argmin" | "any" | "all" => {
+                let (reduced, keeps) = (graph.as_int(operands[1]), graph.op(operands[2]) == Op::Bool(true));
+                match (reduced, keeps) {
+                    (None, true) if graph.op(operands[1]) == Op::None => Some(Length::One),
+                    (Some(reduced), true) => match self.comparable(operands[0], reduced, axis)? {
+                        (reduced, axis) if reduced == axis => Some(Length::One),
+                        _ => same(),
+                    },
+                    (Some(reduced), false) => Some(self.origin(operands[0], self.before_removal(operands[0], reduced, axis)?, depth)),
+                    _ => None,
+                }
+            }
+            "topk" if self.are_different(operands[0], graph.as_int(operands[2])?, axis) => same(),
+            "swapaxes" => {
+                let (a, b) = (graph.as_int(operands[1])?, graph.as_int(operands[2])?);
+                let (one, at) = self.comparable(operands[0], a, axis)?;
+                let (other, at_too) = self.comparable(operands[0], b, axis)?;
+                let from = if at == one {
+                    b
+                } else if at_too == other {
+                    a
+                } else {
+                    axis
+                };
+                Some(self.origin(operands[0], from, depth))
+            }
+            "concatenate" if self.is_another(array, graph.as_int(operands[1])?, axis) => match graph.get(operands[0]) {
+                (Op::List | Op::Tuple, parts) => Some(self.origin(*parts.first()?, axis, depth)),
+                _ => None,
+            },
+            "argsort" | "argpartition" | "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => same(),
+            _ if ELEMENTWISE.contains(&name) => same(),
+            _ => None,
+        }
+    }
+
+    /// `axis` and `other` counted from the same end, if the number of axes is not needed for that or known.
+    fn comparable(&self, array: ValueId, other: i64, axis: i64) -> Option<(i64, i64)> {
+        if (other < 0) == (axis < 0) {
+            return Some((other, axis));
+        }
+        let rank = i64::from(self.rank(array)?);
+        let front = |a: i64| if a < 0 { a + rank } else { a };
+        Some((front(other), front(axis)))
+    }
+
+    fn are_different(&self, array: ValueId, other: i64, axis: i64) -> bool {
+        self.comparable(array, other, axis).is_some_and(|(a, b)| a != b)
+    }
+
+    fn is_another(&self, array: ValueId, other: i64, axis: i64) -> bool {
+        self.are_different(array, other, axis)
+    }
+
+    /// Which axis of `array` becomes `axis` when `gone` is taken away.
+    fn before_removal(&self, array: ValueId, gone: i64, axis: i64) -> Option<i64> {
+        match (gone < 0, axis < 0) {
+            (false, false) => Some(axis + i64::from(gone <= axis)),
+            (true, true) => Some(axis - i64::from(gone >= axis)),
+            // Whatever stands before the last axis is counted as before.
+            (true, false) if gone == -1 => Some(axis),
+            (true, false) => {
+                let gone = gone + i64::from(self.rank(array)?);
+                Some(axis + i64::from(gone <= axis))
+            }
+            (false, true) if gone == 0 => Some(axis),
+            (false, true) => {
+                let gone = gone - i64::from(self.rank(array)?);
+                Some(axis - i64::from(gone >= axis))
+            }
+        }
+    }
+
+    fn of_shape(&self, shape: ValueId, axis: i64, depth: u32) -> Option<Length> {
+        let graph = &self.analysis.graph;
+        match graph.get(shape) {
+            (Op::Tuple | Op::List, items) => {
+                let at = usize::try_from(if axis < 0 { axis + items.len() as i64 } else { axis }).ok()?;
+                // Beyond `*rest` it is not known which axis an item is.
+                let counted = if axis < 0 { items.get(at..) } else { items.get(..=at) };
+                let item = counted.filter(|c| !c.iter().any(|&v| graph.op(v) == Op::Star)).map(|_| items[at])?;
+                (graph.as_int(item) != Some(-1)).then(|| self.length_of_number(item, depth))
+            }
+            (Op::Shape, &[of]) => Some(self.origin(of, axis, depth)),
+            _ => None,
+        }
+    }
+
+    /// The axis of what several operands broadcast to: that of the operand which is not known to be one long there, if the others are or agree with it.
+    fn broadcast(&self, array: ValueId, operands: &[ValueId], axis: i64, depth: u32) -> Option<Length> {
+        let rank = self.rank(array).map(i64::from);
+        let mut result = Length::One;
+        for &operand in operands.iter().filter(|&&v| !self.kind(v).is_number() && self.rank(v) != Some(0)) {
+            // From the back, where operands of fewer axes line up.
+            let own = self.rank(operand).map(i64::from);
+            let at = match (axis < 0, rank, own) {
+                (true, ..) => axis,
+                (false, Some(rank), _) => axis - rank,
+                (false, None, _) if operands.iter().all(|&v| v == operand || self.kind(v).is_number()) => axis,
+                _ => return None,
+            };
+            if at < 0 && own.is_some_and(|own| at < -own) {
+                continue;
+            }
+            match self.origin(operand, at, depth) {
+                Length::One => {}
+                length if result == Length::One || result == length => result = length,
+                _ => return None,
+            }
+        }
+        Some(result)
+    }
+
+    /// Slices and numbers in order, `None` for a new axis; `...` stands for the axes in the middle.
+    fn through_subscript(&self, of: ValueId, index: ValueId, axis: i64, depth: u32) -> Option<Length> {
+        let graph = &self.analysis.graph;
+        let single = [index];
+        let parts = match graph.get(index) {
+            (Op::Tuple, parts) => parts,
+            _ => &single[..],
+        };
+        let taken = parts.iter().filter(|&&p| !matches!(graph.op(p), Op::None | Op::Ellipsis)).count();
+        let middle = self.rank(of).and_then(|rank| usize::from(rank).checked_sub(taken));
+        // Walk from the end at which the axis is counted: there the parts are in sight up to `...`, which stands at the end if nowhere, and beyond it if it is
+        // known how many axes it stands for.
+        let mut walked: Vec<Option<ValueId>> = parts.iter().map(|&p| (graph.op(p) != Op::Ellipsis).then_some(p)).collect();
+        if !walked.contains(&None) {
+            walked.push(None);
+        }
+        if axis < 0 {
+            walked.reverse();
+        }
+        let wanted = if axis < 0 { -axis - 1 } else { axis };
+        let (mut out, mut inner) = (0, 0);
+        let from_here = |n: i64| if axis < 0 { -n - 1 } else { n };
+        for (at, &part) in walked.iter().enumerate() {
+            let Some(part) = part else {
+                let whole = |p: &Option<ValueId>| p.is_some_and(|p| graph.op(p) == Op::Slice && self.is_whole(p));
+                let span = middle.map(|n| n as i64);
+                if span.is_some_and(|span| wanted < out + span) || walked[at + 1..].iter().all(whole) {
+                    return Some(self.origin(of, from_here(inner + wanted - out), depth));
+                }
+                (out, inner) = (out + span?, inner + span?);
+                continue;
+            };
+            match graph.op(part) {
+                Op::None if out == wanted => return Some(Length::One),
+                Op::None => out += 1,
+                Op::Slice if out == wanted => return self.of_slice(of, part, from_here(inner), depth),
+                Op::Slice => (out, inner) = (out + 1, inner + 1),
+                // A number takes its axis away; an array does more.
+                _ if self.kind(part) == super::Kind::Int => inner += 1,
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn is_whole(&self, slice: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        graph.operands(slice).iter().all(|&b| graph.op(b) == Op::None)
+    }
+
+    /// A whole axis, or one that `-1:`, `:1` and `i:i + 1` cut down to one element at most.
+    fn of_slice(&self, of: ValueId, slice: ValueId, axis: i64, depth: u32) -> Option<Length> {
+        let graph = &self.analysis.graph;
+        if self.is_whole(slice) {
+            return Some(self.origin(of, axis, depth));
+        }
+        let &[from, to, step] = graph.operands(slice) else { return None };
+        let one = |v: ValueId| graph.as_int(v) == Some(1);
+        let is_one = match (graph.op(from), graph.get(to)) {
+            (Op::None, _) => one(to),
+            (Op::Int(-1), (Op::None, _)) => true,
+            (Op::Int(from), (Op::Int(to), _)) => (from < 0) == (to < 0) && to == from + 1,
+            (_, (Op::Add, &[a, b])) => a == from && one(b) || b == from && one(a),
+            _ => false,
+        };
+        (is_one && graph.op(step) == Op::None).then_some(Length::One)
+    }
+}
