@@ -146,9 +146,9 @@ impl<'x> Facts<'x> {
             match graph.get(value) {
                 // NumPy on the left gives a NumPy array, NumPy on the right raises.
                 (Op::MatMul, operands) => stack.extend(operands),
-                (Op::Pow | Op::Neg | Op::Permute | Op::Index(_), operands) => stack.push(operands[0]),
-                // With NumPy on the left the sum would be NumPy's.
-                (Op::Add | Op::Sub | Op::Mul | Op::Div, &[left, right]) => {
+                (Op::Neg | Op::Permute | Op::Index(_), operands) => stack.push(operands[0]),
+                // With NumPy on the left the sum would be NumPy's. A number to the power of an array is an array.
+                (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow, &[left, right]) => {
                     if self.kind(right).is_number() || self.follows(right, left, 0) {
                         stack.push(left);
                     } else if self.kind(left).is_number() {
