@@ -316,6 +316,7 @@ impl Search<'_> {
             "array" => match (self.type_of(operands[1], depth), self.type_of(operands[0], depth)) {
                 (Type::Dtype(dtype), _) => Type::Array(dtype),
                 (Type::None, Type::Number(float)) => Type::Array(if float { Dtype::Float32 } else { Dtype::Int32 }),
+                (Type::None, _) if self.holds_a_float(operands[0], depth) => Type::Array(Dtype::Float32),
                 _ => self.free(value),
             },
             "where" => self.promoted(&operands[1..], false, depth),
@@ -337,6 +338,21 @@ impl Search<'_> {
             _ if name.starts_with("fft.") && !name.starts_with("fft.irfft") => Type::Array(Dtype::Complex64),
             _ => self.by_rule(value, name, operands, depth),
         }
+    }
+
+    /// Whether `list` is a written-out list of numbers, perhaps nested, with a float among them.
+    fn holds_a_float(&mut self, list: ValueId, depth: u32) -> bool {
+        let (Op::List | Op::Tuple, parts) = self.graph.get(list) else { return false };
+        let nested = |op: Op| matches!(op, Op::List | Op::Tuple);
+        let mut float = false;
+        for &part in parts {
+            float |= match self.type_of(part, depth) {
+                Type::Number(float) => float,
+                _ if nested(self.graph.op(part)) => self.holds_a_float(part, depth),
+                _ => return false,
+            };
+        }
+        float
     }
 
     /// By what was measured of the function, from the arguments that take part.
