@@ -391,8 +391,10 @@ class Rule:
         return among.get(name)
 
     def inputs(self, dtype, reading):
+        """What the rule is tried on, the same in every run."""
         if "inputs" in self.namespace:
-            return self.namespace["inputs"](dtype)
+            mx.random.seed(0)
+            return list(self.namespace["inputs"](dtype))
         return stress.drawn({a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in reading.args.args}, dtype)
 
     def prove(self):

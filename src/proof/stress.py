@@ -58,13 +58,16 @@ def dtypes(arguments):
 
 
 def shapes(arguments):
-    """The same numbers in other shapes: each array alone, and all together. Indices stay within bounds: beyond them, anything may be read."""
+    """The same numbers in other shapes: each array alone, and all together. Indices and what counts them out stay within bounds: beyond them, anything
+    may be read, and anything overwritten."""
+    counts = [name for name, value in arguments.items() if type(value) is int]
     for label, changed in reshaped(arguments):
         floating = [value for value in changed.values() if is_floating(value)]
         shortest = min((n for value in floating for n in value.shape), default=1)
         indices = [name for name, value in changed.items() if isinstance(value, mx.array) and mx.issubdtype(value.dtype, mx.integer)]
         if shortest > 0:
-            yield label, changed | {name: changed[name] % shortest for name in indices}
+            bounded = {name: min(changed[name], shortest) for name in counts} if indices else {}
+            yield label, changed | bounded | {name: changed[name] % shortest for name in indices}
         elif all(changed[name].size == 0 for name in indices):
             yield label, changed
 
