@@ -167,3 +167,22 @@ def whole_numbers(n: int):
     """The fast operation refuses integers."""
     x = mx.arange(n)
     return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5)
+
+
+def passed_on_in_each_round(x: mx.array, update):
+    """The second round finds an array that `update` may have changed, and a mean of what it was before."""
+    mean_square = mx.mean(mx.square(x), axis=-1, keepdims=True)
+    for _ in range(2):
+        y = x * mx.rsqrt(mean_square + 1e-5)
+        update(x)
+    return y
+
+
+def changed_by_another_name_in_each_round(x: mx.array):
+    """The second name is given and changed inside the loop."""
+    mean_square = mx.mean(mx.square(x), axis=-1, keepdims=True)
+    for _ in range(2):
+        y = x * mx.rsqrt(mean_square + 1e-5)
+        alias = x
+        alias += 1
+    return y

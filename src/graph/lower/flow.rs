@@ -269,6 +269,7 @@ impl<'g> Lowerer<'_, 'g> {
         let mut extra = Vec::new();
         target_names(&s.target, &mut extra);
         let names = self.assigned_in(&[&s.body, &s.orelse], extra);
+        self.escape_in_rounds(&s.body, None);
         self.looped(&names, s.body.first().map_or(s.range.end(), Ranged::start), s.range.end(), |l| {
             l.joins += 1;
             let join = l.joins;
@@ -284,6 +285,7 @@ impl<'g> Lowerer<'_, 'g> {
         let mut extra = Vec::new();
         named_targets(&s.test, &mut extra);
         let names = self.assigned_in(&[&s.body, &s.orelse], extra);
+        self.escape_in_rounds(&s.body, Some(&s.test));
         self.looped(&names, s.range.start(), s.range.end(), |l| {
             let test = l.expr(&s.test);
             l.effect(Effect::Enter(test));

@@ -1,12 +1,19 @@
 //! Who may hold a value: names of this scope alone, or also a container, a caller or an object, which see every change that is made in place.
 
 use super::Lowerer;
+use super::call::is_pure_builtin;
 use super::frame::Frame;
+use crate::graph::definitions::ModuleBinding;
 use crate::graph::value::{Op, Symbol, ValueId};
-use crate::syntax::ast::Expr;
+use crate::syntax::Ranged;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{Expr, Stmt};
 
 /// More paths by which a value comes to a name than these are not followed: it may be anything.
 const MAX_PATHS: usize = 100;
+
+/// Builtins whose results hold their arguments.
+const HOLDERS: [&str; 9] = ["dict", "enumerate", "frozenset", "getattr", "list", "reversed", "set", "sorted", "tuple"];
 
 impl Lowerer<'_, '_> {
     /// Lists: once a name holds one, its contents may change under the name.
@@ -75,6 +82,11 @@ impl Lowerer<'_, '_> {
     /// Whether `value` is `object` on some path: one side of a branch, or what reached a join that is not followed.
     fn may_be(&self, value: ValueId, object: ValueId) -> bool {
         let (mut seen, mut next) = (vec![value], 0);
+        // However often it was changed, it is the same object.
+        let mut object = object;
+        while let (Op::Changed(_), &[before]) = self.graph.get(object) {
+            object = before;
+        }
         while let Some(&value) = seen.get(next) {
             if value == object || next > MAX_PATHS {
                 return true;
@@ -123,6 +135,38 @@ impl Lowerer<'_, '_> {
         }
     }
 
+    /// What a round of a loop passes on or gives a second name, the next round finds in others' hands, from its first statement on.
+    pub(super) fn escape_in_rounds(&mut self, body: &[Stmt], test: Option<&Expr>) {
+        let mut passed = PassedOn { is_quiet: &|callee| self.is_quiet(callee), names: Vec::new() };
+        test.into_iter().for_each(|test| passed.visit_expr(test));
+        passed.visit_body(body);
+        let names = passed.names;
+        for name in names {
+            let name = self.graph.symbol(name);
+            if let Some(value) = self.frame().get(name).map(|b| b.value) {
+                self.escape_parts(value);
+            }
+        }
+    }
+
+    /// Whether `callee` neither keeps nor changes its arguments: a function of MLX, or a builtin that only looks.
+    fn is_quiet(&self, callee: &Expr) -> bool {
+        let mut root = callee;
+        while let Expr::Attribute(attribute) = root {
+            root = &attribute.value;
+        }
+        let Expr::Name(name) = root else { return false };
+        let Some(symbol) = self.graph.known_symbol(&name.id) else { return false };
+        if self.frames.iter().any(|f| f.locals.contains(&symbol)) {
+            return false;
+        }
+        match self.definitions.module.get(&symbol) {
+            Some(&ModuleBinding::Import(path)) => self.graph.name(path).starts_with("mlx"),
+            None => root.range() == callee.range() && is_pure_builtin(&name.id) && !HOLDERS.contains(&&*name.id),
+            _ => false,
+        }
+    }
+
     /// A name keeps a display: its parts can be seen through the name.
     pub(super) fn escape_display(&mut self, value: ValueId) {
         let mut seen = rustc_hash::FxHashSet::default();
@@ -138,5 +182,56 @@ impl Lowerer<'_, '_> {
                 _ => {}
             }
         }
+    }
+}
+
+/// Finds the names whose objects a text passes to calls, or gives another name.
+struct PassedOn<'q, 'a> {
+    is_quiet: &'q dyn Fn(&Expr) -> bool,
+    names: Vec<&'a str>,
+}
+
+impl<'a> PassedOn<'_, 'a> {
+    /// The names that `expr` may be, or that it holds.
+    fn parts(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Name(name) => self.names.push(&name.id),
+            Expr::Named(named) => self.parts(&named.value),
+            Expr::Starred(starred) => self.parts(&starred.value),
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|e| self.parts(e)),
+            Expr::List(list) => list.elts.iter().for_each(|e| self.parts(e)),
+            Expr::Dict(dict) => dict.items.iter().for_each(|i| self.parts(&i.value)),
+            Expr::If(either) => [&either.body, &either.orelse].into_iter().for_each(|e| self.parts(e)),
+            Expr::BoolOp(either) => either.values.iter().for_each(|e| self.parts(e)),
+            _ => {}
+        }
+    }
+}
+
+impl<'a> SourceOrderVisitor<'a> for PassedOn<'_, 'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Assign(s) => self.parts(&s.value),
+            Stmt::AnnAssign(s) => s.value.iter().for_each(|v| self.parts(v)),
+            Stmt::AugAssign(s) if !s.value.is_name_expr() => self.parts(&s.value),
+            Stmt::For(s) if !s.iter.is_name_expr() => self.parts(&s.iter),
+            Stmt::With(s) => s.items.iter().for_each(|i| self.parts(&i.context_expr)),
+            Stmt::Match(s) => self.parts(&s.subject),
+            _ => {}
+        }
+        source_order::walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Call(call) if !(self.is_quiet)(&call.func) => {
+                call.arguments.args.iter().for_each(|a| self.parts(a));
+                call.arguments.keywords.iter().for_each(|k| self.parts(&k.value));
+            }
+            Expr::Named(named) => self.parts(&named.value),
+            Expr::Yield(e) => e.value.iter().for_each(|v| self.parts(v)),
+            _ => {}
+        }
+        source_order::walk_expr(self, expr);
     }
 }
