@@ -20,7 +20,7 @@ fn fold(plan: &Plan<'_>, name: &str, removal: &Removal) -> Option<(Symbol, Edit)
     let name = plan.analysis.graph.known_symbol(name)?;
     let held = body.value_of(name, plan.place())?;
     let gives = |s| body.value_of(name, body.statements[s as usize].range.end()) == Some(held);
-    let definition = body.definitions.iter().filter(|d| d.name == name && d.statement.is_some_and(gives)).next_back()?;
+    let definition = body.definitions.iter().rfind(|d| d.name == name && d.statement.is_some_and(gives))?;
     let statement = body.statements[definition.statement? as usize];
     let elsewhere = |used: TextRange| !plan.root.range.contains_range(used) && !removal.covers(body, used);
     if definition.escapes || definition.uses.iter().any(|&used| elsewhere(used)) || statement.kind != StatementKind::Assignment {
@@ -40,7 +40,7 @@ fn last_axes(plan: &Plan<'_>, statement: TextRange) -> Option<TextRange> {
     let arguments = &tokens[call + 1..];
     let axes = |w: &[crate::syntax::Token]| w[0].kind() == TokenKind::Int && w[1].kind() == TokenKind::Comma && w[2].kind() == TokenKind::Int;
     let close = arguments.iter().position(|t| t.kind() == TokenKind::Rpar)?;
-    let last = arguments[..close].windows(3).filter(|w| axes(w)).last()?;
+    let last = arguments[..close].windows(3).rfind(|w| axes(w))?;
     (last[2].end() <= arguments[close].start() && close >= 3 && arguments[close - 1].start() == last[2].start())
         .then(|| TextRange::new(last[0].start(), last[2].end()))
 }

@@ -108,8 +108,8 @@ fn a_rule_that_looks_right_is_refused_with_a_counterexample() {
         let is_told = |text: &&str| told.split('|').any(|t| text.lines().next().is_some_and(|line| line.contains(t)));
         let whole =
             |text: &&str| text.contains(&format!("    return {before}\n")) && text.contains("\n    a = float") && text.contains("\n    after gives ");
-        assert!(shown.iter().any(|text| is_told(text)), "{name}: nothing says {told}\n{}", ran.out);
-        assert!(shown.iter().any(|text| whole(text)), "{name}: no counterexample\n{}", ran.out);
+        assert!(shown.iter().any(is_told), "{name}: nothing says {told}\n{}", ran.out);
+        assert!(shown.iter().any(whole), "{name}: no counterexample\n{}", ran.out);
     }
     let json = prove(dir.path(), &[&args[..], &["--output-format", "json"]].concat());
     let proofs: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");

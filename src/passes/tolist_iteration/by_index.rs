@@ -125,7 +125,7 @@ fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>,
     let own: Vec<Element<'_>> = seen.reads.iter().filter(|e| e.array.id.as_str() == array).filter(is_inside).copied().collect();
     // Whoever changes an array in place makes it another value from there on, under every name that holds it.
     let offsets = own.iter().map(|e| e.array.range.start()).chain([site.inner.end()]);
-    let Some(read) = seen.reads.iter().find(|e| e.array.id.as_str() == array).map(|e| e.read) else { return None };
+    let read = seen.reads.iter().find(|e| e.array.id.as_str() == array).map(|e| e.read)?;
     if own.is_empty() {
         return loops.left(site.inner, read.call, &[read], || format!("an index may lie outside of `{array}`, which a list would refuse"));
     }
