@@ -2,6 +2,7 @@
 //! other passes. A pass rejects most files by a search for bytes, before it looks at the tree.
 
 pub mod astype_before_eval;
+mod blocks;
 pub mod deprecated_api;
 pub mod load_file_handle;
 mod place;

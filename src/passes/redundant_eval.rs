@@ -8,12 +8,11 @@ mod reads;
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Kind;
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
-use super::Notes;
 use super::place::Place;
+use super::{Notes, blocks};
 use reads::{Needs, Read, first_read};
 
 /// The section of the performance guide that this comes from.
@@ -24,43 +23,27 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     if memchr::memmem::find(analysis.source.text().as_bytes(), b"eval").is_none() {
         return Vec::new();
     }
-    let mut found = Vec::new();
-    for body in &analysis.bodies {
-        let place = Place::new(analysis, body, notes);
-        let mut blocks = Blocks { place: &place, id, found: Vec::new() };
-        blocks.visit_body(place.own_statements());
-        found.append(&mut blocks.found);
-    }
-    found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
-    found
+    blocks::each(analysis, notes, |place, block| Blocks { place, id }.in_block(block))
 }
 
-/// Looks through the blocks of one scope.
+/// Looks at the blocks of one scope.
 struct Blocks<'p, 'x> {
     place: &'p Place<'x>,
     id: &'p TransformId,
-    found: Vec<Proposal>,
 }
 
-impl<'x> SourceOrderVisitor<'x> for Blocks<'_, 'x> {
-    fn visit_body(&mut self, body: &'x [Stmt]) {
+impl<'x> Blocks<'_, 'x> {
+    fn in_block(&self, body: &'x [Stmt]) -> Vec<Proposal> {
+        let mut found = Vec::new();
         for pair in body.windows(2) {
             let proposal = self.propose(&pair[0], &pair[1]);
-            self.found.extend(proposal);
+            found.extend(proposal);
         }
         if let Some(last) = body.last().filter(|s| self.evaluates(s)) {
             self.place.notes.left::<()>(last.range(), last.range(), 40, || "no statement follows in this block that would read the array".to_owned());
         }
-        source_order::walk_body(self, body);
+        found
     }
-
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            source_order::walk_stmt(self, statement);
-        }
-    }
-
-    fn visit_expr(&mut self, _: &'x Expr) {}
 }
 
 impl<'x> Blocks<'_, 'x> {

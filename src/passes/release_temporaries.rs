@@ -8,12 +8,11 @@ mod life;
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Op, ValueId};
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
-use super::Notes;
 use super::place::Place;
+use super::{Notes, blocks};
 use life::{Block, names_in};
 
 /// The section of the performance guide that this comes from.
@@ -38,44 +37,30 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     if !has("eval") || !(has("update") || has("apply_gradients")) {
         return Vec::new();
     }
-    let mut found = Vec::new();
-    for body in &analysis.bodies {
-        let place = Place::new(analysis, body, notes);
-        if place.is_function() || place.is_module() {
-            let mut blocks = Blocks { place: &place, id, found: Vec::new() };
-            blocks.visit_body(place.own_statements());
-            found.append(&mut blocks.found);
-        }
-    }
-    found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
-    found
+    blocks::each(
+        analysis,
+        notes,
+        |place, block| if place.is_function() || place.is_module() { Blocks { place, id }.in_block(block) } else { Vec::new() },
+    )
 }
 
-/// Looks through the blocks of one scope.
+/// Looks at the blocks of one scope.
 struct Blocks<'p, 'x> {
     place: &'p Place<'x>,
     id: &'p TransformId,
-    found: Vec<Proposal>,
 }
 
-impl<'x> SourceOrderVisitor<'x> for Blocks<'_, 'x> {
-    fn visit_body(&mut self, body: &'x [Stmt]) {
+impl<'x> Blocks<'_, 'x> {
+    fn in_block(&self, body: &'x [Stmt]) -> Vec<Proposal> {
+        let mut found = Vec::new();
         for (at, statement) in body.iter().enumerate() {
             if let Some(call) = self.evaluation(statement) {
                 let proposal = self.propose(body, at, call);
-                self.found.extend(proposal);
+                found.extend(proposal);
             }
         }
-        source_order::walk_body(self, body);
+        found
     }
-
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            source_order::walk_stmt(self, statement);
-        }
-    }
-
-    fn visit_expr(&mut self, _: &'x Expr) {}
 }
 
 impl<'x> Blocks<'_, 'x> {

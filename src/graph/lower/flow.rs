@@ -35,26 +35,17 @@ impl<'g> Lowerer<'_, 'g> {
         self.effect(Effect::Enter(condition));
         let bodies: Vec<&'g [Stmt]> = std::iter::once(&*s.body).chain(s.elif_else_clauses.iter().map(|c| &*c.body)).collect();
         let names = self.assigned_in(&bodies, Vec::new());
-        let first = self.body.definitions.len();
-        let outer = self.enter_block(false);
-        self.joins += 1;
-        let region = self.joins;
-        self.enter_region(&names, region);
-        self.statements(&s.body);
-        for clause in &s.elif_else_clauses {
-            self.forget_region(&names, region, clause.range.start());
-            self.effect(Effect::Else);
-            if let Some(test) = &clause.test {
-                self.expr(test);
+        self.alternatives(&names, s.range.end(), |l, region| {
+            l.statements(&s.body);
+            for clause in &s.elif_else_clauses {
+                l.forget_region(&names, region, clause.range.start());
+                l.effect(Effect::Else);
+                if let Some(test) = &clause.test {
+                    l.expr(test);
+                }
+                l.statements(&clause.body);
             }
-            self.statements(&clause.body);
-        }
-        self.block = outer;
-        self.regions.pop();
-        let joined = self.forget_region(&names, region, s.range.end());
-        self.feed(&joined, first);
-        self.bump();
-        self.effect(Effect::Leave);
+        });
     }
 
     fn if_chain(&mut self, test: &'g Expr, body: &'g [Stmt], rest: &'g [ast::ElifElseClause], end: TextSize) -> Flow {
@@ -378,26 +369,33 @@ impl<'g> Lowerer<'_, 'g> {
         let subject = self.expr(&s.subject);
         self.escape_parts(subject);
         self.effect(Effect::Enter(subject));
-        let first = self.body.definitions.len();
         let mut extra = Vec::new();
         let bodies: Vec<&'g [Stmt]> = s.cases.iter().map(|c| &*c.body).collect();
         pattern_targets(s, &mut extra);
         let names = self.assigned_in(&bodies, extra);
+        self.alternatives(&names, s.range.end(), |l, region| {
+            for case in &s.cases {
+                l.forget_region(&names, region, case.range.start());
+                l.effect(Effect::Else);
+                if let Some(guard) = &case.guard {
+                    l.expr(guard);
+                }
+                l.statements(&case.body);
+            }
+        });
+    }
+
+    /// Lower branches of which one is taken, and which are not followed: what any of them assigns to `names` is unknown after `end`.
+    fn alternatives(&mut self, names: &[Symbol], end: TextSize, lower: impl FnOnce(&mut Self, u32)) {
+        let first = self.body.definitions.len();
         let outer = self.enter_block(false);
         self.joins += 1;
         let region = self.joins;
-        self.enter_region(&names, region);
-        for case in &s.cases {
-            self.forget_region(&names, region, case.range.start());
-            self.effect(Effect::Else);
-            if let Some(guard) = &case.guard {
-                self.expr(guard);
-            }
-            self.statements(&case.body);
-        }
+        self.enter_region(names, region);
+        lower(self, region);
         self.block = outer;
         self.regions.pop();
-        let joined = self.forget_region(&names, region, s.range.end());
+        let joined = self.forget_region(names, region, end);
         self.feed(&joined, first);
         self.bump();
         self.effect(Effect::Leave);
