@@ -186,3 +186,9 @@ def changed_by_another_name_in_each_round(x: mx.array):
         alias = x
         alias += 1
     return y
+
+
+def in_float64(x: mx.array):
+    """The fast operation computes in float32, whatever it is given."""
+    x = x.astype(mx.float64)
+    return x * mx.rsqrt(mx.mean(mx.square(x), axis=-1, keepdims=True) + 1e-5)
