@@ -33,8 +33,10 @@ pub(super) fn adds_to_scores(site: &Site<'_>, mask: &str, q: &str, k: &str) -> T
     if site.facts.rank(value).is_some_and(|r| r > 4) {
         return Truth::False(format!("`{spelling}` has more than 4 axes"));
     }
-    if site.facts.kind(value).is_number() {
-        return Truth::False(format!("`{spelling}` is a number, and no mask"));
+    let branches = branches(site.graph, value);
+    if branches.iter().any(|&v| site.facts.kind(v).is_number()) {
+        let place = if branches.len() > 1 { " on one path" } else { "" };
+        return Truth::False(format!("`{spelling}` is a number{place}, and no mask"));
     }
     if truth_values(site.graph, value) == Some(true) {
         return Truth::False(format!("`{spelling}` holds truth values, which the sum adds as ones"));
@@ -85,6 +87,21 @@ fn present(graph: &Graph, value: ValueId) -> ValueId {
         (Op::Gate, &[_, then, otherwise]) if graph.op(otherwise) == Op::None => present(graph, then),
         _ => value,
     }
+}
+
+/// What `value` may be: each branch of the gates that it is made of.
+fn branches(graph: &Graph, value: ValueId) -> Vec<ValueId> {
+    let (mut found, mut next) = (vec![value], 0);
+    while let Some(&value) = found.get(next) {
+        next += 1;
+        let (Op::Gate, &[_, then, otherwise]) = graph.get(value) else { continue };
+        for branch in [then, otherwise] {
+            if !found.contains(&branch) {
+                found.push(branch);
+            }
+        }
+    }
+    found
 }
 
 /// The array of which `value` is a view with other axes, or a cast.
