@@ -105,7 +105,7 @@ fn pairs(before: &str, after: &str) -> Vec<(String, String, Option<String>)> {
 fn shown(path: &str, text: &str, fixed: &Fixed) -> String {
     let path = Path::new(path);
     let (old, new) = (text.as_bytes(), fixed.text.as_bytes());
-    let shown = diff(&FileReport { path, full_path: path, text, old, new, fixed, written: false });
+    let shown = diff(&FileReport { path, full_path: path, links: &[], text, old, new, fixed, written: false });
     String::from_utf8(shown).expect("invariant: made of text")
 }
 

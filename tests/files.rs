@@ -43,7 +43,7 @@ fn finding(range: TextRange, edits: Vec<Edit>) -> Finding {
 
 fn report(path: &str, text: &str, fixed: &Fixed, encoding: Encoding) -> Vec<u8> {
     let (old, new) = (encoding.encode(text).expect("storable"), encoding.encode(&fixed.text).expect("storable"));
-    diff(&FileReport { path: path.as_ref(), full_path: path.as_ref(), text, old: &old, new: &new, fixed, written: false })
+    diff(&FileReport { path: path.as_ref(), full_path: path.as_ref(), links: &[], text, old: &old, new: &new, fixed, written: false })
 }
 
 fn apply(dir: &Path, program: &str, args: &[&str], patch: &Path) -> Output {
@@ -185,7 +185,7 @@ fn after_writing_only_the_rest_is_told_at_its_new_place() {
     let at = TextRange::new(2.into(), 3.into());
     fixed.findings.push(Reported { finding: finding(at, Vec::new()), applied: false, held_back: false });
     let (old, new) = (text.as_bytes(), fixed.text.as_bytes());
-    let file = FileReport { path: "x.py".as_ref(), full_path: "/x.py".as_ref(), text, old, new, fixed: &fixed, written: true };
+    let file = FileReport { path: "x.py".as_ref(), full_path: "/x.py".as_ref(), links: &[], text, old, new, fixed: &fixed, written: true };
     let told = String::from_utf8(diff(&file)).expect("text");
     assert!(told.starts_with("# x.py:3: ") && !told.contains("\ndiff --git"), "{told}");
     let record: serde_json::Value = serde_json::from_slice(&records(&file)).expect("one object");
@@ -199,6 +199,7 @@ fn json_has_the_shape_of_ruffs() {
     let file = FileReport {
         path: "x.py".as_ref(),
         full_path: "/full/x.py".as_ref(),
+        links: &[],
         text,
         old: text.as_bytes(),
         new: fixed.text.as_bytes(),
@@ -273,6 +274,30 @@ fn a_file_named_twice_or_through_a_link_is_told_once() {
         let run = mlxfix(dir.path(), args);
         assert_eq!(run.err.matches("sub/x.py:3:1: syntax-error").count(), 1, "{args:?}: {}", run.err);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_found_in_a_file_is_told_of_its_links_and_written_once() {
+    let dir = TempDir::new().expect("a directory");
+    let source = b"import mlx.core as mx\n\n\ndef f(x: mx.array):\n    return mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)\n";
+    put(dir.path(), "t5/x.py", source);
+    put(dir.path(), "music/other.py", b"import mlx\n");
+    std::os::unix::fs::symlink("../t5/x.py", dir.path().join("music/x.py")).expect("linked");
+    let told = |args: &[&str]| {
+        let run = mlxfix(dir.path(), &[&["--output-format", "json-lines"], args].concat());
+        let file = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["file"].as_str().expect("text").to_owned();
+        run.out.lines().map(file).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&["."]), ["t5/x.py", "music/x.py"]);
+    assert_eq!(told(&["t5"]), ["t5/x.py"]);
+    assert_eq!(told(&["music"]), [""; 0], "what a link leads to is outside the folder");
+    let diff = mlxfix(dir.path(), &["."]).out;
+    assert_eq!(diff.matches("diff --git").count(), 1, "{diff}");
+    assert!(diff.starts_with("# t5/x.py: also linked to as music/x.py\n"), "{diff}");
+    assert!(mlxfix(dir.path(), &["--write", "."]).err.contains("1 file"));
+    assert!(fs::symlink_metadata(dir.path().join("music/x.py")).expect("there").is_symlink(), "the link is still one");
+    assert!(fs::read_to_string(dir.path().join("music/x.py")).expect("read").contains("precise=True"));
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub struct Scope {
 pub(super) struct Found {
     /// Full names without symbolic links, sorted, each once.
     pub(super) files: Vec<PathBuf>,
+    /// Symbolic links met on the way, each as what it leads to and its own full name, sorted, each once.
+    pub(super) links: Vec<(PathBuf, PathBuf)>,
     /// What could not be looked at.
     pub(super) problems: Vec<(PathBuf, Problem)>,
 }
@@ -82,6 +84,8 @@ pub(super) fn discover(paths: &[PathBuf], scope: &Scope, jobs: impl Fn() -> usiz
     }
     found.files.sort_unstable();
     found.files.dedup();
+    found.links.sort_unstable();
+    found.links.dedup();
     found.problems.sort_by(|a, b| a.0.cmp(&b.0));
     found.problems.dedup_by(|a, b| a.0 == b.0);
     Ok(found)
@@ -100,6 +104,7 @@ fn named(path: &Path) -> io::Result<(PathBuf, bool)> {
 /// What a walking thread has to say about one entry.
 enum Said {
     File(PathBuf),
+    Link { target: PathBuf, name: PathBuf },
     Trouble(PathBuf, Problem),
 }
 
@@ -125,6 +130,7 @@ fn walk(folders: &[PathBuf], scope: &Scope, jobs: usize, places: &Places, found:
     for word in heard {
         match word {
             Said::File(path) => found.files.push(path),
+            Said::Link { target, name } => found.links.push((target, name)),
             Said::Trouble(path, problem) => found.problems.push((path, problem)),
         }
     }
@@ -162,22 +168,23 @@ fn is_python(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "py")
 }
 
-/// Look at one entry of the walk. Symbolic links are not followed there, so no loop can hold the walk; one that leads nowhere is trouble all the same.
+/// Look at one entry of the walk. Symbolic links are not followed there, so no loop can hold the walk and no file outside the folders is touched; one that leads
+/// nowhere is trouble all the same.
 fn visit(entry: DirEntry, reader: &mut Reader, said: &Sender<Said>) {
     let Some(kind) = entry.file_type() else { return };
     if kind.is_dir() || !is_python(entry.path()) {
         return;
     }
-    let content = if kind.is_file() {
-        reader.read(entry.path()).map(|content| content != Content::Other)
+    let word = if kind.is_file() {
+        reader.read(entry.path()).map(|content| (content != Content::Other).then(|| Said::File(entry.path().to_path_buf())))
     } else if kind.is_symlink() {
-        fs::metadata(entry.path()).map(|_| false)
+        entry.path().canonicalize().map(|target| Some(Said::Link { target, name: entry.path().to_path_buf() }))
     } else {
         Err(io::Error::other("not a regular file"))
     };
-    match content {
-        Ok(false) => {}
-        Ok(true) => tell(said, Said::File(entry.into_path())),
+    match word {
+        Ok(None) => {}
+        Ok(Some(word)) => tell(said, word),
         Err(e) => tell(said, Said::Trouble(entry.into_path(), unreadable(&e))),
     }
 }

@@ -11,6 +11,8 @@ pub struct Place {
     pub shown: PathBuf,
     /// From the current directory if below it, else the full name: for messages in a terminal.
     pub near: PathBuf,
+    /// Symbolic links to it among the files that are looked at, each as users read it and in full.
+    pub links: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Names files as seen from the current directory.
@@ -37,7 +39,7 @@ impl Places {
         let near = here.unwrap_or(path).to_path_buf();
         let rootless = || path.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect();
         let shown = repository_of(path).and_then(below).or(here).map_or_else(rootless, Path::to_path_buf);
-        Place { path: path.to_path_buf(), shown, near }
+        Place { path: path.to_path_buf(), shown, near, links: Vec::new() }
     }
 }
 

@@ -68,8 +68,13 @@ pub fn run<T: Send>(plan: &Plan<'_>, digest: impl Fn(&FileReport<'_>) -> T + Syn
     let places = Places::new();
     let found = discover(&plan.paths, &plan.scope, || plan.threads(), &places)?;
     let governed = govern(&found.files, &plan.scope.configurations, plan.options)?;
-    let (places_of, write) = (&places, plan.write);
-    let work = |reader: &mut Reader, governed: &(&PathBuf, Arc<Options>)| file(governed.0, reader, &governed.1, write, places_of, &digest);
+    let write = plan.write;
+    let place = |path: &Path| {
+        let links = &found.links[found.links.partition_point(|(target, _)| **target < *path)..];
+        let names = links.iter().take_while(|(target, _)| target == path).map(|(_, link)| (places.name(link).shown, link.clone()));
+        Place { links: names.collect(), ..places.name(path) }
+    };
+    let work = |reader: &mut Reader, governed: &(&PathBuf, Arc<Options>)| file(governed.0, reader, &governed.1, write, place, &digest);
     let mut outcomes: Vec<Outcome<T>> = match &governed[..] {
         [] => Vec::new(),
         // Starting a pool takes longer than analysing a file.
@@ -112,10 +117,10 @@ fn file<T>(
     reader: &mut Reader,
     options: &Options,
     write: bool,
-    places: &Places,
+    place: impl Fn(&Path) -> Place,
     digest: impl Fn(&FileReport<'_>) -> T,
 ) -> Option<Outcome<T>> {
-    let trouble = |problem| Some(Outcome { place: places.name(path), digest: None, problem: Some(problem) });
+    let trouble = |problem| Some(Outcome { place: place(path), digest: None, problem: Some(problem) });
     let bytes = match reader.read(path) {
         Ok(Content::Mlx(bytes)) => bytes,
         Ok(Content::Other) => return None,
@@ -135,14 +140,15 @@ fn file<T>(
     if checked.fixed.findings.is_empty() && checked.bytes == bytes && checked.problem.is_none() {
         return None;
     }
-    Some(told(places.name(path), bytes, checked, write, digest))
+    Some(told(place(path), bytes, checked, write, digest))
 }
 
 /// The outcome of an analysed file.
 fn told<T>(place: Place, old: &[u8], checked: Checked<'_>, write: bool, digest: impl Fn(&FileReport<'_>) -> T) -> Outcome<T> {
     let written = write && checked.bytes != old;
     let Checked { text, bytes, fixed, problem } = checked;
-    let report = FileReport { path: &place.shown, full_path: &place.path, text: &text, old, new: &bytes, fixed: &fixed, written };
+    let report =
+        FileReport { path: &place.shown, full_path: &place.path, links: &place.links, text: &text, old, new: &bytes, fixed: &fixed, written };
     match guarded(|| digest(&report)) {
         Ok(digest) => Outcome { place, digest: Some(digest), problem },
         Err(panic) => Outcome { place, digest: None, problem: Some(Problem { kind: ProblemKind::Internal, location: None, message: panic }) },

@@ -27,6 +27,7 @@ pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, wri
             let report = FileReport {
                 path: &place.shown,
                 full_path: &place.path,
+                links: &[],
                 text: &checked.text,
                 old: &bytes,
                 new: &checked.bytes,
@@ -49,6 +50,6 @@ pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, wri
 fn place(name: Option<&Path>) -> Place {
     match name {
         Some(name) => Places::new().name(&std::path::absolute(name).unwrap_or_else(|_| name.to_path_buf())),
-        None => Place { path: "-".into(), shown: "-".into(), near: "-".into() },
+        None => Place { path: "-".into(), shown: "-".into(), near: "-".into(), links: Vec::new() },
     }
 }

@@ -1,6 +1,7 @@
 //! Findings as JSON, one object a line, in the shape of ruff's output with our own fields added, so that what reads ruff's reads ours. The array form is the
 //! same objects between brackets.
 
+use std::iter;
 use std::path::Path;
 
 use serde::Serialize;
@@ -64,17 +65,25 @@ impl From<Location> for Place {
     }
 }
 
-/// The findings of `file`, one JSON object a line.
+/// The findings of `file`, one JSON object a line, under each name of the file.
 pub fn records(file: &FileReport<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let lines = file.lines();
-    let (shown, full) = (readable(file.path), readable(file.full_path));
+    let links = file.links.iter().map(|(shown, full)| (&**shown, &**full));
+    for name in iter::once((file.path, file.full_path)).chain(links) {
+        append_all(&mut out, file, &lines, name);
+    }
+    out
+}
+
+fn append_all(out: &mut Vec<u8>, file: &FileReport<'_>, lines: &Lines<'_>, name: (&Path, &Path)) {
+    let (shown, full) = (readable(name.0), readable(name.1));
     for reported in file.findings() {
         let finding = &reported.finding;
-        let (start, end) = file.span(&lines, finding.range);
+        let (start, end) = file.span(lines, finding.range);
         let id = finding.transform.as_str();
         append(
-            &mut out,
+            out,
             &Record {
                 cell: None,
                 code: Some(id),
@@ -86,7 +95,7 @@ pub fn records(file: &FileReport<'_>) -> Vec<u8> {
                 end_location: end.into(),
                 noqa_row: start.row,
                 severity: if finding.applicability == Applicability::Advice { "info" } else { "warning" },
-                fix: fix(file, &lines, reported),
+                fix: fix(file, lines, reported),
                 file: &shown,
                 line: start.row,
                 end_line: last_row(start, end),
@@ -100,7 +109,6 @@ pub fn records(file: &FileReport<'_>) -> Vec<u8> {
             },
         );
     }
-    out
 }
 
 /// A file that was not analysed or not changed, as one JSON object on a line.

@@ -9,7 +9,7 @@ mod refusal;
 mod text;
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::engine::{Fixed, Reported};
 use crate::syntax::{Lines, Location, TextRange, TextSize};
@@ -26,6 +26,8 @@ pub struct FileReport<'a> {
     pub path: &'a Path,
     /// The same file by its full name, which JSON also carries.
     pub full_path: &'a Path,
+    /// Symbolic links to the file, by the same two names. The diff changes the file itself; who looks up a name in JSON finds it under each.
+    pub links: &'a [(PathBuf, PathBuf)],
     /// The original text.
     pub text: &'a str,
     /// The bytes of the file.

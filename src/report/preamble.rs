@@ -14,6 +14,10 @@ pub fn remarks(file: &FileReport<'_>) -> String {
     let lines = file.lines();
     // What is true of a transform wherever it applies is said once a file.
     let mut said = HashSet::new();
+    if !file.links.is_empty() && file.findings().next().is_some() {
+        let names: Vec<_> = file.links.iter().map(|(link, _)| readable(link)).collect();
+        line(&mut out, "", &format!("{}: also linked to as {}", readable(file.path), names.join(", ")));
+    }
     for reported in file.findings() {
         let finding = &reported.finding;
         let row = file.span(&lines, finding.range).0.row;
