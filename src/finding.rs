@@ -119,7 +119,14 @@ pub struct Finding {
 #[derive(Clone, Debug)]
 pub enum Contract {
     /// Every scope behaves as before, but that each first value is computed as the second, and that `mlx.core` may get a name that was free.
-    Values(Vec<(ValueId, ValueId)>, Option<Import>),
+    Values {
+        /// What becomes of which value.
+        replaced: (ValueId, ValueId),
+        /// The name that `mlx.core` gets.
+        import: Option<Import>,
+        /// Findings of one transform with the same number here were judged as one: all of their edits are applied or none.
+        unit: Option<usize>,
+    },
     /// Statements change on purpose, and the pass itself proves that they may. The result is Python, and no comment and no definition is lost.
     Statements,
 }

@@ -121,3 +121,10 @@ def float32_all_the_same(x: mx.array):
     """The list makes it float32 anyway: narrowing the sum would lose digits for nothing."""
     shifted = x + mx.array(0.5)
     return shifted * mx.array([2.0])
+
+
+def half_of_a_chain(x):
+    """Without a proof that `x` is an array the last number must stay, so the first two do."""
+    y = mx.array(0.5) - x - mx.array(2.0)
+    y *= mx.array(3.0)
+    return y, x

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalog::{self, CATALOG, Kind, UserRule};
 use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
@@ -166,14 +166,14 @@ impl Run<'_> {
         for (index, transform) in transforms.iter().enumerate().skip(from) {
             let proposals = propose(*transform, &mut analysis);
             let (admitted, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(|p| self.options.admits(&p.finding));
-            if let Some((edits, applied)) = accept(&mut analysis, admitted) {
+            if let Some((edits, applied)) = accept(&mut analysis, units(admitted)) {
                 self.apply(&text, &edits, applied);
                 return Ok(Step::Applied(index));
             }
             // What lies inside an edit of an earlier transform would be another way to change the same lines.
             let taken: Vec<TextRange> = rest.iter().map(|p: &Proposal| p.finding.range).collect();
             let apart = others.into_iter().filter(|p| p.finding.edits.is_empty() || !taken.iter().any(|t| t.contains_range(p.finding.range)));
-            rest.extend(valid(&mut analysis, apart.collect()));
+            rest.extend(valid(&mut analysis, units(apart.collect())));
         }
         drop(analysis);
         drop(source);
@@ -257,14 +257,37 @@ fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>) -> Vec<Proposa
     }
 }
 
-/// The edits of those `proposals` that do not collide and are valid, with their findings; `None` if there is none.
-fn accept(analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Option<(EditSet, Vec<Finding>)> {
-    let (edits, mut chosen, left) = apart(proposals);
+/// Proposals that are applied together or not at all.
+type Unit = Vec<Proposal>;
+
+/// `proposals`, those of one unit together. A unit whose edits are in each other's way is left out.
+fn units(proposals: Vec<Proposal>) -> Vec<Unit> {
+    let (mut units, mut places): (Vec<Unit>, FxHashMap<usize, usize>) = Default::default();
+    for proposal in proposals {
+        let known = match proposal.contract {
+            Contract::Values { unit: Some(unit), .. } => *places.entry(unit).or_insert(units.len()),
+            _ => units.len(),
+        };
+        match units.get_mut(known) {
+            Some(unit) => unit.push(proposal),
+            None => units.push(vec![proposal]),
+        }
+    }
+    units.retain(|unit| {
+        let mut edits = EditSet::new();
+        unit.iter().all(|p| edits.try_add(&p.finding.edits, 0))
+    });
+    units
+}
+
+/// The edits of those units that do not collide and are valid, with their findings; `None` if there is none.
+fn accept(analysis: &mut Analysis<'_>, units: Vec<Unit>) -> Option<(EditSet, Vec<Finding>)> {
+    let (edits, mut chosen, left) = apart(units);
     if chosen.is_empty() {
         return None;
     }
     if holds(analysis, &edits, &chosen) {
-        return Some((edits, chosen.into_iter().map(|p| p.finding).collect()));
+        return Some((edits, chosen.into_iter().flatten().map(|p| p.finding).collect()));
     }
     // One of them is to blame. A half without it is taken now; the others get their turn in the next step. What met one of them does so where none is right.
     let second = chosen.split_off(chosen.len().div_ceil(2));
@@ -272,11 +295,11 @@ fn accept(analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Option<(Edit
     halves.or_else(|| accept(analysis, left))
 }
 
-/// Those of `proposals` that are valid, each by itself; ones that do not collide are checked together.
-fn valid(analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Vec<Proposal> {
-    let (edits, mut chosen, mut left) = apart(proposals);
+/// The proposals of those units that are valid, each by itself; ones that do not collide are checked together.
+fn valid(analysis: &mut Analysis<'_>, units: Vec<Unit>) -> Vec<Proposal> {
+    let (edits, mut chosen, mut left) = apart(units);
     let mut kept = if chosen.is_empty() || holds(analysis, &edits, &chosen) {
-        chosen
+        chosen.into_iter().flatten().collect()
     } else if chosen.len() == 1 {
         Vec::new()
     } else {
@@ -291,21 +314,26 @@ fn valid(analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Vec<Proposal>
     kept
 }
 
-/// The proposals that do not collide with those before them, with their edits; and the others.
-fn apart(proposals: Vec<Proposal>) -> (EditSet, Vec<Proposal>, Vec<Proposal>) {
+/// The units that do not collide with those before them, with their edits, which bear the number of their proposal; and the others.
+fn apart(units: Vec<Unit>) -> (EditSet, Vec<Unit>, Vec<Unit>) {
     let (mut edits, mut chosen, mut left) = (EditSet::new(), Vec::new(), Vec::new());
-    for proposal in proposals {
-        if edits.try_add(&proposal.finding.edits, chosen.len()) {
-            chosen.push(proposal);
+    let mut number = 0;
+    for unit in units {
+        if unit.iter().all(|p| edits.has_room_for(&p.finding.edits)) {
+            for proposal in &unit {
+                edits.try_add(&proposal.finding.edits, number);
+                number += 1;
+            }
+            chosen.push(unit);
         } else {
-            left.push(proposal);
+            left.push(unit);
         }
     }
     (edits, chosen, left)
 }
 
-fn holds(analysis: &mut Analysis<'_>, edits: &EditSet, proposals: &[Proposal]) -> bool {
-    let contracts: Vec<&Contract> = proposals.iter().map(|p| &p.contract).collect();
+fn holds(analysis: &mut Analysis<'_>, edits: &EditSet, units: &[Unit]) -> bool {
+    let contracts: Vec<&Contract> = units.iter().flatten().map(|p| &p.contract).collect();
     let text = edits.apply(analysis.source.text());
     edits.is_empty() || validate::validate(analysis, &text, edits, &contracts).is_ok()
 }

@@ -1,8 +1,8 @@
 //! Where transforms nearly apply, for people who ask why one does not. Nothing here takes part in a run.
 
 use super::validate::{self, Rejected};
-use super::{Options, Transform, transforms};
-use crate::finding::{Proposal, Refusal, TransformId};
+use super::{Options, Transform, transforms, units};
+use crate::finding::{Contract, Proposal, Refusal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::passes::Notes;
@@ -24,13 +24,15 @@ pub fn refusals(text: &str, options: &Options, place: Option<TextRange>) -> Resu
         let (proposals, refusals) = refused(transform, &mut analysis);
         let id = transform.id();
         all.extend(refusals.into_iter().map(|r| (id.clone(), r)));
-        for Proposal { finding, contract } in proposals {
+        for unit in units(proposals) {
             let mut edits = EditSet::new();
-            edits.try_add(&finding.edits, 0);
-            if let Err(Rejected(reason)) = validate::validate(&mut analysis, &edits.apply(text), &edits, &[&contract]) {
-                all.push((id.clone(), Refusal::whole(finding.range, format!("the edit was withdrawn: {reason}"))));
+            unit.iter().for_each(|p| _ = edits.try_add(&p.finding.edits, 0));
+            let contracts: Vec<&Contract> = unit.iter().map(|p| &p.contract).collect();
+            let ranges = unit.iter().map(|p| p.finding.range);
+            if let Err(Rejected(reason)) = validate::validate(&mut analysis, &edits.apply(text), &edits, &contracts) {
+                all.extend(ranges.map(|range| (id.clone(), Refusal::whole(range, format!("the edit was withdrawn: {reason}")))));
             } else {
-                found.push(finding.range);
+                found.extend(ranges);
             }
         }
     }

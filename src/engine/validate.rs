@@ -77,7 +77,7 @@ fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet,
 fn imports<'c>(old: &Analysis<'_>, contracts: &[&'c Contract]) -> Result<FxHashSet<&'c str>, Rejected> {
     let mut names = FxHashSet::default();
     for contract in contracts {
-        let Contract::Values(_, Some(Import { name, scope })) = contract else { continue };
+        let Contract::Values { import: Some(Import { name, scope }), .. } = contract else { continue };
         if names.insert(name.as_str()) && !old.may_bind_module(name, MODULE, *scope) {
             return Err(Rejected(format!("`{name}` already means something else")));
         }
@@ -96,7 +96,7 @@ fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueI
     let mut passes = false;
     for contract in contracts {
         match contract {
-            Contract::Values(values, _) => pairs.extend(values),
+            Contract::Values { replaced, .. } => pairs.push(*replaced),
             Contract::Statements => passes = true,
         }
     }

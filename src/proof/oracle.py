@@ -128,6 +128,7 @@ class Measure:
         self.dtype = name_of(before.dtype)
         self.dtype_changed = before.dtype != after.dtype
         self.mean = self.largest = (0.0, 0.0)
+        self.count = 0  # the elements that are compared: those that are finite everywhere
         b, a, t = (numbers(array) for array in (before, after, truth))
         self.reason, self.equal = self._shape_and_dtype(before, after), bits(b) == bits(a)
         if self.reason or before.size == 0 or self.dtype not in SPACING:
@@ -146,6 +147,7 @@ class Measure:
         if not finite.any():
             return
         size = np.abs(t[finite])
+        self.count = size.size
         unit = SPACING[self.dtype] * np.maximum(np.maximum(size, size.mean()), SMALLEST[self.dtype])
         errors = [np.abs(v[finite] - t[finite]) / unit for v in (b, a)]
         # Of a few elements the mean is as good as the largest.

@@ -6,7 +6,7 @@ use super::removal::Removal;
 use super::spell::SWAPPED;
 use crate::graph::body::StatementKind;
 use crate::graph::value::Symbol;
-use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
+use crate::syntax::{Edit, Ranged, TextRange, Token, TokenKind};
 
 /// The names whose last two axes `text` swaps back and whose own statement can do without, with the edit of that statement.
 pub(super) fn folds(plan: &Plan<'_>, text: &str, removal: &Removal) -> Vec<(Symbol, Edit)> {
@@ -34,13 +34,33 @@ fn fold(plan: &Plan<'_>, name: &str, removal: &Removal) -> Option<(Symbol, Edit)
 /// Where the last two axes of the one `transpose` in `statement` stand.
 fn last_axes(plan: &Plan<'_>, statement: TextRange) -> Option<TextRange> {
     let source = plan.analysis.source;
-    let tokens = source.tokens().in_range(statement);
+    let tokens: Vec<_> = source.tokens().in_range(statement).iter().filter(|t| t.kind() != TokenKind::NonLogicalNewline).collect();
     let mut calls = (0..tokens.len()).filter(|&n| tokens[n].kind() == TokenKind::Name && source.slice(tokens[n].range()) == "transpose");
     let (Some(call), None) = (calls.next(), calls.next()) else { return None };
-    let arguments = &tokens[call + 1..];
-    let axes = |w: &[crate::syntax::Token]| w[0].kind() == TokenKind::Int && w[1].kind() == TokenKind::Comma && w[2].kind() == TokenKind::Int;
-    let close = arguments.iter().position(|t| t.kind() == TokenKind::Rpar)?;
-    let last = arguments[..close].windows(3).rfind(|w| axes(w))?;
-    (last[2].end() <= arguments[close].start() && close >= 3 && arguments[close - 1].start() == last[2].start())
-        .then(|| TextRange::new(last[0].start(), last[2].end()))
+    let arguments = arguments(&tokens[call + 1..])?;
+    // Axes may stand in a tuple, and a comma after the last.
+    let end = arguments.iter().rposition(|t| !matches!(t.kind(), TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Comma))?;
+    let number_to = |end: usize| {
+        let sign = end.checked_sub(1).filter(|&n| arguments[n].kind() == TokenKind::Minus);
+        (arguments[end].kind() == TokenKind::Int).then_some(sign.unwrap_or(end))
+    };
+    let comma = number_to(end)?.checked_sub(1).filter(|&n| arguments[n].kind() == TokenKind::Comma)?;
+    let first = number_to(comma.checked_sub(1)?)?;
+    Some(TextRange::new(arguments[first].start(), arguments[end].end()))
+}
+
+/// The tokens between the parentheses with which `tokens` begin.
+fn arguments<'t>(tokens: &'t [&'t Token]) -> Option<&'t [&'t Token]> {
+    let mut depth = 0u32;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.kind() {
+            TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace => depth += 1,
+            TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return tokens.get(1..at);
+        }
+    }
+    None
 }

@@ -89,8 +89,10 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     // The most trusted edit of a place wins; among equals the one that assumes least, then the one that takes most away.
     judged.sort_by_key(|(c, j)| (j.applicability, j.assumptions.len(), std::cmp::Reverse(c.found.inner.len()), c.root.range.start(), j.numerics));
     let shared = shared_parts(&judged);
+    let units = together::units(rule, analysis, judged.iter().map(|(candidate, _)| candidate));
+    let mut unwritten = FxHashSet::default();
     let mut taken = Taken::default();
-    for (candidate, judgement) in judged {
+    for ((candidate, judgement), unit) in judged.into_iter().zip(units) {
         let plan = Plan {
             analysis,
             body: &analysis.bodies[candidate.body],
@@ -106,11 +108,16 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
             Ok(mut written) => {
                 taken.add(candidate.root.range);
                 written.kept.retain(|v| !shared.contains(v));
-                outcome.proposals.push(proposal(rule, analysis, &candidate, judgement, written));
+                outcome.proposals.push(proposal(rule, analysis, &candidate, judgement, unit, written));
             }
-            Err(reason) => outcome.refusals.push(Refusal::whole(candidate.root.range, reason)),
+            Err(reason) => {
+                unwritten.extend(unit);
+                outcome.refusals.push(Refusal::whole(candidate.root.range, reason));
+            }
         }
     }
+    let is_left = |p: &Proposal| !matches!(p.contract, Contract::Values { unit: Some(unit), .. } if unwritten.contains(&unit));
+    outcome.proposals.retain(is_left);
     outcome.refusals.retain(|r| !taken.meets(r.range));
     // One reason for each place: candidates come from the most specific pattern to the least.
     let mut told = FxHashSet::default();
@@ -291,7 +298,14 @@ fn import(rule: &Graph, value: ValueId, graph: &mut Graph, memo: &mut FxHashMap<
     made
 }
 
-fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgement: Judgement, written: elaborate::Elaboration) -> Proposal {
+fn proposal(
+    rule: &Rule,
+    analysis: &Analysis<'_>,
+    candidate: &Candidate,
+    judgement: Judgement,
+    unit: Option<usize>,
+    written: elaborate::Elaboration,
+) -> Proposal {
     let graph = &analysis.graph;
     let before = kernels(graph, &candidate.found.inner);
     let after = kernels(graph, &[after_values(graph, candidate), written.kept].concat());
@@ -311,7 +325,7 @@ fn proposal(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, judgeme
             guide: rule.about.guide.clone(),
             edits: written.edits,
         },
-        contract: Contract::Values(vec![(candidate.root.value, candidate.after)], written.import),
+        contract: Contract::Values { replaced: (candidate.root.value, candidate.after), import: written.import, unit },
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn doubts(analysis: &Analysis<'_>, body: &Body, flow: &Flow, used: &U
 }
 
 /// `value` and all that is made of it.
-fn downstream(flow: &Flow, value: ValueId) -> FxHashSet<ValueId> {
+pub(super) fn downstream(flow: &Flow, value: ValueId) -> FxHashSet<ValueId> {
     let mut made = FxHashSet::default();
     let mut stack = vec![value];
     while let Some(value) = stack.pop() {

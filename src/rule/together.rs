@@ -5,11 +5,12 @@ use rustc_hash::FxHashMap;
 
 use super::judge::{Judgement, judge};
 use super::load::Rule;
-use super::uses::Use;
+use super::narrow::downstream;
+use super::uses::{Flow, Use};
 use super::{Candidate, uses};
 use crate::finding::Applicability;
 use crate::graph::Analysis;
-use crate::graph::value::ValueId;
+use crate::graph::value::{Op, ValueId};
 
 /// The judgement of each candidate.
 pub(super) fn judge_all(rule: &Rule, analysis: &mut Analysis<'_>, candidates: &mut [Candidate]) -> Vec<Result<Judgement, String>> {
@@ -56,6 +57,37 @@ pub(super) fn judge_all(rule: &Rule, analysis: &mut Analysis<'_>, candidates: &m
         verdict
     };
     verdicts.into_iter().zip(narrowing).map(downgraded).collect()
+}
+
+/// The unit of each of `candidates`, where the rule narrows: those that meet in anything that is made of them. With one of two left as it is, an intermediate
+/// would be rounded to half precision and the result be in float32 all the same.
+pub(super) fn units<'c>(rule: &Rule, analysis: &Analysis<'_>, candidates: impl Iterator<Item = &'c Candidate>) -> Vec<Option<usize>> {
+    if rule.about.narrows.is_empty() {
+        return candidates.map(|_| None).collect();
+    }
+    let mut units: Vec<usize> = Vec::new();
+    let mut first: FxHashMap<(usize, ValueId), usize> = FxHashMap::default();
+    for (n, candidate) in candidates.enumerate() {
+        units.push(n);
+        let Some(Ok(uses)) = &candidate.uses else { continue };
+        let flow = Flow::around(analysis, &analysis.bodies[candidate.body], candidate.root);
+        let made = uses.iter().flat_map(|u| downstream(&flow, u.place.value)).chain([candidate.root.value]);
+        // A tuple mixes nothing.
+        for value in made.filter(|&v| !matches!(analysis.graph.op(v), Op::Tuple | Op::List)) {
+            let other = *first.entry((candidate.body, value)).or_insert(n);
+            let (one, other) = (unit_of(&units, n), unit_of(&units, other));
+            units[one] = other;
+        }
+    }
+    (0..units.len()).map(|n| Some(unit_of(&units, n))).collect()
+}
+
+/// The number that stands for the unit of member `n`.
+fn unit_of(units: &[usize], mut n: usize) -> usize {
+    while units[n] != n {
+        n = units[n];
+    }
+    n
 }
 
 /// Take members away until each of those that are left `stays` where all of them are replaced.

@@ -53,16 +53,11 @@ impl EditSet {
     /// Add all of `edits` for `finding`, or none of them: `false` where one overlaps or touches what is there already. An insertion that is there already
     /// is shared: it is an import that several findings need.
     pub fn try_add(&mut self, edits: &[Edit], finding: usize) -> bool {
-        let met = |set: &Self, e: &Edit| {
-            let next = set.edits.partition_point(|(old, _)| old.range.end() < e.range.start());
-            set.edits.get(next).is_some_and(|(old, _)| old.range.start() <= e.range.end()).then_some(next)
-        };
-        let shared = |set: &Self, e: &Edit| met(set, e).filter(|&at| e.range.is_empty() && set.edits[at].0 == *e);
-        if edits.iter().any(|e| met(self, e).is_some() && shared(self, e).is_none()) {
+        if !self.has_room_for(edits) {
             return false;
         }
         for edit in edits {
-            if let Some(at) = shared(self, edit) {
+            if let Some(at) = self.shared(edit) {
                 self.edits[at].1.push(finding);
                 continue;
             }
@@ -71,6 +66,22 @@ impl EditSet {
             self.edits.insert(at, (edit.clone(), vec![finding]));
         }
         true
+    }
+
+    /// Whether [`Self::try_add`] would add `edits`.
+    pub fn has_room_for(&self, edits: &[Edit]) -> bool {
+        edits.iter().all(|e| self.met(e).is_none() || self.shared(e).is_some())
+    }
+
+    /// The first edit that overlaps or touches `edit`.
+    fn met(&self, edit: &Edit) -> Option<usize> {
+        let next = self.edits.partition_point(|(old, _)| old.range.end() < edit.range.start());
+        self.edits.get(next).is_some_and(|(old, _)| old.range.start() <= edit.range.end()).then_some(next)
+    }
+
+    /// The same insertion as `edit`.
+    fn shared(&self, edit: &Edit) -> Option<usize> {
+        self.met(edit).filter(|&at| edit.range.is_empty() && self.edits[at].0 == *edit)
     }
 
     /// The same edits with other numbers for their findings.

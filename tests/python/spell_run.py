@@ -11,6 +11,7 @@ import oracle
 import run_examples
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
+ONCE = 0.25  # the mean error, in the last place, of a true value that is rounded once
 FEW = 100  # so few elements have no mean error to speak of: the last digit of each is chance, and a weight repeats that of one
 NARROW = 16.0  # how many units in the last place an answer that was narrowed may be from the truth
 
@@ -164,8 +165,10 @@ def measured(before, after, arguments, parameters, seed, exact, rule):
         if last.largest[1] - last.largest[0] <= oracle.LARGEST_SLACK["float16"] * coarsest / oracle.SPACING["float32"]:
             problem = f"mean error {last.mean[0]:.3f} became {last.mean[1]:.3f} ulp" if last.mean[1] > oracle.MEAN_FACTOR * last.mean[0] else None
     if problem and "mean error" in problem:
-        last, sizes = measures[-1], [leaf.size for _, leaf in oracle.flatten(old) if isinstance(leaf, mx.array)]
-        if sizes[len(measures) - 1] < FEW or last.mean[1] <= rule.rounding * last.mean[0] + oracle.MEAN_SLACK[last.dtype]:
+        last = measures[-1]
+        # Where weights of 0 and 1 made the old result exact by chance, rounding elsewhere is held against rounding the truth itself.
+        least = ONCE if rule.rounding > 1 else 0.0
+        if last.count < FEW or last.mean[1] <= rule.rounding * max(last.mean[0], least) + oracle.MEAN_SLACK[last.dtype]:
             return None
     return problem
 
