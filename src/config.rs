@@ -1,12 +1,15 @@
 //! Configuration files as data: `mlxfix.toml`, or `[tool.mlxfix]` of a `pyproject.toml`. Text in, settings out, each with its place, so that whoever finds one to
 //! be wrong can say where. Reads no file and knows no transform.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::platform::{Target, Version, VersionSpecifiers, oldest_mlx};
 use crate::syntax::{Lines, TextSize};
 
 /// A word of a configuration file.
@@ -45,6 +48,10 @@ pub struct Config {
     pub narrow: Option<bool>,
     /// How findings are shown.
     pub output_format: Option<Word>,
+    /// The backend that the code is for.
+    pub target: Option<Target>,
+    /// The oldest MLX that must run the code.
+    pub mlx_version: Option<Version>,
 }
 
 impl Config {
@@ -66,6 +73,8 @@ impl Config {
             unsafe_: self.unsafe_.or(base.unsafe_),
             narrow: self.narrow.or(base.narrow),
             output_format: self.output_format.or(base.output_format),
+            target: self.target.or(base.target),
+            mlx_version: self.mlx_version.or(base.mlx_version),
             ..self
         }
     }
@@ -90,6 +99,8 @@ struct Keys {
     unsafe_: Option<bool>,
     narrow: Option<bool>,
     output_format: Option<Spanned<String>>,
+    target: Option<Spanned<String>>,
+    mlx_version: Option<Spanned<String>>,
     required_version: Option<Spanned<String>>,
 }
 
@@ -123,6 +134,20 @@ pub fn read(text: &str, path: &Path, shown: &str) -> Result<Option<Config>, Stri
     }
 }
 
+/// The oldest MLX that the project of a `pyproject.toml` admits, as far as it says so. What is wrong with the file is for others to say.
+pub fn oldest_mlx_of_project(text: &str) -> Option<Version> {
+    #[derive(Deserialize)]
+    struct Project {
+        project: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        dependencies: Vec<String>,
+    }
+    let project: Project = toml::from_str(text).ok()?;
+    project.project.dependencies.iter().filter_map(|requirement| oldest_mlx(requirement)).max()
+}
+
 struct File<'a> {
     lines: Lines<'a>,
     path: &'a Path,
@@ -138,6 +163,12 @@ impl File<'_> {
     fn word(&self, word: Spanned<String>) -> Word {
         let place = self.place(word.span());
         Word { text: word.into_inner(), place, folder: self.path.parent().unwrap_or(self.path).to_path_buf() }
+    }
+
+    /// What `word` says; an error begins with its place.
+    fn parsed<T: FromStr<Err: Display>>(&self, word: Spanned<String>) -> Result<T, String> {
+        let word = self.word(word);
+        word.text.parse().map_err(|e| format!("{}: {e}", word.place))
     }
 
     fn config(&self, keys: Keys) -> Result<Config, String> {
@@ -157,6 +188,8 @@ impl File<'_> {
             unsafe_: keys.unsafe_,
             narrow: keys.narrow,
             output_format: keys.output_format.map(|w| self.word(w)),
+            target: keys.target.map(|w| self.parsed(w)).transpose()?,
+            mlx_version: keys.mlx_version.map(|w| self.parsed(w)).transpose()?,
         })
     }
 }
@@ -173,27 +206,10 @@ fn require(wanted: &Word) -> Result<(), String> {
 
 /// Whether the version `own` meets every condition of `wanted`; `None` if that is not understood.
 fn admits(wanted: &str, own: &str) -> Option<bool> {
-    let parse = |version: &str| -> Option<Vec<u32>> {
-        let mut numbers: Vec<u32> = version.split('.').map(|n| n.parse().ok()).collect::<Option<_>>()?;
-        numbers.resize(numbers.len().max(3), 0);
-        Some(numbers)
-    };
-    let own = parse(own)?;
-    let mut all = true;
-    for condition in wanted.split(',').map(str::trim) {
-        let digits = condition.find(|c: char| c.is_ascii_digit())?;
-        let order = own.cmp(&parse(&condition[digits..])?);
-        all &= match condition[..digits].trim() {
-            "" | "==" => order.is_eq(),
-            "!=" => order.is_ne(),
-            ">=" => order.is_ge(),
-            "<=" => order.is_le(),
-            ">" => order.is_gt(),
-            "<" => order.is_lt(),
-            _ => return None,
-        };
-    }
-    Some(all)
+    let own = Version::from_str(own).ok()?;
+    // A version alone asks for itself.
+    let conditions = VersionSpecifiers::from_str(wanted).or_else(|_| VersionSpecifiers::from_str(&format!("=={wanted}"))).ok()?;
+    (!conditions.is_empty()).then(|| conditions.contains(&own))
 }
 
 #[cfg(test)]
@@ -208,7 +224,7 @@ mod tests {
             ("==0.10.0", Some(false)),
             (">=0.1, <0.3", Some(true)),
             (">=0.0.9,!=0.1.0", Some(false)),
-            ("~=0.1", None),
+            ("~=0.1", Some(true)),
             ("", None),
             ("new", None),
         ] {

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod finding;
 pub mod graph;
 pub mod passes;
+pub mod platform;
 pub mod proof;
 pub mod report;
 pub mod rule;

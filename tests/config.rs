@@ -178,3 +178,39 @@ fn what_is_wrong_is_told_at_its_place() {
         assert!(refused(dir.path(), args).err.contains(told), "{args:?}");
     }
 }
+
+/// What is slower on a CPU, what came with MLX 0.24.1, and what is the same everywhere.
+const PLATFORM: &str = "import mlx.core as mx\n\n\ndef f(x: mx.array):\n    return mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)\n\n\n\
+                        def g():\n    mx.metal.clear_cache()\n";
+
+#[test]
+fn nothing_is_proposed_that_is_slower_on_the_target() {
+    let dir = folder(&[("x.py", PLATFORM), ("cpu/x.py", PLATFORM), ("cpu/mlxfix.toml", "target = 'cpu'\n")]);
+    let everywhere = ["cpu/x.py: deprecated-api", "x.py: precise-softmax", "x.py: deprecated-api"];
+    assert_eq!(found(dir.path(), &[]), everywhere);
+    assert_eq!(found(dir.path(), &["--target", "cpu", "x.py"]), ["x.py: deprecated-api"]);
+    assert_eq!(found(dir.path(), &["--target", "cuda", "cpu"]), ["cpu/x.py: precise-softmax", "cpu/x.py: deprecated-api"]);
+    let why = mlxfix(dir.path(), &["why", "--target", "cpu", "x.py"]).out;
+    assert!(why.contains("precise-softmax: would apply, but it does not pay on cpu: 0.51 to 0.59 of the speed"), "{why}");
+    let wrong = folder(&[("mlxfix.toml", "\ntarget = 'tpu'\n"), ("x.py", PLATFORM)]);
+    assert!(refused(wrong.path(), &[]).err.contains("mlxfix.toml:2:10: there is no target \"tpu\"; there are metal, cuda, cpu"));
+}
+
+#[test]
+fn nothing_is_brought_in_that_the_projects_mlx_lacks() {
+    let project = |requirement: &str| format!("[project]\nname = 'x'\ndependencies = ['numpy', \"{requirement}\"]\n");
+    let dir = folder(&[
+        ("old/pyproject.toml", &project("mlx>=0.22")),
+        ("old/deep/x.py", PLATFORM),
+        ("new/pyproject.toml", &project("mlx[cuda] >=0.25.1, <1; sys_platform == 'linux'")),
+        ("new/x.py", PLATFORM),
+        ("said/pyproject.toml", &format!("{}[tool.mlxfix]\nmlx-version = '0.24.1'\n", project("mlx>=0.22"))),
+        ("said/x.py", PLATFORM),
+    ]);
+    let all = ["new/x.py: precise-softmax", "new/x.py: deprecated-api", "old/deep/x.py: precise-softmax", "said/x.py: precise-softmax"];
+    assert_eq!(found(dir.path(), &[]), [&all[..], &["said/x.py: deprecated-api"]].concat());
+    assert_eq!(found(dir.path(), &["--mlx-version", "0.24", "new"]), ["new/x.py: precise-softmax"], "the argument has the last word");
+    assert_eq!(found(dir.path(), &["--isolated", "old"]).len(), 2, "nothing is read of the project");
+    let why = mlxfix(dir.path(), &["why", "old/deep/x.py"]).out;
+    assert!(why.contains("`mx.clear_cache` is there since MLX 0.24.1, and the code must run on 0.22"), "{why}");
+}

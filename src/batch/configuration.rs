@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::config::{self, Config, Word};
+use crate::platform::Version;
 
 use super::place::{Places, repository_of};
 use super::read::small_file;
@@ -58,12 +59,13 @@ pub struct Configurations {
     lookup: Lookup,
     places: Places,
     known: Mutex<HashMap<PathBuf, Found>>,
+    projects: Mutex<HashMap<PathBuf, Option<Version>>>,
 }
 
 impl Configurations {
     /// None met so far.
     pub fn new(lookup: Lookup) -> Self {
-        Self { lookup, places: Places::new(), known: Mutex::default() }
+        Self { lookup, places: Places::new(), known: Mutex::default(), projects: Mutex::default() }
     }
 
     /// What governs the current directory, and with it the run as a whole.
@@ -102,6 +104,30 @@ impl Configurations {
         }
         known.extend(passed.into_iter().map(|folder| (folder.to_path_buf(), found.clone())));
         found
+    }
+
+    /// The oldest MLX that the project of `folder` admits, by the closest `pyproject.toml` that names its dependencies.
+    pub fn oldest_mlx_of(&self, folder: &Path) -> Option<Version> {
+        if matches!(self.lookup, Lookup::Isolated) {
+            return None;
+        }
+        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut passed = Vec::new();
+        let mut oldest = None;
+        for above in folder.ancestors() {
+            if let Some(known) = projects.get(above) {
+                oldest = known.clone();
+                break;
+            }
+            passed.push(above);
+            let text = small_file(&above.join("pyproject.toml")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            oldest = text.and_then(|text| config::oldest_mlx_of_project(&text));
+            if oldest.is_some() || above.join(".git").exists() {
+                break;
+            }
+        }
+        projects.extend(passed.into_iter().map(|folder| (folder.to_path_buf(), oldest.clone())));
+        oldest
     }
 
     /// The configuration that the user names.

@@ -9,6 +9,7 @@ use anyhow::{Context, Error, Result};
 use rayon::prelude::*;
 
 use crate::engine::Options;
+use crate::platform::Version;
 use crate::report::{FileReport, Problem, ProblemKind};
 
 use super::check::{Checked, check};
@@ -19,8 +20,8 @@ use super::place::{Place, Places};
 use super::read::{Content, Reader, SIZE_LIMIT};
 use super::write::replace;
 
-/// What to look for in files that a configuration governs, or none.
-pub type Choose<'p> = dyn Fn(Option<&Configuration>) -> Result<Options> + 'p;
+/// What to look for in files that a configuration governs, or none, and whose project asks for an MLX of some version at least.
+pub type Choose<'p> = dyn Fn(Option<&Configuration>, Option<Version>) -> Result<Options> + 'p;
 
 /// What to run on, and how.
 pub struct Plan<'p> {
@@ -91,16 +92,17 @@ pub fn run<T: Send>(plan: &Plan<'_>, digest: impl Fn(&FileReport<'_>) -> T + Syn
 
 /// Each of `files` with what to look for in it. The files of the rules themselves are left out: a rule says what is slow, and is not to be made fast.
 fn govern<'f>(files: &'f [PathBuf], configurations: &Configurations, choose: &Choose<'_>) -> Result<Vec<(&'f PathBuf, Arc<Options>)>> {
-    let mut chosen: Vec<(Option<PathBuf>, Arc<Options>)> = Vec::new();
+    let mut chosen: Vec<(Option<PathBuf>, Option<Version>, Arc<Options>)> = Vec::new();
     let mut governed = Vec::with_capacity(files.len());
     for file in files {
         let configuration = file.parent().map_or(Ok(None), |folder| configurations.of(folder)).map_err(Error::msg)?;
         let path = configuration.as_ref().map(|c| &c.path);
-        let options = match chosen.iter().find(|(known, _)| known.as_ref() == path) {
-            Some((_, options)) => Arc::clone(options),
+        let mlx = file.parent().and_then(|folder| configurations.oldest_mlx_of(folder));
+        let options = match chosen.iter().find(|(known, version, _)| known.as_ref() == path && *version == mlx) {
+            Some((.., options)) => Arc::clone(options),
             None => {
-                let options = Arc::new(choose(configuration.as_deref())?);
-                chosen.push((path.cloned(), Arc::clone(&options)));
+                let options = Arc::new(choose(configuration.as_deref(), mlx.clone())?);
+                chosen.push((path.cloned(), mlx, Arc::clone(&options)));
                 options
             }
         };

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::platform::{Target, Version};
+
 /// Makes MLX code fast: finds slow computations in Python that uses mlx and shows, or writes, the fast form.
 #[derive(Parser, Debug)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = AFTER)]
@@ -55,6 +57,8 @@ pub(super) enum Command {
         select: Vec<String>,
         #[command(flatten)]
         settings: SettingsArgs,
+        #[command(flatten)]
+        platform: PlatformArgs,
         /// How reasons are shown
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         output_format: WhyFormat,
@@ -103,6 +107,17 @@ pub(super) struct SettingsArgs {
     pub(super) isolated: bool,
 }
 
+/// What the code will run on.
+#[derive(Args, Debug)]
+pub(super) struct PlatformArgs {
+    /// The backend that the code is for: metal, cuda or cpu. What was measured to be slower there is not proposed [default: metal]
+    #[arg(long, value_name = "BACKEND")]
+    pub(super) target: Option<Target>,
+    /// The oldest MLX that must run the code; nothing newer is brought in [default: what the project's pyproject.toml asks for]
+    #[arg(long, value_name = "VERSION")]
+    pub(super) mlx_version: Option<Version>,
+}
+
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
     /// Files and folders; `-` for standard input
@@ -137,6 +152,8 @@ pub(super) struct CheckArgs {
     pub(super) ignore: Vec<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(super) platform: PlatformArgs,
     /// How many threads work [default: one for each core]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZero<usize>>,

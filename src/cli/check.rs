@@ -56,13 +56,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8> {
             bail!("standard input (`-`) cannot be mixed with files");
         }
         let name = args.stdin_filename.as_deref();
-        let options = args.options(settings::governing(&configurations, name)?.as_deref())?;
+        let options = args.options(settings::governing(&configurations, name)?.as_deref(), settings::project_mlx(&configurations, name))?;
         stdin::run(&mut run, name, &options, args.write)?;
     } else {
         // What is wrong with the arguments is told even where there is no file to apply them to.
-        args.options(here.as_deref())?;
+        args.options(here.as_deref(), None)?;
         let scope = Scope { exclude: args.exclude.clone(), respect_gitignore: args.respects_gitignore(here.as_deref()), configurations };
-        let options = |configuration: Option<&Configuration>| args.options(configuration);
+        let options = |configuration: Option<&Configuration>, mlx| args.options(configuration, mlx);
         let plan = Plan { paths: args.paths.clone(), scope, options: &options, write: args.write, jobs: args.jobs };
         let format = run.format();
         let start = Instant::now();

@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
         Some(Command::List { settings }) => explain::list(&settings),
         Some(Command::Prove(args)) => prove::prove(&args),
         Some(Command::Graph { place }) => graph::graph(&place),
-        Some(Command::Why { place, select, settings, output_format }) => why::why(&place, &select, &settings, output_format),
+        Some(Command::Why { place, select, settings, platform, output_format }) => why::why(&place, &select, &settings, &platform, output_format),
     };
     let code = result.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}\n"));

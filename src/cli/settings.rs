@@ -1,6 +1,6 @@
 //! What the arguments and a configuration say together: the arguments have the last word.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Error, Result, anyhow};
@@ -10,8 +10,9 @@ use crate::batch::{Configuration, Configurations, Lookup};
 use crate::config::{Config, Word};
 use crate::engine::Options;
 use crate::finding::Applicability;
+use crate::platform::{Platform, Version};
 
-use super::args::{CheckArgs, OutputFormat, SettingsArgs};
+use super::args::{CheckArgs, OutputFormat, PlatformArgs, SettingsArgs};
 use super::select::{Selector, Transforms};
 
 impl SettingsArgs {
@@ -36,27 +37,38 @@ impl SettingsArgs {
         let configuration = self.configurations().of_here().map_err(Error::msg)?;
         self.transforms(configuration.as_deref())
     }
-
-    /// The transforms that concern `file`.
-    pub(super) fn transforms_for(&self, file: &Path) -> Result<Transforms> {
-        self.transforms(governing(&self.configurations(), Some(file))?.as_deref())
-    }
 }
 
 /// The configuration that governs `file`, or without one the current directory.
 pub(super) fn governing(configurations: &Configurations, file: Option<&Path>) -> Result<Option<Arc<Configuration>>> {
-    let Some(file) = file else { return configurations.of_here().map_err(Error::msg) };
-    // An editor may name a file that is not there yet.
-    let full = file.canonicalize().or_else(|_| std::path::absolute(file));
-    match full.as_deref().ok().and_then(Path::parent) {
-        Some(folder) => configurations.of(folder).map_err(Error::msg),
+    match file.and_then(folder_of) {
+        Some(folder) => configurations.of(&folder).map_err(Error::msg),
         None => configurations.of_here().map_err(Error::msg),
+    }
+}
+
+/// The oldest MLX that the project of `file` admits, as far as it says so.
+pub(super) fn project_mlx(configurations: &Configurations, file: Option<&Path>) -> Option<Version> {
+    configurations.oldest_mlx_of(&file.and_then(folder_of)?)
+}
+
+/// The full name of the folder of `file`, which need not be there yet: an editor may name one that was never written.
+fn folder_of(file: &Path) -> Option<PathBuf> {
+    let full = file.canonicalize().or_else(|_| std::path::absolute(file)).ok()?;
+    full.parent().map(Path::to_path_buf)
+}
+
+impl PlatformArgs {
+    /// What the code will run on, by the arguments, else the configuration, else its project.
+    pub(super) fn over(&self, config: &Config, project_mlx: Option<Version>) -> Platform {
+        let mlx = self.mlx_version.clone().or_else(|| config.mlx_version.clone()).or(project_mlx);
+        Platform { target: self.target.or(config.target).unwrap_or_default(), mlx }
     }
 }
 
 impl CheckArgs {
     /// What to look for in files that `configuration` governs.
-    pub(super) fn options(&self, configuration: Option<&Configuration>) -> Result<Options> {
+    pub(super) fn options(&self, configuration: Option<&Configuration>, project_mlx: Option<Version>) -> Result<Options> {
         let nothing = Config::default();
         let config = configuration.map_or(&nothing, |c| &c.config);
         let said = |selectors: &[String]| selectors.iter().map(|text| Selector { text: text.clone(), place: None }).collect::<Vec<_>>();
@@ -77,7 +89,7 @@ impl CheckArgs {
             select.extend(more);
         }
         let options = transforms.options(select.as_deref(), &ignore, self.admit(config))?;
-        Ok(Options { exact: self.exact, ..options })
+        Ok(Options { exact: self.exact, platform: self.platform.over(config, project_mlx), ..options })
     }
 
     /// The least trusted edit that may be applied: the same with and without `--write`, so that what was shown is what is written.

@@ -4,23 +4,28 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{SettingsArgs, WhyFormat};
-use super::{CLEAN, print};
+use super::args::{PlatformArgs, SettingsArgs, WhyFormat};
+use super::{CLEAN, print, settings};
 use crate::batch;
+use crate::config::Config;
 use crate::engine::{Options, fix, refusals, uses_mlx};
 use crate::finding::Applicability;
 use crate::report;
 use crate::syntax::{Lines, TextRange, decode};
 
 /// Print the refusals in `place`, a file or `FILE:LINE`.
-pub(super) fn why(place: &str, selected: &[String], settings: &SettingsArgs, format: WhyFormat) -> Result<u8> {
+pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platform: &PlatformArgs, format: WhyFormat) -> Result<u8> {
     let (path, row) = match place.rsplit_once(':') {
         Some((path, row)) if !Path::new(place).exists() => (path, Some(row.parse::<usize>().with_context(|| format!("`{row}` is no line number"))?)),
         _ => (place, None),
     };
     let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
     let (text, _) = decode(&bytes).map_err(|e| anyhow::anyhow!("{path}:{e}"))?;
-    let options = settings.transforms_for(Path::new(path))?.selected(selected, Applicability::Safe)?;
+    let configurations = from.configurations();
+    let configuration = settings::governing(&configurations, Some(Path::new(path)))?;
+    let options = from.transforms(configuration.as_deref())?.selected(selected, Applicability::Safe)?;
+    let config = configuration.as_ref().map_or_else(Config::default, |c| c.config.clone());
+    let options = Options { platform: platform.over(&config, settings::project_mlx(&configurations, Some(Path::new(path)))), ..options };
     let lines = Lines::of(&text);
     let line = match row {
         Some(row) => Some(lines.line(row).with_context(|| format!("{path} has no line {row}"))?),

@@ -16,6 +16,7 @@ use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, Trans
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
 use crate::passes::{Notes, Pass};
+use crate::platform::{Platform, Version};
 use crate::rule;
 use crate::rule::load::Rule;
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
@@ -31,13 +32,15 @@ pub struct Options {
     pub admit: Applicability,
     /// Whether only edits that keep every bit may be applied.
     pub exact: bool,
+    /// What the code will run on: no edit brings in what its MLX lacks, or what is slower there.
+    pub platform: Platform,
     /// Rules of the user's own, which run after those of the catalog.
     pub rules: Vec<Arc<UserRule>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { select: None, ignore: Vec::new(), admit: Applicability::Safe, exact: false, rules: Vec::new() }
+        Self { select: None, ignore: Vec::new(), admit: Applicability::Safe, exact: false, platform: Platform::default(), rules: Vec::new() }
     }
 }
 
@@ -163,17 +166,18 @@ impl Run<'_> {
         let source = Source::parse(&text)?;
         let mut analysis = Analysis::new(&source, Graph::default());
         let mut rest = Vec::new();
+        let mlx = self.options.platform.mlx.as_ref();
         for (index, transform) in transforms.iter().enumerate().skip(from) {
-            let proposals = propose(*transform, &mut analysis);
+            let proposals = propose(*transform, &mut analysis, &self.options.platform);
             let (admitted, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(|p| self.options.admits(&p.finding));
-            if let Some((edits, applied)) = accept(&mut analysis, units(admitted)) {
+            if let Some((edits, applied)) = accept(&mut analysis, units(admitted), mlx) {
                 self.apply(&text, &edits, applied);
                 return Ok(Step::Applied(index));
             }
             // What lies inside an edit of an earlier transform would be another way to change the same lines.
             let taken: Vec<TextRange> = rest.iter().map(|p: &Proposal| p.finding.range).collect();
             let apart = others.into_iter().filter(|p| p.finding.edits.is_empty() || !taken.iter().any(|t| t.contains_range(p.finding.range)));
-            rest.extend(valid(&mut analysis, units(apart.collect())));
+            rest.extend(valid(&mut analysis, units(apart.collect()), mlx));
         }
         drop(analysis);
         drop(source);
@@ -250,9 +254,9 @@ pub fn graphs(text: &str, scope: Option<&str>) -> Result<Vec<String>, SyntaxErro
 }
 
 /// What one transform proposes.
-fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>) -> Vec<Proposal> {
+fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform) -> Vec<Proposal> {
     match transform {
-        Transform::Rule(rule) => rule::find(rule, analysis).proposals,
+        Transform::Rule(rule) => rule::find(rule, analysis, platform).proposals,
         Transform::Pass(id, pass) => pass(analysis, &TransformId::from(id), &Notes::default()),
     }
 }
@@ -281,35 +285,35 @@ fn units(proposals: Vec<Proposal>) -> Vec<Unit> {
 }
 
 /// The edits of those units that do not collide and are valid, with their findings; `None` if there is none.
-fn accept(analysis: &mut Analysis<'_>, units: Vec<Unit>) -> Option<(EditSet, Vec<Finding>)> {
+fn accept(analysis: &mut Analysis<'_>, units: Vec<Unit>, mlx: Option<&Version>) -> Option<(EditSet, Vec<Finding>)> {
     let (edits, mut chosen, left) = apart(units);
     if chosen.is_empty() {
         return None;
     }
-    if holds(analysis, &edits, &chosen) {
+    if holds(analysis, &edits, &chosen, mlx) {
         return Some((edits, chosen.into_iter().flatten().map(|p| p.finding).collect()));
     }
     // One of them is to blame. A half without it is taken now; the others get their turn in the next step. What met one of them does so where none is right.
     let second = chosen.split_off(chosen.len().div_ceil(2));
-    let halves = if second.is_empty() { None } else { accept(analysis, chosen).or_else(|| accept(analysis, second)) };
-    halves.or_else(|| accept(analysis, left))
+    let halves = if second.is_empty() { None } else { accept(analysis, chosen, mlx).or_else(|| accept(analysis, second, mlx)) };
+    halves.or_else(|| accept(analysis, left, mlx))
 }
 
 /// The proposals of those units that are valid, each by itself; ones that do not collide are checked together.
-fn valid(analysis: &mut Analysis<'_>, units: Vec<Unit>) -> Vec<Proposal> {
+fn valid(analysis: &mut Analysis<'_>, units: Vec<Unit>, mlx: Option<&Version>) -> Vec<Proposal> {
     let (edits, mut chosen, mut left) = apart(units);
-    let mut kept = if chosen.is_empty() || holds(analysis, &edits, &chosen) {
+    let mut kept = if chosen.is_empty() || holds(analysis, &edits, &chosen, mlx) {
         chosen.into_iter().flatten().collect()
     } else if chosen.len() == 1 {
         Vec::new()
     } else {
         let second = chosen.split_off(chosen.len() / 2);
-        let mut kept = valid(analysis, chosen);
-        kept.extend(valid(analysis, second));
+        let mut kept = valid(analysis, chosen, mlx);
+        kept.extend(valid(analysis, second, mlx));
         kept
     };
     if !left.is_empty() {
-        kept.extend(valid(analysis, std::mem::take(&mut left)));
+        kept.extend(valid(analysis, std::mem::take(&mut left), mlx));
     }
     kept
 }
@@ -332,8 +336,8 @@ fn apart(units: Vec<Unit>) -> (EditSet, Vec<Unit>, Vec<Unit>) {
     (edits, chosen, left)
 }
 
-fn holds(analysis: &mut Analysis<'_>, edits: &EditSet, units: &[Unit]) -> bool {
+fn holds(analysis: &mut Analysis<'_>, edits: &EditSet, units: &[Unit], mlx: Option<&Version>) -> bool {
     let contracts: Vec<&Contract> = units.iter().flatten().map(|p| &p.contract).collect();
     let text = edits.apply(analysis.source.text());
-    edits.is_empty() || validate::validate(analysis, &text, edits, &contracts).is_ok()
+    edits.is_empty() || validate::validate(analysis, &text, edits, &contracts, mlx).is_ok()
 }

@@ -6,6 +6,7 @@ use crate::finding::{Contract, Proposal, Refusal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::passes::Notes;
+use crate::platform::Platform;
 use crate::rule::{self, Outcome};
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
 
@@ -21,7 +22,7 @@ pub fn refusals(text: &str, options: &Options, place: Option<TextRange>) -> Resu
     let mut analysis = Analysis::new(&source, Graph::default());
     let (mut all, mut found): (Vec<(TransformId, Refusal)>, Vec<TextRange>) = Default::default();
     for transform in transforms(options) {
-        let (proposals, refusals) = refused(transform, &mut analysis);
+        let (proposals, refusals) = refused(transform, &mut analysis, &options.platform);
         let id = transform.id();
         all.extend(refusals.into_iter().map(|r| (id.clone(), r)));
         for unit in units(proposals) {
@@ -29,7 +30,7 @@ pub fn refusals(text: &str, options: &Options, place: Option<TextRange>) -> Resu
             unit.iter().for_each(|p| _ = edits.try_add(&p.finding.edits, 0));
             let contracts: Vec<&Contract> = unit.iter().map(|p| &p.contract).collect();
             let ranges = unit.iter().map(|p| p.finding.range);
-            if let Err(Rejected(reason)) = validate::validate(&mut analysis, &edits.apply(text), &edits, &contracts) {
+            if let Err(Rejected(reason)) = validate::validate(&mut analysis, &edits.apply(text), &edits, &contracts, options.platform.mlx.as_ref()) {
                 all.extend(ranges.map(|range| (id.clone(), Refusal::whole(range, format!("the edit was withdrawn: {reason}")))));
             } else {
                 found.extend(ranges);
@@ -81,10 +82,10 @@ fn is_foreign(graph: &Graph, value: ValueId) -> bool {
 }
 
 /// What one transform proposes, and what it refuses.
-fn refused(transform: Transform<'_>, analysis: &mut Analysis<'_>) -> (Vec<Proposal>, Vec<Refusal>) {
+fn refused(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform) -> (Vec<Proposal>, Vec<Refusal>) {
     match transform {
         Transform::Rule(rule) => {
-            let Outcome { proposals, mut refusals } = rule::find(rule, analysis);
+            let Outcome { proposals, mut refusals } = rule::find(rule, analysis, platform);
             refusals.extend(rule::near_misses(rule, analysis));
             (proposals, refusals)
         }

@@ -2,13 +2,16 @@
 //! Nothing that elaboration did is believed.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Contract, Import};
+use crate::graph::api;
 use crate::graph::body::{Body, Effect};
 use crate::graph::value::{Graph, Symbol, ValueId};
 use crate::graph::{Analysis, Lambdas};
+use crate::platform::Version;
 use crate::syntax::{EditSet, Source, TextRange};
 
 /// The one module for which an edit may add a name.
@@ -18,11 +21,18 @@ const MODULE: &str = "mlx.core";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rejected(pub String);
 
-/// Check that `edits`, which turn the text of `old` into `text`, keep `contracts`. The graph of `old` grows; its values keep their numbers.
-pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, contracts: &[&Contract]) -> Result<(), Rejected> {
+/// Check that `edits`, which turn the text of `old` into `text`, keep `contracts`, and bring in nothing that is newer than `mlx`. The graph of `old` grows; its
+/// values keep their numbers.
+pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, contracts: &[&Contract], mlx: Option<&Version>) -> Result<(), Rejected> {
     let source = Source::parse(text).map_err(|e| Rejected(format!("the result is no Python: {e}")))?;
     keeps_comments(old.source, &source)?;
     let Analysis { mut graph, bodies, .. } = Analysis::new(&source, std::mem::take(&mut old.graph));
+    if let Some(mlx) = mlx
+        && let Some(newer) = newer(&old.bodies, &bodies, &graph, mlx)
+    {
+        old.graph = graph;
+        return Err(newer);
+    }
     let mut result = behaves(old, &mut graph, &bodies, edits, contracts);
     if result.is_err() {
         let mut before = Analysis::with(old.source, graph, Lambdas::Apart);
@@ -32,6 +42,21 @@ pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, cont
     }
     old.graph = graph;
     result
+}
+
+/// A function that only `new` names and that came after `mlx`.
+fn newer(old: &[Body], new: &[Body], graph: &Graph, mlx: &Version) -> Option<Rejected> {
+    let named = |bodies: &[Body]| -> FxHashSet<api::FunctionId> {
+        let paths = bodies.iter().flat_map(|b| &b.occurrences).filter_map(|o| graph.path(o.value)?.strip_prefix("mlx.core."));
+        paths.filter_map(api::function).collect()
+    };
+    let mut brought: Vec<_> = named(new).difference(&named(old)).map(|id| id.get()).collect();
+    brought.sort_unstable_by_key(|f| f.name);
+    brought.into_iter().find_map(|function| {
+        let since = function.since?;
+        (Version::from_str(since).ok()? > *mlx)
+            .then(|| Rejected(format!("`mx.{}` is there since MLX {since}, and the code must run on {mlx}", function.name)))
+    })
 }
 
 /// Every comment of the old text is in the new one, as often as before.

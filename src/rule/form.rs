@@ -13,7 +13,7 @@ use crate::syntax::{Ranged, Source, TextSize};
 type Mistake = (TextSize, String);
 
 /// What a rule file may assign at its top.
-const SETTINGS: [&str; 5] = ["group", "guide", "gain", "narrows", "numerics"];
+const SETTINGS: [&str; 6] = ["group", "guide", "gain", "slower", "narrows", "numerics"];
 
 /// Check the form of the rule file `source`.
 pub(super) fn check(source: &Source<'_>) -> Result<(), Mistake> {
@@ -151,8 +151,8 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
         [Expr::Name(name)] if SETTINGS.contains(&name.id.as_str()) => name,
         _ => return Err((assign.start(), format!("a rule file assigns {}, and nothing else", quoted(&SETTINGS)))),
     };
-    // The loader reads the numerics.
-    if name.id.as_str() != "numerics" && !assign.value.is_string_literal_expr() {
+    // The loader reads the dicts.
+    if !["numerics", "slower"].contains(&name.id.as_str()) && !assign.value.is_string_literal_expr() {
         return Err((assign.value.start(), format!("`{}` must be a string", name.id)));
     }
     Ok(())

@@ -12,6 +12,7 @@ use crate::graph::body::Effect;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::modules::annotated;
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
+use crate::platform::Target;
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Location, Ranged, Source, TextSize};
 
@@ -28,8 +29,29 @@ pub struct About {
     pub guide: String,
     /// What was measured, and on which device.
     pub gain: String,
+    /// Where it does not pay.
+    pub slower: Vec<Slower>,
     /// What becomes of a float32 result where the rule gives one in half precision; empty if every dtype stays.
     pub narrows: String,
+}
+
+/// A backend on which a transform does not pay.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Slower {
+    /// The backend.
+    pub target: Target,
+    /// The wildcard that must be bound for it; at every place if there is none.
+    pub with: Option<String>,
+    /// What was measured.
+    pub measured: String,
+}
+
+impl Slower {
+    /// Read `"cuda"`, or `"cuda with fill"` for the places where the wildcard `fill` is bound.
+    pub(super) fn read(place: &str, measured: &str) -> Result<Self, String> {
+        let (target, with) = place.split_once(" with ").map_or((place, None), |(target, with)| (target, Some(with.to_owned())));
+        Ok(Self { target: target.parse()?, with, measured: measured.to_owned() })
+    }
 }
 
 /// A rewrite rule.
@@ -131,6 +153,7 @@ pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
     let loader = Loader { source: &source, analysis: &analysis };
     let about = about(&source);
     let numerics = loader.numerics()?;
+    loader.check_slower()?;
     let mut variants = Vec::new();
     let befores: Vec<_> = loader.befores().collect();
     for &function in &befores {
@@ -169,6 +192,11 @@ pub fn about(source: &Source<'_>) -> About {
     }
     for statement in body {
         let Stmt::Assign(assign) = statement else { continue };
+        if let ([Expr::Name(name)], Expr::Dict(dict)) = (&assign.targets[..], &*assign.value)
+            && name.id.as_str() == "slower"
+        {
+            about.slower = strings(dict).filter_map(|(place, measured)| Slower::read(place, measured).ok()).collect();
+        }
         let ([Expr::Name(name)], Expr::StringLiteral(value)) = (&assign.targets[..], &*assign.value) else { continue };
         let value = value.value.to_str().to_owned();
         match name.id.as_str() {
@@ -180,6 +208,14 @@ pub fn about(source: &Source<'_>) -> About {
         }
     }
     about
+}
+
+/// The pairs of a dict of strings.
+fn strings(dict: &ast::ExprDict) -> impl Iterator<Item = (&str, &str)> {
+    dict.items.iter().filter_map(|item| match (&item.key, &item.value) {
+        (Some(Expr::StringLiteral(key)), Expr::StringLiteral(value)) => Some((key.value.to_str(), value.value.to_str())),
+        _ => None,
+    })
 }
 
 struct Loader<'a> {
@@ -239,6 +275,23 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(classes)
+    }
+
+    /// Each backend that `slower` names is one, and each wildcard is one of a pattern.
+    fn check_slower(&self) -> Result<(), RuleError> {
+        let assigned = self.source.module().body.iter().filter_map(Stmt::as_assign_stmt);
+        for assign in assigned.filter(|a| matches!(&a.targets[..], [Expr::Name(n)] if n.id.as_str() == "slower")) {
+            let dict = assign.value.as_dict_expr().filter(|dict| strings(dict).count() == dict.items.len());
+            let dict = dict.ok_or_else(|| self.error(assign.start(), "`slower` must be a dict of strings".to_owned()))?;
+            for (item, (place, measured)) in dict.items.iter().zip(strings(dict)) {
+                let slower = Slower::read(place, measured).map_err(|message| self.error(item.value.start(), message))?;
+                let is_wildcard = |name: &str| self.befores().any(|f| f.parameters.includes(name));
+                if let Some(name) = slower.with.filter(|name| !is_wildcard(name)) {
+                    return Err(self.error(item.value.start(), format!("`slower` speaks of `{name}`, which is no parameter of a pattern")));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn returned_expression(&self, function: &'a ast::StmtFunctionDef) -> Result<&'a Expr, RuleError> {

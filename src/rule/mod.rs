@@ -38,6 +38,7 @@ use crate::graph::body::{BlockId, Occurrence};
 use crate::graph::facts::Facts;
 use crate::graph::normalize;
 use crate::graph::value::{Comparison, Graph, Op, ValueId};
+use crate::platform::{Platform, Target};
 use crate::syntax::{TextRange, TextSize};
 use elaborate::Plan;
 use judge::Judgement;
@@ -68,8 +69,8 @@ struct Candidate {
     uses: Option<Result<Vec<Use>, String>>,
 }
 
-/// Everything that `rule` finds in `analysis`.
-pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
+/// Everything that `rule` finds in `analysis` and that pays on `platform`.
+pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Outcome {
     let mut candidates = candidates(rule, analysis);
     let mut outcome = Outcome::default();
     if candidates.is_empty() {
@@ -82,6 +83,9 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     let mut judged: Vec<(Candidate, Judgement)> = Vec::new();
     for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
         match verdict {
+            Ok(_) if let Some(reason) = slower(rule, &candidate, platform.target) => {
+                outcome.refusals.push(Refusal::whole(candidate.root.range, reason))
+            }
             Ok(judgement) => judged.push((candidate, judgement)),
             Err(reason) => outcome.refusals.push(Refusal::whole(candidate.root.range, reason)),
         }
@@ -124,6 +128,14 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>) -> Outcome {
     outcome.refusals.retain(|r| told.insert(r.range));
     outcome.refusals = outermost(outcome.refusals);
     outcome
+}
+
+/// Why `candidate` does not pay on `target`, where that was measured.
+fn slower(rule: &Rule, candidate: &Candidate, target: Target) -> Option<String> {
+    let variant = &rule.variants[candidate.variant];
+    let is_bound = |name: &str| variant.wildcards.iter().zip(&candidate.found.bindings).any(|(w, bound)| w.name == name && bound.is_some());
+    let slower = rule.about.slower.iter().find(|s| s.target == target && s.with.as_deref().is_none_or(is_bound))?;
+    Some(format!("it does not pay on {target}: {}", slower.measured))
 }
 
 /// Values that are part of the matches at two places: each keeps them for the other, and together they go.
