@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use crate::advice::{self, Advice};
 use crate::finding::TransformId;
 use crate::passes::{self, Pass};
 use crate::rule::load::{self, Rule, RuleError};
@@ -26,6 +27,8 @@ pub enum Kind {
     Rule,
     /// Rust code over statements; the Python file is its specification.
     Pass(Pass),
+    /// Rust code that says what to do by hand; the Python file is its worked example.
+    Advice(Advice),
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
         match self {
             Self::Rule => "rule",
             Self::Pass(_) => "pass",
+            Self::Advice(_) => "advice",
         }
     }
 }
@@ -74,6 +78,8 @@ pub const CATALOG: &[Entry] = &[
     transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
     // Last: what reads an array is settled by now.
     transform!("redundant-eval", "redundant_eval", Kind::Pass(passes::redundant_eval::find)),
+    // Advice changes nothing, so its order is that in which it is listed.
+    transform!("sync-in-loop", "sync_in_loop", Kind::Advice(advice::sync_in_loop::find)),
 ];
 
 /// A rule that a user brings along; it runs after those of the catalog.

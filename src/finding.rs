@@ -1,6 +1,7 @@
 //! Findings: what was found where, what to do about it, and why it may be done. Plain data, made by rules, passes and advice, read by the engine and
 //! the reports.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -166,5 +167,39 @@ impl Refusal {
     /// A place where everything is there, and the transform must not apply all the same.
     pub fn whole(range: TextRange, reason: String) -> Self {
         Self { range, at: range, reason, likeness: 100 }
+    }
+}
+
+/// What a pass or advice looked at and left alone, and why: kept only where somebody asks.
+#[derive(Default)]
+pub struct Notes(Option<RefCell<Vec<Refusal>>>);
+
+impl Notes {
+    /// Notes that are kept.
+    pub fn kept() -> Self {
+        Self(Some(RefCell::default()))
+    }
+
+    /// What was noted.
+    pub fn refusals(self) -> Vec<Refusal> {
+        self.0.map(RefCell::into_inner).unwrap_or_default()
+    }
+
+    /// Whether anybody asks.
+    pub fn are_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Note that `range` is left alone because of what stands `at` a place in it. `likeness` is as in [`Refusal`]. Always `None`, for `return`.
+    pub fn left<T>(&self, range: TextRange, at: TextRange, likeness: u32, reason: impl FnOnce() -> String) -> Option<T> {
+        if let Some(notes) = &self.0 {
+            notes.borrow_mut().push(Refusal { range, at, reason: reason(), likeness });
+        }
+        None
+    }
+
+    /// Whether something inside `range` is noted.
+    pub fn speak_of(&self, range: TextRange) -> bool {
+        self.0.as_ref().is_some_and(|notes| notes.borrow().iter().any(|r| range.contains_range(r.range)))
     }
 }

@@ -3,6 +3,7 @@
 //! It reads Python that uses `mlx.core` and `mlx.nn`, recognises slow computations on a value graph, and rewrites them to the fast form. The library is
 //! total: any text gives a [`Fixed`] or a [`SyntaxError`], never a panic, and it reads no file. `ARCHITECTURE.md` names the layers and what each must not do.
 
+pub mod advice;
 pub mod batch;
 pub mod catalog;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod engine;
 pub mod finding;
 pub mod graph;
 pub mod passes;
+pub mod place;
 pub mod platform;
 pub mod proof;
 pub mod report;

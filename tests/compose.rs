@@ -1,7 +1,7 @@
 //! Transforms in one another's way: together they must do what each does by itself, in the order of the catalog and in every other order but those that
 //! are listed here.
 
-use mlxfix::catalog::CATALOG;
+use mlxfix::catalog::{CATALOG, Kind};
 use mlxfix::finding::{Applicability, TransformId};
 use mlxfix::{Fixed, Options};
 
@@ -16,8 +16,9 @@ const BEFORE: [(&str, &str); 1] = [("layer-norm", "rms-norm")];
 #[test]
 fn one_program_has_work_for_every_transform() {
     let found = fixed(&read(&root().join(PROGRAM)), &[]);
+    let editing = CATALOG.iter().filter(|e| !matches!(e.kind, Kind::Advice(_)));
     let idle: Vec<&str> =
-        CATALOG.iter().map(|e| e.id).filter(|&id| !found.findings.iter().any(|f| f.applied && f.finding.transform.as_str() == id)).collect();
+        editing.map(|e| e.id).filter(|&id| !found.findings.iter().any(|f| f.applied && f.finding.transform.as_str() == id)).collect();
     assert!(idle.is_empty(), "{PROGRAM} has nothing for {idle:?}");
 }
 

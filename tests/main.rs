@@ -1,5 +1,6 @@
 //! One integration binary: each module walks a folder of the repository, and nothing is registered per transform.
 
+mod advice;
 mod catalog;
 mod cli;
 mod compose;

@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::advice;
+
 /// The Python interpreter that has MLX; makes the virtual environment when it is missing or its requirements have changed.
 pub(super) fn python() -> PathBuf {
     if let Some(given) = std::env::var_os("MLXFIX_PYTHON") {
@@ -32,7 +34,7 @@ fn the_examples_agree_before_and_after_under_mlx() {
     copy_tree(&examples, selected.path());
     copy_tree(&examples, all.path());
     let mut complaints = Vec::new();
-    for id in ids(&examples) {
+    for id in ids(&examples).into_iter().filter(|id| !advice::ids().contains(id)) {
         let folder = selected.path().join(&id);
         mlxfix(&["--write", "--unsafe", "--select", &id.replace('_', "-")], &folder);
         complaints.extend(not_as_announced(&examples.join(&id), &folder));

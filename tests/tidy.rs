@@ -18,10 +18,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("finding", &["graph", "syntax"]),
     ("rule", &["rule", "finding", "platform", "graph", "syntax"]),
-    ("passes", &["passes", "finding", "graph", "syntax"]),
-    ("advice", &["advice", "finding", "graph", "syntax"]),
+    ("place", &["place", "finding", "graph", "syntax"]),
+    ("passes", &["passes", "place", "finding", "graph", "syntax"]),
+    ("advice", &["advice", "place", "finding", "graph", "syntax"]),
     ("catalog", &["rule", "passes", "advice", "finding", "syntax"]),
-    ("engine", &["engine", "catalog", "rule", "passes", "finding", "platform", "graph", "syntax"]),
+    ("engine", &["engine", "catalog", "rule", "passes", "advice", "finding", "platform", "graph", "syntax"]),
     ("report", &["report", "engine", "finding", "syntax"]),
     ("config", &["platform", "syntax"]),
     ("batch", &["batch", "config", "report", "engine", "finding", "platform", "syntax"]),
@@ -219,7 +220,7 @@ fn dependencies_have_a_reason_and_the_parser_is_pinned() {
 #[test]
 fn every_snapshot_belongs_to_a_transform() {
     let ids: Vec<String> = CATALOG.iter().map(|entry| entry.id.replace('-', "_")).collect();
-    for folder in ["diff", "why"] {
+    for folder in ["diff", "why", "advice"] {
         for entry in std::fs::read_dir(root().join("snapshots").join(folder)).expect("snapshots is a folder") {
             let path = entry.expect("snapshots can be listed").path();
             let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();

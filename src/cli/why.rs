@@ -62,6 +62,7 @@ fn rewritten(path: &str, text: &str, options: &Options, line: TextRange) -> Vec<
     let here = found.into_iter().filter(|f| f.finding.range.intersect(line).is_some());
     here.map(|f| match f.finding.applicability {
         Applicability::Safe => format!("{path}:{row}: line {row} is rewritten by {}\n", f.finding.transform),
+        Applicability::Advice => format!("{path}:{row}: {} says what to do about line {row}\n", f.finding.transform),
         other => format!("{path}:{row}: line {row} is rewritten by {} with --{}\n", f.finding.transform, other.as_str()),
     })
     .collect()

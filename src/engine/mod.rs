@@ -11,15 +11,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::advice::Advice;
 use crate::catalog::{self, CATALOG, Kind, UserRule};
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
-use crate::passes::{Notes, Pass};
+use crate::passes::Pass;
 use crate::platform::{Platform, Version};
 use crate::rule;
 use crate::rule::load::Rule;
-use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
+use crate::syntax::{EditSet, Source, SyntaxError, TextRange, TextSize};
 
 /// What to look for, and how far edits may go.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ const MAX_STEPS: usize = 100;
 /// Look for everything that `options` selects in `text`, and apply what they admit.
 pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
     let transforms = transforms(options);
-    let mut run = Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), options };
+    let mut run = Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), advice: None, options };
     let mut from = 0;
     let steps = MAX_STEPS + text.lines().count();
     let mut seen = FxHashSet::default();
@@ -122,6 +123,7 @@ impl Options {
 enum Transform<'o> {
     Rule(&'o Rule),
     Pass(&'static str, Pass),
+    Advice(&'static str, Advice),
 }
 
 /// What `options` select, in the order in which it runs.
@@ -130,6 +132,7 @@ fn transforms(options: &Options) -> Vec<Transform<'_>> {
     let shipped = CATALOG.iter().filter(|e| options.selects(e.id)).filter_map(|e| match e.kind {
         Kind::Rule => rule(e.id),
         Kind::Pass(pass) => Some(Transform::Pass(e.id, pass)),
+        Kind::Advice(advice) => Some(Transform::Advice(e.id, advice)),
     });
     let own = options.rules.iter().filter(|r| options.selects(r.id())).map(|r| Transform::Rule(&r.rule));
     shipped.chain(own).collect()
@@ -139,7 +142,7 @@ impl Transform<'_> {
     fn id(self) -> TransformId {
         match self {
             Self::Rule(rule) => rule.id.clone(),
-            Self::Pass(id, _) => TransformId::from(id),
+            Self::Pass(id, _) | Self::Advice(id, _) => TransformId::from(id),
         }
     }
 }
@@ -156,6 +159,8 @@ struct Run<'t> {
     text: String,
     edits: EditSet,
     findings: Vec<Finding>,
+    /// What is to be done by hand; `None` before the first step.
+    advice: Option<Vec<Finding>>,
     options: &'t Options,
 }
 
@@ -165,6 +170,10 @@ impl Run<'_> {
         let text = std::mem::take(&mut self.text);
         let source = Source::parse(&text)?;
         let mut analysis = Analysis::new(&source, Graph::default());
+        // The original text is the one that its user will read: advice quotes it and counts what is in it. What an edit then touches is taken out at the end.
+        if self.advice.is_none() {
+            self.advice = Some(transforms.iter().flat_map(|transform| advise(*transform, &analysis, &Notes::default())).collect());
+        }
         let mut rest = Vec::new();
         let mlx = self.options.platform.mlx.as_ref();
         for (index, transform) in transforms.iter().enumerate().skip(from) {
@@ -198,7 +207,7 @@ impl Run<'_> {
 
     /// Everything in terms of the original text.
     fn finish(self, rest: Vec<Proposal>) -> Fixed {
-        let Self { original, text, edits, mut findings, options } = self;
+        let Self { original, text, edits, mut findings, advice, options } = self;
         let applied = findings.len();
         give_edits(&mut findings, &edits, 0);
         let mut waiting: Vec<Finding> = rest.into_iter().map(|p| p.finding).collect();
@@ -217,6 +226,8 @@ impl Run<'_> {
             findings.append(&mut told);
             waiting = left;
         }
+        let advice = apart_from_edits(advice.unwrap_or_default(), &findings);
+        findings.extend(advice);
         let mut order: Vec<usize> = (0..findings.len()).collect();
         let key = |&n: &usize| (findings[n].range.start(), findings[n].range.end(), findings[n].transform.clone(), n);
         order.sort_by_key(key);
@@ -231,6 +242,23 @@ impl Run<'_> {
         });
         Fixed { text, findings: reported.collect(), edits, broken: None }
     }
+}
+
+/// The `advice` on code that no edit of `findings` touches: where one does, it answers the advice, or the code is about to be other code.
+fn apart_from_edits(advice: Vec<Finding>, findings: &[Finding]) -> Vec<Finding> {
+    let mut edited: Vec<TextRange> = findings.iter().flat_map(|f| &f.edits).map(|e| e.range).collect();
+    edited.sort_unstable_by_key(|r| r.start());
+    // The furthest end of each edit and all before it.
+    let ends = edited.iter().scan(TextSize::new(0), |end, r| {
+        *end = (*end).max(r.end());
+        Some(*end)
+    });
+    let ends: Vec<TextSize> = ends.collect();
+    let is_touched = |range: TextRange| {
+        let before = edited.partition_point(|r| r.start() < range.end());
+        before.checked_sub(1).is_some_and(|last| ends[last] > range.start())
+    };
+    advice.into_iter().filter(|a| !is_touched(a.range)).collect()
 }
 
 /// Give each finding the edits of `edits` that carry its number, which is its place in the slice plus `first`.
@@ -258,6 +286,15 @@ fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Pla
     match transform {
         Transform::Rule(rule) => rule::find(rule, analysis, platform).proposals,
         Transform::Pass(id, pass) => pass(analysis, &TransformId::from(id), &Notes::default()),
+        Transform::Advice(..) => Vec::new(),
+    }
+}
+
+/// What one transform advises to do by hand.
+fn advise(transform: Transform<'_>, analysis: &Analysis<'_>, notes: &Notes) -> Vec<Finding> {
+    match transform {
+        Transform::Advice(id, advice) => advice(analysis, &TransformId::from(id), notes),
+        Transform::Rule(_) | Transform::Pass(..) => Vec::new(),
     }
 }
 

@@ -1,11 +1,10 @@
 //! Where transforms nearly apply, for people who ask why one does not. Nothing here takes part in a run.
 
 use super::validate::{self, Rejected};
-use super::{Options, Transform, transforms, units};
-use crate::finding::{Contract, Proposal, Refusal, TransformId};
+use super::{Options, Transform, advise, transforms, units};
+use crate::finding::{Contract, Notes, Proposal, Refusal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Graph, Op, ValueId};
-use crate::passes::Notes;
 use crate::platform::Platform;
 use crate::rule::{self, Outcome};
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
@@ -22,7 +21,9 @@ pub fn refusals(text: &str, options: &Options, place: Option<TextRange>) -> Resu
     let mut analysis = Analysis::new(&source, Graph::default());
     let (mut all, mut found): (Vec<(TransformId, Refusal)>, Vec<TextRange>) = Default::default();
     for transform in transforms(options) {
-        let (proposals, refusals) = refused(transform, &mut analysis, &options.platform);
+        let notes = Notes::kept();
+        found.extend(advise(transform, &analysis, &notes).into_iter().map(|f| f.range));
+        let (proposals, refusals) = refused(transform, &mut analysis, &options.platform, notes);
         let id = transform.id();
         all.extend(refusals.into_iter().map(|r| (id.clone(), r)));
         for unit in units(proposals) {
@@ -82,17 +83,15 @@ fn is_foreign(graph: &Graph, value: ValueId) -> bool {
 }
 
 /// What one transform proposes, and what it refuses.
-fn refused(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform) -> (Vec<Proposal>, Vec<Refusal>) {
+fn refused(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform, notes: Notes) -> (Vec<Proposal>, Vec<Refusal>) {
     match transform {
         Transform::Rule(rule) => {
             let Outcome { proposals, mut refusals } = rule::find(rule, analysis, platform);
             refusals.extend(rule::near_misses(rule, analysis));
             (proposals, refusals)
         }
-        Transform::Pass(id, pass) => {
-            let notes = Notes::kept();
-            (pass(analysis, &TransformId::from(id), &notes), notes.refusals())
-        }
+        Transform::Pass(id, pass) => (pass(analysis, &TransformId::from(id), &notes), notes.refusals()),
+        Transform::Advice(..) => (Vec::new(), notes.refusals()),
     }
 }
 

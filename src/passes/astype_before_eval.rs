@@ -6,15 +6,15 @@
 mod between;
 mod cast;
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::modules::module_class;
 use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TextSize};
 
-use super::place::Place;
-use super::{Notes, blocks};
+use crate::place::Place;
+use crate::place::blocks;
 use cast::{Cast, Form, cast};
 
 /// The section of the performance guide that this comes from.

@@ -3,7 +3,7 @@
 //! [`TABLE`] holds the names whose replacement does exactly the same; where arguments or results differ, nothing is proposed. Code that asks which names
 //! there are (`hasattr`, a version, an `except` handler) or that replaces them for a test speaks of the old name on purpose, and keeps it.
 
-use crate::finding::{Applicability, Contract, Finding, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Notes, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::body::Effect;
@@ -11,8 +11,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, ExceptHandler, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 
-use super::Notes;
-use super::place::Place;
+use crate::place::Place;
 
 /// Where the documentation of MLX speaks of it.
 const GUIDE: &str = "MLX documentation: Memory Management";

@@ -5,14 +5,14 @@
 
 mod reads;
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Kind;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
-use super::place::Place;
-use super::{Notes, blocks};
+use crate::place::Place;
+use crate::place::blocks;
 use reads::{Needs, Read, first_read};
 
 /// The section of the performance guide that this comes from.

@@ -5,14 +5,14 @@
 
 mod life;
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
-use super::place::Place;
-use super::{Notes, blocks};
+use crate::place::Place;
+use crate::place::blocks;
 use life::{Block, names_in};
 
 /// The section of the performance guide that this comes from.

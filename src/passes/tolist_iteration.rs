@@ -9,7 +9,7 @@ mod left;
 mod origin;
 mod reads;
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Facts;
 use crate::graph::value::ValueId;
@@ -17,8 +17,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
-use super::Notes;
-use super::place::Place;
+use crate::place::Place;
 use origin::{Origin, axes, no_array, origin};
 use reads::{Read, Reads, binds, is_always_read, read_each_round};
 

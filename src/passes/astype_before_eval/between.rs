@@ -1,6 +1,6 @@
 //! Statements between an evaluation and a cast: which of them neither see what is evaluated nor tell when.
 
-use crate::passes::place::Place;
+use crate::place::Place;
 use crate::syntax::Ranged;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};

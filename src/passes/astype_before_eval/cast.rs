@@ -1,6 +1,6 @@
 //! Statements that cast the whole of something that has a name, and do nothing else.
 
-use crate::passes::place::Place;
+use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 

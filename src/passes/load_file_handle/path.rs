@@ -3,7 +3,7 @@
 use super::Opened;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Op, ValueId};
-use crate::passes::place::{Place, is_builtin};
+use crate::place::{Place, is_builtin};
 use crate::syntax::ast::{Expr, Operator};
 use crate::syntax::{Ranged, TokenKind};
 

@@ -2,7 +2,7 @@
 
 use crate::graph::api::{self, Accepts};
 use crate::graph::value::{Op, ValueId};
-use crate::passes::place::{Place, is_builtin};
+use crate::place::{Place, is_builtin};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};

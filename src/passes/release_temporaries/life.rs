@@ -1,6 +1,6 @@
 //! Whether a name of a block is dead at an evaluation, where `del` is written, and what was deleted too late.
 
-use crate::passes::place::Place;
+use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TokenKind};

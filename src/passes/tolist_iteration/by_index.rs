@@ -4,7 +4,7 @@
 use crate::finding::{Applicability, Proposal};
 use crate::graph::facts::Facts;
 use crate::graph::value::{Op, ValueId};
-use crate::passes::place::{Place, is_builtin};
+use crate::place::{Place, is_builtin};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TokenKind};

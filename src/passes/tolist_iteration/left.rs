@@ -1,7 +1,7 @@
 //! Loops that read numbers of something else than their elements, for people who ask why such a loop stays. Nothing here takes part in a run.
 
 use crate::finding::Proposal;
-use crate::passes::place::Place;
+use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};

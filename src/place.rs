@@ -1,11 +1,13 @@
-//! One scope as a pass looks at it: its statements, and the values, definitions and facts that the analysis recorded for pieces of its text. Indices are
+//! One scope as a pass, or advice, looks at it: its statements, and the values, definitions and facts that the analysis recorded for pieces of its text. Indices are
 //! made on the first question, so that scopes in which nothing is found cost nothing.
+
+pub mod blocks;
 
 use std::cell::OnceCell;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Notes;
+use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Definition, DefinitionId, StatementId};
 use crate::graph::definitions::ModuleBinding;
@@ -15,13 +17,13 @@ use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, Source, TextRange, TextSize, TokenKind};
 
 /// One scope of a file.
-pub(super) struct Place<'x> {
+pub struct Place<'x> {
     /// The file.
-    pub(super) analysis: &'x Analysis<'x>,
+    pub analysis: &'x Analysis<'x>,
     /// The scope.
-    pub(super) body: &'x Body,
+    pub body: &'x Body,
     /// Where what is left alone is noted.
-    pub(super) notes: &'x Notes,
+    pub notes: &'x Notes,
     /// The value of each expression, and whether the operation at its root is written there.
     values: OnceCell<FxHashMap<TextRange, (ValueId, bool)>>,
     statements: OnceCell<FxHashMap<TextRange, StatementId>>,
@@ -32,17 +34,17 @@ pub(super) struct Place<'x> {
 
 impl<'x> Place<'x> {
     /// Look at `body`.
-    pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, notes: &'x Notes) -> Self {
+    pub fn new(analysis: &'x Analysis<'x>, body: &'x Body, notes: &'x Notes) -> Self {
         Self { analysis, body, notes, values: OnceCell::new(), statements: OnceCell::new(), definitions: OnceCell::new(), joins: OnceCell::new() }
     }
 
     /// The file's text and tree.
-    pub(super) fn source(&self) -> &'x Source<'x> {
+    pub fn source(&self) -> &'x Source<'x> {
         self.analysis.source
     }
 
     /// The statements directly in the scope.
-    pub(super) fn own_statements(&self) -> &'x [Stmt] {
+    pub fn own_statements(&self) -> &'x [Stmt] {
         let definitions = &self.analysis.definitions;
         match (self.body.function, self.body.class) {
             (Some(function), _) => &definitions.functions[function].ast.body,
@@ -52,22 +54,22 @@ impl<'x> Place<'x> {
     }
 
     /// Whether the names of the scope can be seen by nobody but its inner functions.
-    pub(super) fn is_function(&self) -> bool {
+    pub fn is_function(&self) -> bool {
         self.body.function.is_some()
     }
 
     /// Whether the scope is the module.
-    pub(super) fn is_module(&self) -> bool {
+    pub fn is_module(&self) -> bool {
         self.body.function.is_none() && self.body.class.is_none()
     }
 
     /// Whether a function of the file reads what the module calls `name`.
-    pub(super) fn is_read_by_functions(&self, name: Symbol) -> bool {
+    pub fn is_read_by_functions(&self, name: Symbol) -> bool {
         self.analysis.graph.find_leaf(Op::ModuleName(name)).is_some()
     }
 
     /// The value of an expression of this scope. A name must be one that the scope itself binds, not the target of a comprehension.
-    pub(super) fn value(&self, expr: &Expr) -> Option<ValueId> {
+    pub fn value(&self, expr: &Expr) -> Option<ValueId> {
         match expr {
             Expr::Name(name) => self.value_of(&name.id, name.range.start()),
             _ => self.value_at(expr.range()),
@@ -80,7 +82,7 @@ impl<'x> Place<'x> {
     }
 
     /// What `expr`, no name and no constant, computes, if its operation is written there and not in a helper of the file that it calls.
-    pub(super) fn own_value(&self, expr: &Expr) -> Option<ValueId> {
+    pub fn own_value(&self, expr: &Expr) -> Option<ValueId> {
         self.occurrence_at(expr.range()).filter(|&(_, own)| own).map(|(value, _)| value)
     }
 
@@ -96,23 +98,23 @@ impl<'x> Place<'x> {
     }
 
     /// What `name`, bound by this scope, holds just before `offset`.
-    pub(super) fn value_of(&self, name: &str, offset: TextSize) -> Option<ValueId> {
+    pub fn value_of(&self, name: &str, offset: TextSize) -> Option<ValueId> {
         self.body.value_of(self.analysis.graph.known_symbol(name)?, offset)
     }
 
     /// The statement with this text.
-    pub(super) fn statement(&self, range: TextRange) -> Option<StatementId> {
+    pub fn statement(&self, range: TextRange) -> Option<StatementId> {
         let statements = self.statements.get_or_init(|| self.body.statements.iter().zip(0..).map(|(s, id)| (s.range, id)).collect());
         statements.get(&range).copied()
     }
 
     /// The definitions of `name` that `statement` makes.
-    pub(super) fn definitions_by(&self, name: Symbol, statement: StatementId) -> impl Iterator<Item = DefinitionId> + '_ {
+    pub fn definitions_by(&self, name: Symbol, statement: StatementId) -> impl Iterator<Item = DefinitionId> + '_ {
         self.definitions_of(name).filter(move |(_, d)| d.statement == Some(statement)).map(|(id, _)| id)
     }
 
     /// The definitions of `name`, in the order of the text.
-    pub(super) fn definitions_of(&self, name: Symbol) -> impl Iterator<Item = (DefinitionId, &'x Definition)> + '_ {
+    pub fn definitions_of(&self, name: Symbol) -> impl Iterator<Item = (DefinitionId, &'x Definition)> + '_ {
         let index = self.definitions.get_or_init(|| {
             let mut index: FxHashMap<Symbol, Vec<DefinitionId>> = FxHashMap::default();
             for (definition, id) in self.body.definitions.iter().zip(0..) {
@@ -125,7 +127,7 @@ impl<'x> Place<'x> {
     }
 
     /// Every place that may read what the definitions `from` assign, through joins too.
-    pub(super) fn reads_reached(&self, from: &[DefinitionId]) -> Vec<TextRange> {
+    pub fn reads_reached(&self, from: &[DefinitionId]) -> Vec<TextRange> {
         let joins = self.joins.get_or_init(|| {
             let mut joins: FxHashMap<DefinitionId, Vec<DefinitionId>> = FxHashMap::default();
             for (definition, id) in self.body.definitions.iter().zip(0..) {
@@ -145,7 +147,7 @@ impl<'x> Place<'x> {
     }
 
     /// The facts that hold when `expr`, a part of `statement`, has been evaluated.
-    pub(super) fn facts(&self, statement: TextRange, expr: &Expr) -> Option<Facts<'x>> {
+    pub fn facts(&self, statement: TextRange, expr: &Expr) -> Option<Facts<'x>> {
         let id = self.statement(statement)?;
         let before = TextRange::new(statement.start(), expr.end().max(statement.start()));
         // What one branch of an expression proves need not hold in the other.
@@ -156,7 +158,7 @@ impl<'x> Place<'x> {
     }
 
     /// The dotted path for which a plain chain of names stands: `mlx.core.eval` for `mx.eval`.
-    pub(super) fn path(&self, expr: &Expr) -> Option<String> {
+    pub fn path(&self, expr: &Expr) -> Option<String> {
         let graph = &self.analysis.graph;
         match expr {
             Expr::Name(name) => {
@@ -179,7 +181,7 @@ impl<'x> Place<'x> {
     }
 
     /// Whether `call` calls the builtin `name`.
-    pub(super) fn calls_builtin(&self, call: &ExprCall, name: &str) -> bool {
+    pub fn calls_builtin(&self, call: &ExprCall, name: &str) -> bool {
         if !matches!(&*call.func, Expr::Name(callee) if callee.id.as_str() == name) {
             return false;
         }
@@ -191,7 +193,7 @@ impl<'x> Place<'x> {
     }
 
     /// Whether only white space stands before `range` on its first line, and nothing but a comment behind it on its last.
-    pub(super) fn has_own_lines(&self, range: TextRange) -> bool {
+    pub fn has_own_lines(&self, range: TextRange) -> bool {
         let source = self.source();
         let before = source.slice(TextRange::new(source.line_start(range.start()), range.start()));
         let after = source.slice(TextRange::new(range.end(), source.full_line_end(range.end()))).trim_start();
@@ -200,6 +202,6 @@ impl<'x> Place<'x> {
 }
 
 /// Whether `value` is the builtin `name`.
-pub(super) fn is_builtin(analysis: &Analysis<'_>, value: ValueId, name: &str) -> bool {
+pub fn is_builtin(analysis: &Analysis<'_>, value: ValueId, name: &str) -> bool {
     matches!(analysis.graph.op(value), Op::Builtin(symbol) if analysis.graph.name(symbol) == name)
 }

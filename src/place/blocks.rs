@@ -1,14 +1,13 @@
 //! Walks the blocks of a file for passes that look at neighbouring statements.
 
-use super::Notes;
-use super::place::Place;
-use crate::finding::Proposal;
+use super::Place;
+use crate::finding::{Notes, Proposal};
 use crate::graph::Analysis;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 
 /// What `look` proposes for each block of each scope, in the order of the text.
-pub(super) fn each(analysis: &Analysis<'_>, notes: &Notes, look: impl Fn(&Place<'_>, &[Stmt]) -> Vec<Proposal>) -> Vec<Proposal> {
+pub fn each(analysis: &Analysis<'_>, notes: &Notes, look: impl Fn(&Place<'_>, &[Stmt]) -> Vec<Proposal>) -> Vec<Proposal> {
     let mut found = Vec::new();
     for body in &analysis.bodies {
         let place = Place::new(analysis, body, notes);

@@ -1,0 +1,86 @@
+"""Loops that read numbers which only the code after them needs."""
+
+from functools import partial
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+
+def mean_loss(model, batches):
+    """The sum of the losses is all that is wanted."""
+    total, count = 0.0, 0
+    for x, y in batches:
+        loss = nn.losses.cross_entropy(model(x), y, reduction="sum")
+        total += loss.item()
+        count += y.size
+    return total / count
+
+
+def weighted_by_tokens(model, loss, batches):
+    """Two numbers a batch, one of them appended to a list."""
+    losses, tokens = [], 0
+    for batch in batches:
+        value, n = loss(model, *batch)
+        losses.append((value * n).item())
+        tokens += n.item()
+    return np.sum(losses) / tokens
+
+
+def accuracy(model, batches):
+    """`float` waits as well as `.item()`."""
+    correct = 0.0
+    for x, y in batches:
+        correct = correct + float(mx.sum(mx.argmax(model(x), axis=-1) == y))
+    return correct
+
+
+def sum_over_processes(model, loss_fn, batches, size):
+    """What is evaluated in the round is summed over processes afterwards, and waited for once more."""
+    total, tokens = 0.0, 0
+    for x, y in batches:
+        loss, n = loss_fn(model, x, y)
+        mx.eval(loss, n)
+        loss = mx.distributed.all_sum(loss).item() / size
+        n = mx.distributed.all_sum(n).item()
+        tokens += n
+        total += loss * n
+    return total / tokens
+
+
+class Evaluator:
+    """Sums kept in attributes, over a compiled step."""
+
+    def __init__(self, model):
+        self.model = model
+        self.total = 0.0
+
+    def run(self, batches):
+        """The step is compiled once."""
+
+        @partial(mx.compile, inputs=self.model.state)
+        def step(x, y):
+            return mx.mean(mx.square(self.model(x) - y))
+
+        for x, y in batches:
+            self.total += step(x, y).item()
+        return self.total
+
+
+def embeddings(model, texts):
+    """Each array goes to the host by itself."""
+    rows = []
+    for text in texts:
+        hidden = mx.mean(model(text), axis=1)
+        rows.append(np.array(hidden))
+    return np.concatenate(rows)
+
+
+def perplexities(model, windows):
+    """A dictionary that is read when the loop is done."""
+    results = {}
+    for name, ids in windows:
+        logits = model(ids[:, :-1])
+        loss = nn.losses.cross_entropy(logits, ids[:, 1:]).mean()
+        results[name] = mx.exp(loss).item()
+    return results

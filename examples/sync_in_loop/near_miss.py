@@ -1,0 +1,79 @@
+"""Reads in loops that are needed there, or cost nothing more."""
+
+import mlx.core as mx
+import numpy as np
+
+
+def until_the_end(model, token, end):
+    """The token decides whether there is another round."""
+    tokens = []
+    while len(tokens) < 100:
+        token = mx.argmax(model(token), axis=-1)
+        number = token.item()
+        if number == end:
+            break
+        tokens.append(number)
+    return tokens
+
+
+def best_scale(layer, x, target):
+    """The loss decides what the round keeps."""
+    best, scale = float("inf"), None
+    for ratio in range(20):
+        loss = mx.mean(mx.square(layer(x * ratio) - target))
+        value = loss.item()
+        if value < best:
+            best, scale = value, ratio
+    return scale
+
+
+def evaluated_with_the_step(model, optimizer, step, batches):
+    """The training step evaluates the loss with everything else."""
+    losses = []
+    for x, y in batches:
+        loss = step(x, y)
+        mx.eval(model.parameters(), optimizer.state, loss)
+        losses.append(loss.item())
+    return np.mean(losses)
+
+
+def now_and_then(step, batches):
+    """Once in a hundred steps is cheap."""
+    losses = []
+    for n, (x, y) in enumerate(batches):
+        loss = mx.mean(step(x, y))
+        mx.async_eval(loss)
+        if n % 100 == 0:
+            losses.append(loss.item())
+    return losses
+
+
+def numbers_of_numpy(scores, tables):
+    """NumPy has no device to wait for."""
+    total = 0.0
+    for table in tables:
+        total += np.mean(np.array(scores)[table]).item()
+    return mx.array(total)
+
+
+def computed_before(model, x):
+    """Only the first round can wait."""
+    widths = mx.max(model(x), axis=0)
+    total = 0
+    for n in range(4):
+        total += widths[n].item()
+    return total
+
+
+def shown(step, batches, bar):
+    """Each number is shown when it is there."""
+    for x, y in batches:
+        loss = mx.mean(step(x, y))
+        bar.set_postfix(loss=loss.item())
+
+
+def streamed(step, token):
+    """The reader of the generator wants the number."""
+    while True:
+        token = mx.argmax(step(token), axis=-1)
+        yield token.item()

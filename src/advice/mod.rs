@@ -1,0 +1,76 @@
+//! Advice: what is slow and cannot be changed by an edit that is sure to be right, with the cost at the place and what to write instead. None knows of rules,
+//! passes, its order or other advice, and none makes an edit.
+
+mod origin;
+mod reads;
+mod rounds;
+pub mod sync_in_loop;
+
+use crate::finding::{Applicability, Finding, Notes, TransformId};
+use crate::graph::Analysis;
+use crate::syntax::{Source, TextRange};
+
+/// Advice on one file, under the id it is listed by. What was looked at and is as it should be goes to the notes.
+pub type Advice = fn(&Analysis<'_>, &TransformId, &Notes) -> Vec<Finding>;
+
+/// What is told of one place: what is there, and then, one sentence a line, what it costs and what to write.
+struct Told {
+    range: TextRange,
+    message: String,
+    rationale: Vec<String>,
+}
+
+impl Told {
+    /// The finding of the transform `id`, which comes from the section `guide` of the performance guide.
+    fn finding(self, id: &TransformId, guide: &str) -> Finding {
+        let Self { range, message, rationale } = self;
+        Finding {
+            transform: id.clone(),
+            range,
+            applicability: Applicability::Advice,
+            numerics: None,
+            message,
+            rationale,
+            assumptions: Vec::new(),
+            guide: guide.to_owned(),
+            edits: Vec::new(),
+        }
+    }
+}
+
+/// The text of `range` on one line.
+fn one_line(source: &Source<'_>, range: TextRange) -> String {
+    source.slice(range).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `` `a`, `b` and `c` ``.
+fn listed(parts: &[String]) -> String {
+    let quoted: Vec<String> = parts.iter().map(|p| format!("`{p}`")).collect();
+    match &quoted[..] {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// `1 wait`, `2 waits`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod testing {
+    //! What one advice says of a text.
+
+    use super::Advice;
+    use crate::finding::{Finding, Notes, TransformId};
+    use crate::graph::Analysis;
+    use crate::graph::value::Graph;
+    use crate::syntax::Source;
+
+    /// What `advice` finds in `text`.
+    pub(super) fn findings(advice: Advice, text: &str) -> Vec<Finding> {
+        let source = Source::parse(text).expect("the test is Python");
+        advice(&Analysis::new(&source, Graph::default()), &TransformId::from("x"), &Notes::default())
+    }
+}

@@ -1,0 +1,150 @@
+//! Loops, and what one round of each runs.
+
+use crate::finding::Notes;
+use crate::graph::Analysis;
+use crate::place::Place;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+/// A loop.
+pub(super) struct Round<'x> {
+    /// `for` or `while`.
+    pub(super) statement: &'x Stmt,
+    /// What a round runs, in the order of the text; what is in loops and branches inside it, too.
+    pub(super) lines: Vec<Line<'x>>,
+}
+
+/// A statement without the statements inside it.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'x> {
+    /// The statement.
+    pub(super) statement: &'x Stmt,
+    /// Each round runs it once: no branch and no loop inside the round holds it.
+    pub(super) once: bool,
+    /// It is in a branch of the round, or of a loop inside.
+    pub(super) in_branch: bool,
+}
+
+impl<'x> Round<'x> {
+    /// The body of the loop.
+    pub(super) fn body(&self) -> &'x [Stmt] {
+        match self.statement {
+            Stmt::For(s) => &s.body,
+            Stmt::While(s) => &s.body,
+            _ => &[],
+        }
+    }
+
+    /// The text of the body.
+    pub(super) fn range(&self) -> TextRange {
+        let body = self.body();
+        let all = self.statement.range();
+        match (body.first(), body.last()) {
+            (Some(first), Some(last)) => TextRange::new(first.start(), last.end()),
+            _ => all,
+        }
+    }
+
+    /// What a round is one of, in the words of the text.
+    pub(super) fn named(&self, place: &Place<'_>) -> String {
+        match self.statement {
+            Stmt::For(s) => format!("for each `{}`", super::one_line(place.source(), s.target.range())),
+            _ => "in each round".to_owned(),
+        }
+    }
+}
+
+/// What `look` says of each loop of each function and of the module, in the order of the text.
+pub(super) fn each<T>(analysis: &Analysis<'_>, notes: &Notes, mut look: impl FnMut(&Place<'_>, &Round<'_>) -> Vec<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for body in &analysis.bodies {
+        if body.blocks.iter().all(|b| b.loop_depth == 0) {
+            continue;
+        }
+        let place = Place::new(analysis, body, notes);
+        let mut loops = Loops(Vec::new());
+        loops.visit_body(place.own_statements());
+        for statement in loops.0 {
+            let mut round = Round { statement, lines: Vec::new() };
+            lines(round.body(), Line { statement, once: true, in_branch: false }, &mut round.lines);
+            found.extend(look(&place, &round));
+        }
+    }
+    found
+}
+
+/// The loops of one scope; functions and classes in it are scopes of their own.
+struct Loops<'x>(Vec<&'x Stmt>);
+
+impl<'x> SourceOrderVisitor<'x> for Loops<'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        match statement {
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
+            Stmt::For(_) | Stmt::While(_) => self.0.push(statement),
+            _ => {}
+        }
+        source_order::walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, _: &'x Expr) {}
+}
+
+/// Append the lines of `body`, each as often and as surely run as `like` says.
+fn lines<'x>(body: &'x [Stmt], like: Line<'x>, into: &mut Vec<Line<'x>>) {
+    for statement in body {
+        into.push(Line { statement, ..like });
+        let branch = Line { once: false, in_branch: true, ..like };
+        match statement {
+            Stmt::If(s) => {
+                lines(&s.body, branch, into);
+                s.elif_else_clauses.iter().for_each(|c| lines(&c.body, branch, into));
+            }
+            Stmt::Match(s) => s.cases.iter().for_each(|c| lines(&c.body, branch, into)),
+            Stmt::For(ast::StmtFor { body, orelse, .. }) | Stmt::While(ast::StmtWhile { body, orelse, .. }) => {
+                lines(body, Line { once: false, ..like }, into);
+                lines(orelse, branch, into);
+            }
+            Stmt::With(s) => lines(&s.body, like, into),
+            Stmt::Try(s) => {
+                lines(&s.body, like, into);
+                s.handlers.iter().for_each(|ast::ExceptHandler::ExceptHandler(h)| lines(&h.body, branch, into));
+                lines(&s.orelse, branch, into);
+                lines(&s.finalbody, like, into);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every expression that `statement` evaluates itself, once: not those of the statements inside it, nor those of lambdas and comprehensions.
+pub(super) fn expressions<'x>(statement: &'x Stmt, see: &mut dyn FnMut(&'x Expr)) {
+    let mut header = Header { see };
+    header.visit_stmt(statement);
+}
+
+struct Header<'s, 'x> {
+    see: &'s mut dyn FnMut(&'x Expr),
+}
+
+impl<'x> SourceOrderVisitor<'x> for Header<'_, 'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            source_order::walk_stmt(self, statement);
+        }
+    }
+
+    fn visit_body(&mut self, _: &'x [Stmt]) {}
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        (self.see)(expr);
+        match expr {
+            Expr::Lambda(_) => {}
+            Expr::ListComp(ast::ExprListComp { generators, .. })
+            | Expr::SetComp(ast::ExprSetComp { generators, .. })
+            | Expr::DictComp(ast::ExprDictComp { generators, .. })
+            | Expr::Generator(ast::ExprGenerator { generators, .. }) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}

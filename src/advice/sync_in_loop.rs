@@ -1,0 +1,214 @@
+//! Numbers that are read from the device in every round of a loop, although no round needs them: they are added up, or kept for after the loop. Each read
+//! waits until all work so far is done, and the device waits for the next round.
+//!
+//! A number that decides what the round does, is printed, yielded or passed on is needed, and no finding; nor is one whose array the same round has
+//! evaluated already, or one that is read now and then, under an `if`.
+
+use rustc_hash::FxHashSet;
+
+use crate::finding::{Finding, Notes, TransformId};
+use crate::graph::Analysis;
+use crate::graph::value::{Op, ValueId};
+use crate::place::Place;
+use crate::syntax::ast::{self, Expr, Operator, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+use super::reads::{Read, reads};
+use super::rounds::{self, Line, Round, expressions};
+use super::{Told, counted, listed, one_line};
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Lazy evaluation: when to evaluate";
+
+/// Find the loops that read numbers which only the code after them needs.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
+    let told = rounds::each(analysis, notes, |place, round| Loop { place, round }.told().into_iter().collect());
+    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+}
+
+struct Loop<'p, 'x> {
+    place: &'p Place<'x>,
+    round: &'p Round<'x>,
+}
+
+impl<'x> Loop<'_, 'x> {
+    fn told(&self) -> Option<Told> {
+        let made = self.made_here();
+        let mut late: Vec<Read<'x>> = Vec::new();
+        for (at, line) in self.round.lines.iter().enumerate() {
+            for read in reads(self.place, line.statement) {
+                if self.can_wait(at, line, &read, &made) {
+                    late.push(read);
+                }
+            }
+        }
+        let (first, last) = (late.first()?, late.last()?);
+        let source = self.place.source();
+        let mut texts: Vec<String> = late.iter().map(|r| one_line(source, r.expr.range())).collect();
+        texts.dedup();
+        let what = if texts.len() == 1 { "waits" } else { "wait" };
+        Some(Told {
+            range: TextRange::new(first.expr.start(), last.expr.end()),
+            message: format!("{} {what} for the device {}, and only the code after the loop needs the {}", listed(&texts), self.round.named(self.place), if texts.len() == 1 { "number" } else { "numbers" }),
+            rationale: vec![
+                format!("{} a round, where 1 after the loop would do: the device idles while Python prepares the next round.", counted(late.len(), "wait")),
+                "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop.".to_owned(),
+            ],
+        })
+    }
+
+    /// What the round computes itself, fetching and reading left out.
+    fn made_here(&self) -> FxHashSet<ValueId> {
+        let range = self.round.range();
+        let graph = &self.place.analysis.graph;
+        let computes =
+            |v: ValueId| !matches!(graph.op(v), Op::Mlx("item" | "tolist") | Op::Index(_) | Op::Attr(..) | Op::Item(_) | Op::Shape | Op::Dim(_));
+        self.place.body.occurrences.iter().filter(|o| range.contains_range(o.range) && computes(o.value)).map(|o| o.value).collect()
+    }
+
+    /// Whether `read` in line number `at` is one that each round makes, of something new, and that no round needs.
+    fn can_wait(&self, at: usize, line: &Line<'x>, read: &Read<'x>, made: &FxHashSet<ValueId>) -> bool {
+        let notes = self.place.notes;
+        let left = |reason: &str| notes.left::<()>(read.expr.range(), read.expr.range(), 100, || reason.to_owned()).is_some();
+        let Some(value) = self.place.value(read.array) else { return false };
+        if !line.once {
+            return left("not every round reads it");
+        }
+        if !self.depends(value, made, 0) {
+            return left("the round reads a part of what was computed before the loop, so that at most its first round waits");
+        }
+        if let Some(evaluation) = self.evaluated_before(at, read.array, value) {
+            return notes
+                .left::<()>(read.expr.range(), evaluation, 100, || "the round has evaluated it already, with everything else".to_owned())
+                .is_some();
+        }
+        if !self.defers(line.statement, read.expr.range(), 0) {
+            return left("the round itself needs the number");
+        }
+        true
+    }
+
+    /// Whether `value` is computed in the round, as far as its own operations show.
+    fn depends(&self, value: ValueId, made: &FxHashSet<ValueId>, depth: u32) -> bool {
+        if made.contains(&value) {
+            return true;
+        }
+        let graph = &self.place.analysis.graph;
+        match graph.get(value) {
+            (Op::Index(_) | Op::Item(_) | Op::Changed(_) | Op::Permute, operands) => depth < 8 && self.depends(operands[0], made, depth + 1),
+            // What a branch or an inner loop of the round leaves is of the round.
+            (Op::Phi(..) | Op::Gate, _) => true,
+            _ => false,
+        }
+    }
+
+    /// The evaluation, earlier in the round, after which there is nothing left to wait for: of the array itself, or of anything, once the array was computed.
+    fn evaluated_before(&self, at: usize, array: &Expr, value: ValueId) -> Option<TextRange> {
+        let computed =
+            self.place.body.occurrences.iter().find(|o| o.value == value && self.round.range().contains_range(o.range)).map(|o| o.range.end());
+        let computed = computed.unwrap_or(array.start());
+        self.round.lines[..at].iter().filter(|l| l.once && l.statement.start() >= computed).find_map(|line| {
+            let mut found = None;
+            expressions(line.statement, &mut |expr| {
+                if let Expr::Call(call) = expr
+                    && matches!(self.place.path(&call.func).as_deref(), Some("mlx.core.eval" | "mlx.core.synchronize"))
+                {
+                    found = Some(expr.range());
+                }
+            });
+            found
+        })
+    }
+
+    /// Whether the number that `statement` reads at `read` goes nowhere but into sums and lists that the round does not look at.
+    fn defers(&self, statement: &'x Stmt, read: TextRange, depth: u32) -> bool {
+        match statement {
+            Stmt::AugAssign(s) if matches!(s.op, Operator::Add | Operator::Sub | Operator::Mult) => {
+                self.passes(&s.value, read) && self.is_unseen(&s.target)
+            }
+            Stmt::Expr(s) => {
+                let Expr::Call(call) = &*s.value else { return false };
+                let Expr::Attribute(method) = &*call.func else { return false };
+                let ([argument], true) = (&*call.arguments.args, call.arguments.keywords.is_empty()) else { return false };
+                matches!(method.attr.as_str(), "append" | "extend" | "add") && self.passes(argument, read) && self.is_unseen(&method.value)
+            }
+            Stmt::Assign(s) => {
+                let [target] = &s.targets[..] else { return false };
+                match target {
+                    Expr::Subscript(e) => self.passes(&s.value, read) && self.is_unseen(&e.value),
+                    Expr::Attribute(_) => self.passes(&s.value, read) && self.is_unseen(target),
+                    Expr::Name(name) => self.passes(&s.value, read) && depth < 4 && self.defers_name(statement, &name.id, depth),
+                    _ => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether everything in the loop that reads what `statement` assigns to `name` passes it on to sums and lists.
+    fn defers_name(&self, statement: &'x Stmt, name: &str, depth: u32) -> bool {
+        let (place, graph) = (self.place, &self.place.analysis.graph);
+        let (Some(id), Some(symbol)) = (place.statement(statement.range()), graph.known_symbol(name)) else { return false };
+        let definitions: Vec<_> = place.definitions_by(symbol, id).collect();
+        let range = self.round.range();
+        let reads = place.reads_reached(&definitions);
+        // A value that nothing reads is looked at by a person, who wants it now.
+        if reads.is_empty() {
+            return false;
+        }
+        reads.into_iter().filter(|r| self.round.statement.range().contains_range(*r)).all(|read| {
+            let line = self.round.lines.iter().filter(|l| l.statement.range().contains_range(read)).min_by_key(|l| l.statement.range().len());
+            range.contains_range(read)
+                && line.is_some_and(|l| l.in_branch || self.is_sum_of(l.statement, name) || self.defers(l.statement, read, depth + 1))
+        })
+    }
+
+    /// Whether `statement` is `name = name + ...`: the sum is what was asked about.
+    fn is_sum_of(&self, statement: &Stmt, name: &str) -> bool {
+        let Stmt::Assign(s) = statement else { return false };
+        matches!((&s.targets[..], &*s.value), ([Expr::Name(target)], Expr::BinOp(_)) if target.id.as_str() == name)
+    }
+
+    /// Whether `expr` is the number at `read`, or made of it by arithmetic alone.
+    fn passes(&self, expr: &Expr, read: TextRange) -> bool {
+        if expr.range() == read {
+            return true;
+        }
+        if !expr.range().contains_range(read) {
+            return false;
+        }
+        match expr {
+            Expr::BinOp(e) => self.passes(&e.left, read) || self.passes(&e.right, read),
+            Expr::UnaryOp(e) => self.passes(&e.operand, read),
+            Expr::Tuple(e) => e.elts.iter().any(|e| self.passes(e, read)),
+            Expr::List(e) => e.elts.iter().any(|e| self.passes(e, read)),
+            Expr::Dict(e) => e.iter_values().any(|e| self.passes(e, read)),
+            Expr::Call(call) => {
+                let is_number = ["float", "int", "round", "abs"].iter().any(|name| self.place.calls_builtin(call, name));
+                is_number && call.arguments.args.iter().any(|e| self.passes(e, read))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the round looks at `sum`, into which the number goes, only now and then.
+    fn is_unseen(&self, sum: &Expr) -> bool {
+        let source = self.place.source();
+        let text = source.slice(sum.range());
+        let root = text.split(['[', '(']).next().unwrap_or(text).trim();
+        let mut seen = matches!(self.round.statement, Stmt::While(ast::StmtWhile { test, .. }) if source.slice(test.range()).contains(root));
+        for line in self.round.lines.iter().filter(|l| !l.in_branch) {
+            let mut mentions = 0;
+            expressions(line.statement, &mut |expr| mentions += usize::from(source.slice(expr.range()) == root));
+            // The sum itself is written once where it is added to, and twice in `a = a + b`.
+            let own = match line.statement {
+                Stmt::AugAssign(s) => usize::from(source.slice(s.target.range()).starts_with(root)),
+                Stmt::Expr(s) => usize::from(source.slice(s.range()).starts_with(root) && s.value.is_call_expr()),
+                Stmt::Assign(s) => s.targets.iter().filter(|t| source.slice(t.range()).starts_with(root)).count() * 2,
+                _ => 0,
+            };
+            seen |= mentions > own;
+        }
+        !seen
+    }
+}

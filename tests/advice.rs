@@ -1,0 +1,66 @@
+//! What each advice says of its examples. The snapshots in `snapshots/advice` are what a user would read; why it says nothing of its near misses is in
+//! `snapshots/why`, like that of rules and passes.
+
+use mlxfix::catalog::{CATALOG, Kind};
+use mlxfix::finding::Applicability;
+use mlxfix::syntax::Source;
+
+use super::examples::{shown, snapshot};
+use super::walk::{definitions, example, fixed};
+
+/// The ids of the advice, as file names.
+pub(super) fn ids() -> Vec<String> {
+    CATALOG.iter().filter(|e| matches!(e.kind, Kind::Advice(_))).map(|e| e.id.replace('-', "_")).collect()
+}
+
+#[test]
+fn the_messages_are_as_reviewed() {
+    for id in ids() {
+        let text = example(&id, "match.py");
+        snapshot("advice", &id, &shown(&format!("examples/{id}/match.py"), &text, &fixed(&text, &[&id])));
+    }
+}
+
+#[test]
+fn each_definition_of_a_match_is_advised_on_and_none_of_a_near_miss() {
+    let mut complaints = Vec::new();
+    for id in ids() {
+        for (file, wanted) in [("match.py", true), ("near_miss.py", false)] {
+            let text = example(&id, file);
+            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}"));
+            let found = fixed(&text, &[&id]).findings;
+            for (name, range, _) in definitions(&source) {
+                let here = found.iter().any(|f| range.contains_range(f.finding.range));
+                if here != wanted {
+                    complaints.push(format!("{id}/{file}: {name} is{} advised on", if here { "" } else { " not" }));
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn the_worked_example_is_advised_on_before_and_not_after() {
+    for entry in CATALOG.iter().filter(|e| matches!(e.kind, Kind::Advice(_))) {
+        let source = Source::parse(entry.text).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+        let found = fixed(entry.text, &[entry.id]).findings;
+        for (name, range, _) in definitions(&source) {
+            let here = found.iter().any(|f| range.contains_range(f.finding.range));
+            let wanted = name.to_lowercase().starts_with("before");
+            assert!(here == wanted, "{}: {name}", entry.id);
+        }
+    }
+}
+
+#[test]
+fn advice_has_no_edit_and_leaves_the_text_alone() {
+    for id in ids() {
+        let text = example(&id, "match.py");
+        let fixed = fixed(&text, &[&id]);
+        assert_eq!(fixed.text, text);
+        let is_advice = |f: &mlxfix::engine::Reported| f.finding.applicability == Applicability::Advice && f.finding.edits.is_empty() && !f.applied;
+        assert!(fixed.findings.iter().all(is_advice), "{id}");
+        assert!(fixed.findings.iter().all(|f| f.finding.rationale.len() > 1), "{id}: what it costs and what to write");
+    }
+}
