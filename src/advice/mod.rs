@@ -57,20 +57,3 @@ fn listed(parts: &[String]) -> String {
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
-
-#[cfg(test)]
-mod testing {
-    //! What one advice says of a text.
-
-    use super::Advice;
-    use crate::finding::{Finding, Notes, TransformId};
-    use crate::graph::Analysis;
-    use crate::graph::value::Graph;
-    use crate::syntax::Source;
-
-    /// What `advice` finds in `text`.
-    pub(super) fn findings(advice: Advice, text: &str) -> Vec<Finding> {
-        let source = Source::parse(text).expect("the test is Python");
-        advice(&Analysis::new(&source, Graph::default()), &TransformId::from("x"), &Notes::default())
-    }
-}

@@ -22,8 +22,8 @@ pub(super) struct Line<'x> {
     pub(super) statement: &'x Stmt,
     /// Each round runs it once: no branch and no loop inside the round holds it.
     pub(super) once: bool,
-    /// It is in a branch of the round, or of a loop inside.
-    pub(super) in_branch: bool,
+    /// It is in a branch that is taken every so many rounds, or when something went wrong.
+    pub(super) rare: bool,
 }
 
 impl<'x> Round<'x> {
@@ -67,7 +67,7 @@ pub(super) fn each<T>(analysis: &Analysis<'_>, notes: &Notes, mut look: impl FnM
         loops.visit_body(place.own_statements());
         for statement in loops.0 {
             let mut round = Round { statement, lines: Vec::new() };
-            lines(round.body(), Line { statement, once: true, in_branch: false }, &mut round.lines);
+            lines(round.body(), Line { statement, once: true, rare: false }, &mut round.lines);
             found.extend(look(&place, &round));
         }
     }
@@ -94,26 +94,38 @@ impl<'x> SourceOrderVisitor<'x> for Loops<'x> {
 fn lines<'x>(body: &'x [Stmt], like: Line<'x>, into: &mut Vec<Line<'x>>) {
     for statement in body {
         into.push(Line { statement, ..like });
-        let branch = Line { once: false, in_branch: true, ..like };
+        let branch = Line { once: false, ..like };
         match statement {
             Stmt::If(s) => {
-                lines(&s.body, branch, into);
+                let rare = like.rare || counts_rounds(&s.test);
+                lines(&s.body, Line { rare, ..branch }, into);
                 s.elif_else_clauses.iter().for_each(|c| lines(&c.body, branch, into));
             }
             Stmt::Match(s) => s.cases.iter().for_each(|c| lines(&c.body, branch, into)),
             Stmt::For(ast::StmtFor { body, orelse, .. }) | Stmt::While(ast::StmtWhile { body, orelse, .. }) => {
-                lines(body, Line { once: false, ..like }, into);
+                lines(body, branch, into);
                 lines(orelse, branch, into);
             }
             Stmt::With(s) => lines(&s.body, like, into),
             Stmt::Try(s) => {
                 lines(&s.body, like, into);
-                s.handlers.iter().for_each(|ast::ExceptHandler::ExceptHandler(h)| lines(&h.body, branch, into));
+                s.handlers.iter().for_each(|ast::ExceptHandler::ExceptHandler(h)| lines(&h.body, Line { rare: true, ..branch }, into));
                 lines(&s.orelse, branch, into);
                 lines(&s.finalbody, like, into);
             }
             _ => {}
         }
+    }
+}
+
+/// Whether `test` holds every so many rounds: it asks for a remainder.
+fn counts_rounds(test: &Expr) -> bool {
+    match test {
+        Expr::BinOp(e) => e.op == ast::Operator::Mod,
+        Expr::Compare(e) => counts_rounds(&e.left) || e.comparators.iter().any(counts_rounds),
+        Expr::BoolOp(e) => e.values.iter().any(counts_rounds),
+        Expr::UnaryOp(e) => counts_rounds(&e.operand),
+        _ => false,
     }
 }
 

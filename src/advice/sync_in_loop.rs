@@ -11,7 +11,7 @@ use crate::graph::Analysis;
 use crate::graph::value::{Op, ValueId};
 use crate::place::Place;
 use crate::syntax::ast::{self, Expr, Operator, Stmt};
-use crate::syntax::{Ranged, TextRange};
+use crate::syntax::{Ranged, TextRange, TextSize};
 
 use super::reads::{Read, reads};
 use super::rounds::{self, Line, Round, expressions};
@@ -104,9 +104,7 @@ impl<'x> Loop<'_, 'x> {
 
     /// The evaluation, earlier in the round, after which there is nothing left to wait for: of the array itself, or of anything, once the array was computed.
     fn evaluated_before(&self, at: usize, array: &Expr, value: ValueId) -> Option<TextRange> {
-        let computed =
-            self.place.body.occurrences.iter().find(|o| o.value == value && self.round.range().contains_range(o.range)).map(|o| o.range.end());
-        let computed = computed.unwrap_or(array.start());
+        let computed = self.computed(value).unwrap_or(array.start());
         self.round.lines[..at].iter().filter(|l| l.once && l.statement.start() >= computed).find_map(|line| {
             let mut found = None;
             expressions(line.statement, &mut |expr| {
@@ -118,6 +116,17 @@ impl<'x> Loop<'_, 'x> {
             });
             found
         })
+    }
+
+    /// Where the round has computed `value`.
+    fn computed(&self, value: ValueId) -> Option<TextSize> {
+        let (graph, range) = (&self.place.analysis.graph, self.round.range());
+        let occurrence = self.place.body.occurrences.iter().find(|o| o.value == value && range.contains_range(o.range));
+        match (occurrence, graph.get(value)) {
+            (Some(occurrence), _) => Some(occurrence.range.end()),
+            (None, (Op::Item(_) | Op::Index(_) | Op::Changed(_), operands)) => self.computed(operands[0]),
+            _ => None,
+        }
     }
 
     /// Whether the number that `statement` reads at `read` goes nowhere but into sums and lists that the round does not look at.
@@ -159,7 +168,7 @@ impl<'x> Loop<'_, 'x> {
         reads.into_iter().filter(|r| self.round.statement.range().contains_range(*r)).all(|read| {
             let line = self.round.lines.iter().filter(|l| l.statement.range().contains_range(read)).min_by_key(|l| l.statement.range().len());
             range.contains_range(read)
-                && line.is_some_and(|l| l.in_branch || self.is_sum_of(l.statement, name) || self.defers(l.statement, read, depth + 1))
+                && line.is_some_and(|l| l.rare || self.is_sum_of(l.statement, name) || self.defers(l.statement, read, depth + 1))
         })
     }
 
@@ -197,7 +206,7 @@ impl<'x> Loop<'_, 'x> {
         let text = source.slice(sum.range());
         let root = text.split(['[', '(']).next().unwrap_or(text).trim();
         let mut seen = matches!(self.round.statement, Stmt::While(ast::StmtWhile { test, .. }) if source.slice(test.range()).contains(root));
-        for line in self.round.lines.iter().filter(|l| !l.in_branch) {
+        for line in self.round.lines.iter().filter(|l| !l.rare) {
             let mut mentions = 0;
             expressions(line.statement, &mut |expr| mentions += usize::from(source.slice(expr.range()) == root));
             // The sum itself is written once where it is added to, and twice in `a = a + b`.
