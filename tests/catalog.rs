@@ -10,6 +10,7 @@ use mlxfix::catalog::{CATALOG, Entry, Kind};
 use mlxfix::finding::TransformId;
 use mlxfix::graph::Analysis;
 use mlxfix::graph::value::Graph;
+use mlxfix::platform::Platform;
 use mlxfix::rule::{self, load};
 use mlxfix::syntax::Source;
 
@@ -146,7 +147,7 @@ fn finds(entry: &Entry, form: &Narrow, program: &str) -> bool {
     let mut rule = load::load(&TransformId::from(entry.id), &form.text).unwrap_or_else(|error| panic!("{}: {error}\n{}", entry.id, form.text));
     rule.variants.retain(|v| v.name == form.pattern);
     let source = Source::parse(program).unwrap_or_else(|error| panic!("{error}"));
-    !rule::find(&rule, &mut Analysis::new(&source, Graph::default())).proposals.is_empty()
+    !rule::find(&rule, &mut Analysis::new(&source, Graph::default()), &Platform::default()).proposals.is_empty()
 }
 
 /// The matches of each transform, and the whole programs, which belong to none.

@@ -170,10 +170,8 @@ pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
     }
     let looped = variants.iter().zip(befores).find(|(v, _)| rewrites_to_itself(v, &analysis.graph)).map(|(_, f)| f.start());
     if let Some(at) = looped {
-        return Err(RuleError {
-            location: source.location(at),
-            message: "what this finds is what it makes of it: the rule would never end".to_owned(),
-        });
+        let message = "what this finds is what it makes of it: the rule would never end".to_owned();
+        return Err(RuleError { location: source.location(at), message });
     }
     Ok(Rule { id: id.clone(), about, variants, heads, graph: analysis.graph })
 }
