@@ -54,6 +54,8 @@ pub const CATALOG: &[Entry] = &[
     // something centred, so it comes before rms-norm. Attention takes in its softmax with the casts around it.
     transform!("layer-norm", "layer_norm", Kind::Rule),
     transform!("rms-norm", "rms_norm", Kind::Rule),
+    // The rotation of queries and keys is part of no other computation.
+    transform!("rope", "rope", Kind::Rule),
     transform!("attention", "attention", Kind::Rule),
     // Of the fast operations above: the casts that a norm does not need once it is one operation.
     transform!("redundant-upcast", "redundant_upcast", Kind::Rule),

@@ -3,6 +3,8 @@
 mlxfix knows these names when it reads a rule. They also run, so that every rule can be executed under MLX as it stands.
 """
 
+import math
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -132,3 +134,58 @@ def stored(y, index, value):
     y = mx.array(y)
     y[index] = value
     return y
+
+
+def wave(function, angles, times, lead, dtype):
+    """The table of `mx.cos` or `mx.sin` of `angles`, so often side by side, with new axes `lead` in front. mlxfix knows it in any order."""
+    table = function(mx.concatenate([angles] * times, axis=-1)).astype(dtype)
+    return table if lead is None else mx.expand_dims(table, lead)
+
+
+def angles(function, n, d, h, base, offset, scale):
+    """The angles of rotary embeddings for `n` positions and `d` features, of which `h` is half, their frequencies made by `mx.exp` or `mx.power`.
+
+    mlxfix knows many spellings of them; where one counts from 0 on, or has no scale, that is not bound."""
+    share = mx.arange(0, d, 2) / d
+    frequencies = mx.exp(share * -math.log(base)) if function is mx.exp else base**-share
+    return ((mx.arange(n) + (offset or 0)) * (1.0 if scale is None else scale))[:, None] * frequencies
+
+
+def is_length(n, x):
+    """Whether `n` is the length of the axis of `x` before the last."""
+    return n is None or n == x.shape[-2]
+
+
+def is_width(d, x):
+    """Whether `d` is the length of the last axis of `x`."""
+    return d is None or d == x.shape[-1]
+
+
+def is_half(h, x):
+    """Whether `h` is half the length of the last axis of `x`, rounded down."""
+    return h is None or h == x.shape[-1] // 2
+
+
+def is_even(x):
+    """Whether the last axis of `x` has an even length."""
+    return x.shape[-1] % 2 == 0
+
+
+def keeps_shape(shape, x):
+    """Whether pairs put side by side have the shape of `x` again: by a reshape to `shape`, or because the last axis has an even length."""
+    return is_even(x) if shape is None else tuple(shape) == tuple(x.shape)
+
+
+def in_front(lead, x):
+    """Whether a table of two axes with new axes `lead` in front has no more axes than `x`."""
+    return x.ndim >= 2 + (0 if lead is None else len(lead) if isinstance(lead, tuple) else 1)
+
+
+def is_integer(n):
+    """Whether `n` is a Python int."""
+    return n is None or type(n) is int
+
+
+def is_positive(n):
+    """Whether the number `n` is positive."""
+    return n is None or n > 0

@@ -388,8 +388,10 @@ impl Search<'_> {
         match self.type_of(*operands.get(at)?, depth) {
             Type::Dtype(dtype) => Some(Type::Array(dtype)),
             Type::None if name == "arange" => {
-                let whole = operands[..at].iter().all(|&v| matches!(self.type_of(v, depth), Type::Number(false) | Type::None));
-                whole.then_some(Type::Array(Dtype::Int32))
+                let counted: Vec<Type> = operands[..at].iter().map(|&v| self.type_of(v, depth)).collect();
+                let whole = counted.iter().all(|t| matches!(t, Type::Number(false) | Type::None));
+                let broken = counted.contains(&Type::Number(true)).then_some(Type::Array(Dtype::Float32));
+                if whole { Some(Type::Array(Dtype::Int32)) } else { broken }
             }
             _ => None,
         }

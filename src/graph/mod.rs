@@ -13,6 +13,7 @@ mod lower;
 pub mod modules;
 pub mod normalize;
 pub mod print;
+pub mod rotary;
 pub mod value;
 
 use body::Body;

@@ -34,6 +34,7 @@ fn equations(op: Op) -> &'static [Equation] {
         Op::Index(_) => &[element_of_display, axis_of_shape, axis_of_some, ranges::new_axes],
         Op::Item(_) => &[item_of_display, item_of_shape, item_of_some],
         Op::DtypeOf => &[dtype_of_cast, dtype_of_moved_elements],
+        Op::Slice => &[slice_from_nought],
         Op::Comprehension(b'[') => &[ranges::repeated_element],
         Op::Permute => &[permuted_twice, permutation_that_keeps],
         Op::Mlx(name) => array_equations(name),
@@ -169,6 +170,16 @@ fn element_of_display(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<
     }
     let at = if n < 0 { n + items.len() as i64 } else { n };
     items.get(usize::try_from(at).ok()?).copied()
+}
+
+/// `x[0:n:2] = x[:n:2]`; with a negative step the start is at the other end.
+fn slice_from_nought(graph: &mut Graph, op: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [from, to, step] = *operands else { return None };
+    let forward = graph.op(step) == Op::None || graph.as_int(step).is_some_and(|n| n > 0);
+    (forward && graph.as_int(from) == Some(0)).then(|| {
+        let none = graph.leaf(Op::None);
+        graph.value(op, &[none, to, step])
+    })
 }
 
 /// `x.shape[-1]` is one node for every way to write it.

@@ -302,8 +302,8 @@ impl Graph {
                 !matches!(name, "item" | "tolist" | "split" | "meshgrid" | "broadcast_arrays" | "divmod" | "svd" | "qr" | "eigh" | "eig")
             }
             Op::Permute | Op::MatMul => true,
-            Op::Add | Op::Sub | Op::Mul | Op::Div => operands.iter().any(|&v| self.is_arrayish(v)),
-            Op::Pow | Op::Neg | Op::Index(_) | Op::Stored => self.is_arrayish(operands[0]),
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow => operands.iter().any(|&v| self.is_arrayish(v)),
+            Op::Neg | Op::Index(_) | Op::Stored => self.is_arrayish(operands[0]),
             Op::Gate => operands[1..].iter().all(|&v| self.is_arrayish(v)),
             _ => false,
         }

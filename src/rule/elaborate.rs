@@ -16,7 +16,7 @@ use crate::finding::Import;
 use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::body::{Body, Occurrence, StatementId};
-use crate::graph::value::{Op, Symbol, ValueId};
+use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::{Edit, TextRange, TextSize};
 
 /// What is to be written where.
@@ -157,7 +157,7 @@ impl Plan<'_> {
             arguments.push((name.as_str(), loose, tight, value));
         }
         let graph = &self.analysis.graph;
-        let gaps = Gaps { arguments, speller: &speller, callee: callee_of(self.variant), is_none: &|v| graph.op(v) == Op::None };
+        let gaps = Gaps { arguments, speller: &speller, callee: callee_of(self.variant), graph };
         let filled = template.fill(&gaps);
         Ok(Replacement { filled, copied: speller.copied(), edits: Vec::new(), import })
     }
@@ -253,7 +253,7 @@ struct Gaps<'x> {
     arguments: Vec<(&'x str, String, String, ValueId)>,
     speller: &'x Speller<'x>,
     callee: Option<&'static api::Function>,
-    is_none: &'x dyn Fn(ValueId) -> bool,
+    graph: &'x Graph,
 }
 
 impl Filling for Gaps<'_> {
@@ -267,9 +267,14 @@ impl Filling for Gaps<'_> {
     fn omits(&self, keyword: &str, parameter: &str) -> bool {
         let same_default = || self.callee.is_some_and(|f| f.params.iter().any(|p| p.name == keyword && p.default == Some("None")));
         match self.arguments.iter().find(|a| a.0 == parameter) {
-            Some(&(.., value)) => (self.is_none)(value) && same_default(),
+            Some(&(.., value)) => self.graph.op(value) == Op::None && same_default(),
             None => false,
         }
+    }
+
+    fn is_cast_to(&self, parameter: &str, path: &str) -> bool {
+        let value = self.arguments.iter().find(|a| a.0 == parameter).map(|a| self.graph.get(a.3));
+        matches!(value, Some((Op::Mlx("astype"), operands)) if self.graph.path(operands[1]) == Some(path))
     }
 
     fn path(&self, path: &str) -> String {

@@ -3,6 +3,7 @@
 use super::gathers;
 use super::masks;
 use super::products;
+use super::rotations;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
@@ -54,6 +55,20 @@ pub enum Condition {
     Single(String, String),
     /// `is_scalar(v)`.
     Scalar(String),
+    /// `is_length(n, x)` and `is_width(n, x)`, with the axis, counted from the back.
+    Length(String, String, i64),
+    /// `is_half(h, x)`.
+    Half(String, String),
+    /// `is_even(x)`.
+    Even(String),
+    /// `keeps_shape(shape, x)`.
+    KeepsShape(String, String),
+    /// `in_front(lead, x)`.
+    InFront(String, String),
+    /// `is_integer(n)`.
+    Integer(String),
+    /// `is_positive(n)`.
+    Positive(String),
     /// `spans(w, x)`.
     Spans(String, String),
     /// `broadcasts_into(c, a, b)`.
@@ -182,6 +197,14 @@ impl Condition {
             (Some("is_distinct"), [name]) => Self::Distinct(name.clone()),
             (Some("is_scalar"), [name]) => Self::Scalar(name.clone()),
             (Some("is_single"), [a, axis]) => Self::Single(a.clone(), axis.clone()),
+            (Some("is_length"), [n, x]) => Self::Length(n.clone(), x.clone(), -2),
+            (Some("is_width"), [n, x]) => Self::Length(n.clone(), x.clone(), -1),
+            (Some("is_half"), [h, x]) => Self::Half(h.clone(), x.clone()),
+            (Some("is_even"), [x]) => Self::Even(x.clone()),
+            (Some("keeps_shape"), [shape, x]) => Self::KeepsShape(shape.clone(), x.clone()),
+            (Some("in_front"), [lead, x]) => Self::InFront(lead.clone(), x.clone()),
+            (Some("is_integer"), [n]) => Self::Integer(n.clone()),
+            (Some("is_positive"), [n]) => Self::Positive(n.clone()),
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
@@ -246,6 +269,13 @@ impl Condition {
             Self::AsLong(i, y, axis) => gathers::as_long(site, i, y, *axis),
             Self::Single(a, axis) => gathers::is_single(site, a, axis),
             Self::Scalar(v) => gathers::is_scalar(site, v),
+            Self::Length(n, x, axis) => rotations::is_length(site, n, x, *axis),
+            Self::Half(h, x) => rotations::is_half(site, h, x),
+            Self::Even(x) => rotations::is_even(site, x),
+            Self::KeepsShape(shape, x) => rotations::keeps_shape(site, shape, x),
+            Self::InFront(lead, x) => rotations::in_front(site, lead, x),
+            Self::Integer(n) => rotations::is_integer(site, n),
+            Self::Positive(n) => rotations::is_positive(site, n),
             Self::Spans(w, x) => spans(site, w, x),
             Self::SameBatch(q, k, v) => masks::same_batch(site, [q, k, v]),
             Self::AddsToScores([mask, q, k]) => masks::adds_to_scores(site, mask, q, k),

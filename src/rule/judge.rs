@@ -57,7 +57,7 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
         numerics = Numerics::Rounding;
     }
     if numerics == Numerics::LessPrecise {
-        assumptions.push("an intermediate in half instead of single precision is acceptable".to_owned());
+        assumptions.push("a larger rounding error is acceptable".to_owned());
     }
     let mut seen = FxHashSet::default();
     assumptions.retain(|a: &String| seen.insert(a.clone()));

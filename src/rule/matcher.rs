@@ -2,6 +2,7 @@
 //! transposed before, what is there under a condition, a choice the other way round. Gives every way to match, since facts decide which is meant.
 
 mod near;
+mod rotations;
 
 use smallvec::SmallVec;
 
@@ -16,6 +17,7 @@ use super::terms;
 
 pub(super) use near::{Difference, Near, defaulted, nearest};
 pub(super) use near::{parameters, weight};
+pub(super) use rotations::called;
 
 /// What a wildcard stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,7 +167,10 @@ impl Matcher<'_> {
                 continue;
             }
             if let Some(&(_, before)) = state.seen.iter().find(|(p, _)| *p == pattern) {
-                if before != value && !self.lets_pass(&mut state, |_| Difference::Apart { first: before, second: value }) {
+                if before != value
+                    && !near::is_told(&state, before, value)
+                    && !self.lets_pass(&mut state, |_| Difference::Apart { first: before, second: value })
+                {
                     return;
                 }
                 continue;
@@ -396,6 +401,8 @@ impl Matcher<'_> {
                 state.goals.extend([(operands[1], times), (operands[0], array)]);
                 self.solve(state);
             }
+            // Tables and angles of a rotary embedding.
+            (Op::Apply, _) => self.rotation(state, pattern, value),
             // Keys that were stored transposed: whatever they are, the pattern's k is them with the last two axes swapped.
             (Op::Permute, _) if self.facts.rank(value).is_some_and(|r| r >= 3) => {
                 let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);

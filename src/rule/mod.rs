@@ -19,6 +19,7 @@ pub mod prelude;
 mod products;
 mod reach;
 mod removal;
+mod rotations;
 mod shapeless;
 mod spell;
 mod surroundings;
@@ -224,6 +225,7 @@ fn looks_like(rule: &Graph, pattern: ValueId, graph: &Graph, value: ValueId, dep
     }
     let (value_op, values) = graph.get(value);
     let same = match (op, value_op) {
+        (Op::Apply, _) if matcher::called(rule, pattern).is_some() => return true,
         (Op::Mul, Op::Div) | (Op::Permute | Op::DtypeOf | Op::Mlx("repeat"), _) => return true,
         (Op::Global(_) | Op::Attr(..) | Op::Index(_) | Op::Int(_) | Op::Float(_) | Op::Str(_) | Op::Literal(_), _) => return true,
         (a, b) => a == b,

@@ -118,6 +118,10 @@ fn characteristic(graph: &Graph, pattern: ValueId) -> Vec<Op> {
         let first = all.next().unwrap_or_default();
         return all.fold(first, |common, other| common.into_iter().filter(|op| other.contains(op)).collect());
     }
+    // In a program the parts of it are what is there, in one spelling or another.
+    if matcher::called(graph, pattern).is_some() {
+        return Vec::new();
+    }
     let mut found: Vec<Op> = (matcher::weight(op) >= 4).then_some(op).into_iter().collect();
     for &operand in operands {
         found.extend(characteristic(graph, operand));

@@ -29,6 +29,8 @@ pub trait Filling {
     fn parameter(&self, name: &str, tight: bool) -> String;
     /// Whether a keyword argument that is this one parameter may be left out.
     fn omits(&self, keyword: &str, parameter: &str) -> bool;
+    /// Whether a parameter was cast to the dtype of this path, so that another cast to it may be left out.
+    fn is_cast_to(&self, parameter: &str, path: &str) -> bool;
     /// How the file writes what has the full path `path`.
     fn path(&self, path: &str) -> String;
 }
@@ -188,9 +190,23 @@ impl<'a> SourceOrderVisitor<'a> for Names<'_, 'a> {
     }
 }
 
+/// What follows `piece`; a cast to the dtype that it has already is passed over.
+fn without_cast<'p>(piece: &Piece, rest: &'p [Piece], filling: &impl Filling) -> &'p [Piece] {
+    match (piece, rest) {
+        (Piece::Parameter(name, _), [Piece::Text(method), Piece::Text(_), Piece::Argument(None, dtype), Piece::Text(_), after @ ..])
+            if method == ".astype" && matches!(&dtype[..], [Piece::Path(path)] if filling.is_cast_to(name, path)) =>
+        {
+            after
+        }
+        _ => rest,
+    }
+}
+
 fn write(pieces: &[Piece], filling: &impl Filling, depth: u32, filled: &mut Filled) {
     let mut first = true;
-    for piece in pieces {
+    let mut pieces = pieces;
+    while let [piece, rest @ ..] = pieces {
+        pieces = without_cast(piece, rest, filling);
         match piece {
             Piece::Text(text) => {
                 if text == "(" {

@@ -6,6 +6,7 @@ use super::matcher::{self, Bound, Difference, Near};
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::rotary;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::TextRange;
 
@@ -192,6 +193,7 @@ impl Words<'_> {
                 None => format!("an argument of `mx.{name}` is {there}, not {wanted}"),
             },
             Op::Pow => format!("the exponent is {there}, not {wanted}"),
+            Op::Slice => format!("the {} of a slice is {there}, not {wanted}", ["start", "end", "step"][at.min(2)]),
             _ => format!("{there} stands where the rule has {wanted}"),
         }
     }
@@ -213,6 +215,9 @@ impl Words<'_> {
     }
 
     fn instead(&self, pattern: ValueId, value: ValueId) -> String {
+        if let Some(sentence) = self.rotation(pattern, value) {
+            return sentence;
+        }
         let wanted = operation(&self.rule.graph, pattern);
         let callee = |v: ValueId| self.graph().operands(v).first().map_or_else(String::new, |&c| self.value(c));
         match (self.rule.graph.op(pattern), self.graph().op(value)) {
@@ -234,6 +239,23 @@ impl Words<'_> {
             }
             _ => format!("{} is no {wanted}", self.value(value)),
         }
+    }
+
+    /// Why a table or the angles of a rotary embedding are not what the function computes.
+    fn rotation(&self, pattern: ValueId, value: ValueId) -> Option<String> {
+        let (name, arguments) = matcher::called(&self.rule.graph, pattern)?;
+        let there = self.value(value);
+        if name == "angles" {
+            return rotary::angles(self.graph(), self.facts, value).err().map(|why| format!("{there} holds {why}"));
+        }
+        let wanted = operation(&self.rule.graph, pattern);
+        Some(match rotary::wave(self.graph(), value) {
+            None => format!("{there} is no {wanted} of angles that are computed here"),
+            Some(wave) if self.rule.graph.path(arguments[0]).and_then(|p| p.rsplit('.').next()) != Some(wave.function) => {
+                format!("{there} stands where the {wanted} is needed")
+            }
+            Some(_) => format!("{there} is another table than the rotation needs"),
+        })
     }
 
     fn extra(&self, pattern: ValueId, value: ValueId, inner: ValueId) -> String {
@@ -387,6 +409,15 @@ fn short_path(path: &str) -> String {
 fn operation(graph: &Graph, value: ValueId) -> String {
     let (op, operands) = graph.get(value);
     let exponent = operands.get(1).and_then(|&e| graph.number(e));
+    if let Some((name, arguments)) = matcher::called(graph, value) {
+        let of = arguments.first().and_then(|&f| graph.path(f)).unwrap_or_default();
+        return match (name, of) {
+            ("wave", "mlx.core.cos") => "cosine",
+            ("wave", _) => "sine",
+            _ => name,
+        }
+        .to_owned();
+    }
     match op {
         Op::Mlx(name @ ("mean" | "sum" | "softmax")) => name,
         Op::Mlx("astype") => "cast",
@@ -406,6 +437,7 @@ fn operation(graph: &Graph, value: ValueId) -> String {
         Op::Dim(_) => "length",
         Op::Tuple => "tuple",
         Op::Slice => "slice",
+        Op::Item(_) => return format!("item of {}", operation(graph, operands[0])),
         Op::List => return format!("list of {}", operands.len()),
         Op::AnyOf => return operands.first().map_or_else(String::new, |&v| operation(graph, v)),
         _ => "value",

@@ -18,6 +18,7 @@ import spell_composed
 import spell_norms
 import spell_put
 import spell_repeat
+import spell_rope
 import spell_scalar
 import spell_softmax
 import spell_take
@@ -26,6 +27,7 @@ import spell_upcast
 RULES = {
     "rms-norm": spell_norms.RMS,
     "layer-norm": spell_norms.LAYER,
+    "rope": spell_rope.RULE,
     "attention": spell_attention.RULE,
     "redundant-upcast": spell_upcast.RULE,
     "precise-softmax": spell_softmax.RULE,

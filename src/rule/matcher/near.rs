@@ -1,7 +1,7 @@
 //! Near misses: what a pattern and a value have in common, and in what they differ. The same search as for matches, but that a few differences are let
 //! pass, each at a price. Nobody pays for it who does not ask: an ordinary search carries no [`Search`].
 
-use super::{Bound, Matcher, State, Wanted, same_op};
+use super::{Bound, Matcher, State, Wanted, called, same_op};
 use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::facts::Facts;
@@ -318,10 +318,17 @@ impl Matcher<'_> {
         let is_met = || state.seen[..state.seen.len() - 1].iter().any(|&(p, _)| p == pattern);
         match op {
             _ if self.wanted.wildcard(pattern).is_some() || is_met() => 0,
+            // What the prelude has a name for is one thing.
+            _ if called(self.pattern, pattern).is_some() => weight(op),
             Op::AnyOf => operands.iter().map(|&p| self.whole_weight(p, state)).min().unwrap_or(0),
             op => weight(op) + operands.iter().map(|&p| self.whole_weight(p, state)).sum::<u32>(),
         }
     }
+}
+
+/// Whether it is told already that `value` is `before` after one more operation.
+pub(super) fn is_told(state: &State, before: ValueId, value: ValueId) -> bool {
+    state.differences.iter().any(|d| matches!(*d, Difference::Extra { value: v, inner, .. } if v == value && inner == before))
 }
 
 fn zipped(operands: &[ValueId], values: &[ValueId]) -> Vec<(ValueId, ValueId)> {

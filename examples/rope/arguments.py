@@ -1,0 +1,18 @@
+"""Arguments for the examples beside this file."""
+
+
+def heads(mx, dtype, length=9):
+    return mx.random.normal((2, 4, length, 16)).astype(dtype)
+
+
+ARGUMENTS = {
+    "by_halves": lambda mx, dtype: (heads(mx, dtype), 10000.0, 3),
+    "back_to_its_dtype": lambda mx, dtype: (heads(mx, dtype), 40),
+    "by_pairs": lambda mx, dtype: (heads(mx, dtype), 500000.0, 0.25),
+    "powers": lambda mx, dtype: (heads(mx, dtype), 500000.0),
+    "pairs_of_any_rank": lambda mx, dtype: (heads(mx, dtype), 10000.0),
+    "Heads": lambda mx, dtype: ((32, 2), (mx.random.normal((2, 9, 32)).astype(dtype),)),
+    "part_of_the_axis": lambda mx, dtype: (heads(mx, dtype), 9, 40),
+}
+EXACT = {"by_halves", "back_to_its_dtype", "by_pairs", "part_of_the_axis"}
+LESS_PRECISE = {"powers", "pairs_of_any_rank"}

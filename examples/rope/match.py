@@ -1,0 +1,98 @@
+"""Rotary embeddings that are written out from the base to the rotation."""
+
+import math
+
+import mlx.core as mx
+import mlx.nn as nn
+
+
+def by_halves(x: mx.array, base: float = 10000.0, offset: int = 0):
+    """Frequencies as exponentials; their float32 tables make the result float32, whatever is rotated."""
+    B, H, T, D = x.shape
+    freqs = mx.exp(-mx.arange(0.0, D // 2) * (math.log(base) / (D // 2)))
+    angles = mx.arange(offset, offset + T)[:, None] * freqs
+    cos, sin = mx.cos(angles), mx.sin(angles)
+    x1, x2 = mx.split(x, 2, axis=-1)
+    return mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1)
+
+
+def back_to_its_dtype(x: mx.array, offset: int):
+    """Rotated in float32 and cast back: the cast stays, and so does the precision."""
+    B, H, T, D = x.shape
+    inv_freq = mx.exp(mx.arange(0, D, 2).astype(mx.float32) * (-math.log(10000.0) / D))
+    theta = mx.outer(mx.arange(T) + offset, inv_freq)
+    y = x.astype(mx.float32)
+    x1, x2 = mx.split(y, 2, axis=-1)
+    first, second = x1 * mx.cos(theta) - x2 * mx.sin(theta), x2 * mx.cos(theta) + x1 * mx.sin(theta)
+    return mx.concatenate([first, second], axis=-1).astype(x.dtype)
+
+
+def by_pairs(x: mx.array, base: float, scale: float):
+    """Neighbours are rotated, positions are scaled, and tables have the dtype of what is rotated."""
+    B, H, T, D = x.shape
+    freqs = mx.exp(-math.log(base) * mx.arange(D // 2) / (D // 2))
+    angles = (mx.arange(T) * scale)[:, None] * freqs[None, :]
+    cos, sin = mx.cos(angles).astype(x.dtype), mx.sin(angles).astype(x.dtype)
+    x1, x2 = x[..., ::2], x[..., 1::2]
+    return mx.stack([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1).reshape(B, H, T, D)
+
+
+def powers(x: mx.array, base: float = 10000.0):
+    """The formula of the paper: powers of the base are more precise than what the fast operation computes."""
+    B, H, T, D = x.shape
+    freqs = 1.0 / (base ** (mx.arange(0, D, 2) / D))
+    angles = mx.arange(T)[:, None] * freqs[None, :]
+    cos, sin = mx.cos(angles), mx.sin(angles)
+    x1, x2 = x[..., : D // 2], x[..., D // 2 :]
+    return mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1)
+
+
+def pairs_of_any_rank(x: mx.array, base: float):
+    """Pairs, flattened at the end; how many axes there are shows nowhere."""
+    freqs = base ** (-mx.arange(0, x.shape[-1], 2) / x.shape[-1])
+    angles = mx.einsum("i,j->ij", mx.arange(x.shape[-2]).astype(mx.float32), freqs)
+    even, odd = x[..., 0::2], x[..., 1::2]
+    turned = mx.stack([even * mx.cos(angles) - odd * mx.sin(angles), even * mx.sin(angles) + odd * mx.cos(angles)], axis=-1)
+    return turned.flatten(-2)
+
+
+def _rotate_half(x):
+    """The second half in front, with the other sign."""
+    x1, x2 = mx.split(x, 2, axis=-1)
+    return mx.concatenate([-x2, x1], axis=-1)
+
+
+class Heads(nn.Module):
+    """The form of PyTorch models: tables for both halves at once, shared by queries and keys, and a helper that turns the halves."""
+
+    def __init__(self, dims: int, heads: int, base: float = 10000.0):
+        super().__init__()
+        self.heads, self.head_dim, self.base = heads, dims // heads, base
+        self.wq = mx.zeros((dims, dims))
+        self.wk = mx.zeros((dims, dims))
+
+    def tables(self, length):
+        inv_freq = mx.exp(mx.arange(0, self.head_dim, 2) * -(math.log(self.base) / self.head_dim))
+        freqs = mx.outer(mx.arange(length), inv_freq)
+        emb = mx.concatenate([freqs, freqs], axis=-1)
+        return mx.cos(emb)[None, None], mx.sin(emb)[None, None]
+
+    def __call__(self, x: mx.array):
+        B, L, _ = x.shape
+        q = (x @ self.wq).reshape(B, L, self.heads, self.head_dim).transpose(0, 2, 1, 3)
+        k = (x @ self.wk).reshape(B, L, self.heads, self.head_dim).transpose(0, 2, 1, 3)
+        cos, sin = self.tables(L)
+        q = q * cos + _rotate_half(q) * sin
+        k = k * cos + _rotate_half(k) * sin
+        return q, k
+
+
+def part_of_the_axis(x: mx.array, length: int, offset: int):
+    """The first features are rotated, the others joined to them as they are."""
+    x = x.reshape(-1, 4, length, 16)
+    rotated, rest = x[..., :8], x[..., 8:]
+    freqs = mx.exp(-mx.arange(4) * (math.log(10000.0) / 4))
+    angles = mx.arange(offset, offset + length)[:, None] * freqs
+    cos, sin = mx.cos(angles), mx.sin(angles)
+    x1, x2 = mx.split(rotated, 2, axis=-1)
+    return mx.concatenate([mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1), rest], axis=-1)
