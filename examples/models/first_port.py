@@ -1,5 +1,6 @@
 """A small mixture of experts as it might have been ported in the first weeks of MLX: it holds what every transform looks for, several of them in one function."""
 
+import math
 import pathlib
 import tempfile
 
@@ -41,6 +42,13 @@ class Attention(nn.Module):
     def heads(self, x, n):
         return x.reshape(x.shape[0], x.shape[1], n, self.head_dim).transpose(0, 2, 1, 3)
 
+    def rotated(self, x: mx.array, offset: int = 0):
+        B, H, T, D = x.shape
+        angles = mx.arange(offset, offset + T)[:, None] * mx.exp(-mx.arange(0.0, D // 2) * (math.log(10000.0) / (D // 2)))
+        cos, sin = mx.cos(angles).astype(x.dtype), mx.sin(angles).astype(x.dtype)
+        first, second = mx.split(x, 2, axis=-1)
+        return mx.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
+
     def __call__(self, x: mx.array, mask=None):
         B, L, _ = x.shape
         q = self.heads(x @ self.wq + self.bq, self.n_heads)
@@ -49,6 +57,7 @@ class Attention(nn.Module):
         q = mx.fast.rms_norm(q.astype(mx.float32), None, 1e-6).astype(q.dtype)
         k32 = k.astype(mx.float32)
         k = (k32 * mx.rsqrt(k32.square().mean(-1, keepdims=True) + 1e-6)).astype(k.dtype)
+        q, k = self.rotated(q), self.rotated(k)
         repeats = self.n_heads // self.n_kv_heads
         k = mx.concatenate([mx.expand_dims(k, 2)] * repeats, axis=2).reshape(B, self.n_heads, L, self.head_dim)
         v = mx.concatenate([mx.expand_dims(v, 2)] * repeats, axis=2).reshape(B, self.n_heads, L, self.head_dim)

@@ -167,14 +167,14 @@ fn counted(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> Result<Counted, 
             }
         }
         (Op::Add, &[a, b]) => {
-            let (inner, offset) = if facts.kind(b) == Kind::Array { (b, a) } else { (a, b) };
+            let (inner, offset) = if graph.is_arrayish(b) { (b, a) } else { (a, b) };
             match counted(graph, facts, inner)? {
                 (length, None, None) if facts.kind(offset) != Kind::Array => Ok((length, Some(offset), None)),
                 _ => Err(unknown()),
             }
         }
         (Op::Mul, &[a, b]) => {
-            let (inner, scale) = if facts.kind(b) == Kind::Array { (b, a) } else { (a, b) };
+            let (inner, scale) = if graph.is_arrayish(b) { (b, a) } else { (a, b) };
             match counted(graph, facts, inner)? {
                 (length, offset, None) if facts.kind(scale) != Kind::Array => Ok((length, offset, Some(scale))),
                 _ => Err(unknown()),

@@ -71,7 +71,7 @@ impl Removal {
         for &d in &made {
             let definition = &body.definitions[d as usize];
             let read_anew = body.value_of(definition.name, statement.range.end()).is_some_and(|v| kept.contains(&(definition.name, v)));
-            if definition.escapes || read_anew || !self.only_dead_uses(plan, d, kept, &mut mentioned, 0) {
+            if definition.escapes || read_anew || !self.only_dead_uses(plan, d, Some(s), kept, &mut mentioned, 0) {
                 return false;
             }
         }
@@ -93,17 +93,27 @@ impl Removal {
         let mut made =
             (0..).zip(&body.definitions).filter(|(_, d)| d.statement == Some(s) && plan.analysis.graph.name(d.name) != source.slice(name.range()));
         let mut mentioned = false;
-        let dead = made.all(|(d, definition)| !definition.escapes && self.only_dead_uses(plan, d, kept, &mut mentioned, 0));
+        let dead = made.all(|(d, definition)| !definition.escapes && self.only_dead_uses(plan, d, None, kept, &mut mentioned, 0));
         (dead && mentioned && is_pure(plan, statement.range)).then_some((s, named.range))
     }
 
     /// Whether every use of definition `d`, also through joins, is in removed text, and the new text does not read the same. Notes whether there is any.
-    fn only_dead_uses(&self, plan: &Plan<'_>, d: DefinitionId, kept: &FxHashSet<(Symbol, ValueId)>, mentioned: &mut bool, depth: u32) -> bool {
+    /// What statement `dying` reads of itself is no use.
+    fn only_dead_uses(
+        &self,
+        plan: &Plan<'_>,
+        d: DefinitionId,
+        dying: Option<StatementId>,
+        kept: &FxHashSet<(Symbol, ValueId)>,
+        mentioned: &mut bool,
+        depth: u32,
+    ) -> bool {
         if depth > 4 {
             return false;
         }
         let definition = &plan.body.definitions[d as usize];
-        for &used in &definition.uses {
+        let dying_range = dying.map(|s| plan.body.statements[s as usize].range);
+        for &used in definition.uses.iter().filter(|u| !dying_range.is_some_and(|r| r.contains_range(**u))) {
             let read_again = plan.body.value_of(definition.name, used.start()).is_some_and(|v| kept.contains(&(definition.name, v)));
             if read_again || !plan.root.range.contains_range(used) && !self.covers(plan.body, used) {
                 return false;
@@ -111,7 +121,7 @@ impl Removal {
             *mentioned = true;
         }
         let fed = plan.body.definitions.iter().enumerate().filter(|(_, j)| j.feeds.contains(&d));
-        fed.into_iter().all(|(j, _)| j as DefinitionId == d || self.only_dead_uses(plan, j as DefinitionId, kept, mentioned, depth + 1))
+        fed.into_iter().all(|(j, _)| j as DefinitionId == d || self.only_dead_uses(plan, j as DefinitionId, dying, kept, mentioned, depth + 1))
     }
 
     /// Whether all statements inside the `if` are removed and its tests do nothing.

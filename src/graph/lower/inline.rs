@@ -154,7 +154,7 @@ fn is_simple_statement(statement: &Stmt, budget: &mut usize) -> bool {
     *budget = left;
     let names_only = |target: &Expr| match target {
         Expr::Name(_) => true,
-        Expr::Tuple(tuple) => tuple.elts.iter().all(Expr::is_name_expr),
+        Expr::Tuple(tuple) => tuple.elts.iter().all(|e| e.as_starred_expr().map_or(e, |s| &s.value).is_name_expr()),
         _ => false,
     };
     match statement {
@@ -196,12 +196,12 @@ fn contains_return(body: &[Stmt]) -> bool {
     })
 }
 
-/// Lambdas, generators, walrus and `yield` have names or times of their own: such helpers are not followed.
+/// Lambdas, generators and `yield` have names or times of their own: such helpers are not followed.
 fn has_scope_or_yield(expr: &Expr) -> bool {
     struct Finder(bool);
     impl<'a> ast::visitor::source_order::SourceOrderVisitor<'a> for Finder {
         fn visit_expr(&mut self, expr: &'a Expr) {
-            self.0 |= matches!(expr, Expr::Lambda(_) | Expr::Generator(_) | Expr::Named(_) | Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_));
+            self.0 |= matches!(expr, Expr::Lambda(_) | Expr::Generator(_) | Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_));
             if !self.0 {
                 ast::visitor::source_order::walk_expr(self, expr);
             }
