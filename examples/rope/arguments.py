@@ -11,8 +11,10 @@ ARGUMENTS = {
     "by_pairs": lambda mx, dtype: (heads(mx, dtype), 500000.0, 0.25),
     "powers": lambda mx, dtype: (heads(mx, dtype), 500000.0),
     "pairs_of_any_rank": lambda mx, dtype: (heads(mx, dtype), 10000.0),
+    "pairs_in_float32": lambda mx, dtype: (heads(mx, dtype), 3),
+    "pairs_of_powers": lambda mx, dtype: (heads(mx, dtype),),
     "Heads": lambda mx, dtype: ((32, 2), (mx.random.normal((2, 9, 32)).astype(dtype),)),
     "part_of_the_axis": lambda mx, dtype: (heads(mx, dtype), 9, 40),
 }
-EXACT = {"by_halves", "back_to_its_dtype", "by_pairs", "part_of_the_axis"}
-LESS_PRECISE = {"powers", "pairs_of_any_rank"}
+EXACT = {"by_halves", "back_to_its_dtype", "by_pairs", "pairs_in_float32", "Heads"}
+LESS_PRECISE = {"powers", "pairs_of_any_rank", "pairs_of_powers", "part_of_the_axis"}

@@ -56,14 +56,29 @@ def pairs_of_any_rank(x: mx.array, base: float):
     return turned.flatten(-2)
 
 
-def _rotate_half(x):
-    """The second half in front, with the other sign."""
-    x1, x2 = mx.split(x, 2, axis=-1)
-    return mx.concatenate([-x2, x1], axis=-1)
+def pairs_in_float32(x: mx.array, offset: int):
+    """Neighbours again, with a start."""
+    B, H, T, D = x.shape
+    freqs = mx.exp(-(mx.arange(0, D, 2) / D) * math.log(500000.0))
+    angles = mx.outer(mx.arange(offset, offset + T), freqs)
+    cos, sin = mx.cos(angles), mx.sin(angles)
+    x1, x2 = x[..., ::2], x[..., 1::2]
+    return mx.stack([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1).reshape(x.shape)
+
+
+def pairs_of_powers(x: mx.array):
+    """The tables in the dtype of what is rotated, and new axes for batch and heads in front of them."""
+    B, H, T, D = x.shape
+    freqs = 1.0 / (10000.0 ** (mx.arange(0, D, 2)[: D // 2].astype(mx.float32) / D))
+    angles = mx.arange(T).astype(mx.float32)[:, None] * freqs
+    cos = mx.cos(angles).astype(x.dtype)[None, None, :, :]
+    sin = mx.sin(angles).astype(x.dtype)[None, None, :, :]
+    x1, x2 = x[..., ::2], x[..., 1::2]
+    return mx.stack([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1).flatten(-2)
 
 
 class Heads(nn.Module):
-    """The form of PyTorch models: tables for both halves at once, shared by queries and keys, and a helper that turns the halves."""
+    """The form of PyTorch models: tables for both halves at once, and a helper that turns the halves."""
 
     def __init__(self, dims: int, heads: int, base: float = 10000.0):
         super().__init__()
@@ -71,19 +86,24 @@ class Heads(nn.Module):
         self.wq = mx.zeros((dims, dims))
         self.wk = mx.zeros((dims, dims))
 
-    def tables(self, length):
+    def tables(self, length, dtype):
         inv_freq = mx.exp(mx.arange(0, self.head_dim, 2) * -(math.log(self.base) / self.head_dim))
         freqs = mx.outer(mx.arange(length), inv_freq)
         emb = mx.concatenate([freqs, freqs], axis=-1)
-        return mx.cos(emb)[None, None], mx.sin(emb)[None, None]
+        return mx.cos(emb)[None, None].astype(dtype), mx.sin(emb)[None, None].astype(dtype)
+
+    def turned(self, x):
+        x1, x2 = mx.split(x, 2, axis=-1)
+        return mx.concatenate([-x2, x1], axis=-1)
 
     def __call__(self, x: mx.array):
         B, L, _ = x.shape
         q = (x @ self.wq).reshape(B, L, self.heads, self.head_dim).transpose(0, 2, 1, 3)
         k = (x @ self.wk).reshape(B, L, self.heads, self.head_dim).transpose(0, 2, 1, 3)
-        cos, sin = self.tables(L)
-        q = q * cos + _rotate_half(q) * sin
-        k = k * cos + _rotate_half(k) * sin
+        cos, sin = self.tables(L, q.dtype)
+        q = q * cos + self.turned(q) * sin
+        cos, sin = self.tables(L, k.dtype)
+        k = k * cos + self.turned(k) * sin
         return q, k
 
 
@@ -91,8 +111,8 @@ def part_of_the_axis(x: mx.array, length: int, offset: int):
     """The first features are rotated, the others joined to them as they are."""
     x = x.reshape(-1, 4, length, 16)
     rotated, rest = x[..., :8], x[..., 8:]
-    freqs = mx.exp(-mx.arange(4) * (math.log(10000.0) / 4))
+    freqs = 10000.0 ** (-mx.arange(0, 8, 2) / 8)
     angles = mx.arange(offset, offset + length)[:, None] * freqs
-    cos, sin = mx.cos(angles), mx.sin(angles)
+    cos, sin = mx.cos(angles).astype(x.dtype), mx.sin(angles).astype(x.dtype)
     x1, x2 = mx.split(rotated, 2, axis=-1)
     return mx.concatenate([mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1), rest], axis=-1)

@@ -237,12 +237,18 @@ fn dtype_of_cast(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<Value
     Some(dtype)
 }
 
-/// Operations that move elements about keep the dtype.
+/// Operations that move elements about keep the dtype, and so do a rotation and a norm without weights.
 fn dtype_of_moved_elements(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
     let (op, inner) = graph.get(operands[0]);
     let moved =
         matches!(op, Op::Permute | Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient"));
-    if !moved {
+    let kept = match (op, inner) {
+        (Op::Mlx("fast.rope"), _) => true,
+        (Op::Mlx("fast.rms_norm"), &[_, weight, _]) => graph.op(weight) == Op::None,
+        (Op::Mlx("fast.layer_norm"), &[_, weight, bias, _]) => graph.op(weight) == Op::None && graph.op(bias) == Op::None,
+        _ => moved,
+    };
+    if !kept {
         return None;
     }
     let x = *inner.first()?;

@@ -270,12 +270,19 @@ fn steps(graph: &Graph, product: &Product, inverted: bool, found: &mut Angles) -
     Ok(())
 }
 
-/// `range`, where `value` is `range[: width // 2]`: all of it, for an even width.
+/// The range that `value` is the first half of, by `range[: width // 2]`: all of it, for an even width.
 fn first_half(graph: &Graph, value: ValueId, width: ValueId) -> ValueId {
-    let (Op::Index(_), &[of, slice]) = graph.get(value) else { return value };
-    let (Op::Slice, &[from, to, step]) = graph.get(slice) else { return value };
+    match graph.get(value) {
+        (Op::Mlx("astype"), &[of, dtype]) if counts_exactly(graph, dtype) => first_half(graph, of, width),
+        (Op::Index(_), &[of, slice]) if ends_at_half(graph, slice, width) => of,
+        _ => value,
+    }
+}
+
+fn ends_at_half(graph: &Graph, slice: ValueId, width: ValueId) -> bool {
+    let (Op::Slice, &[from, to, step]) = graph.get(slice) else { return false };
     let is_half = matches!(graph.get(to), (Op::FloorDiv, &[n, two]) if n == width && graph.as_int(two) == Some(2));
-    if is_half && graph.op(from) == Op::None && graph.op(step) == Op::None { of } else { value }
+    is_half && graph.op(from) == Op::None && graph.op(step) == Op::None
 }
 
 /// The values that `value` is computed by, down to those of `given`.

@@ -177,7 +177,7 @@ impl Plan<'_> {
         };
         for occurrence in self.staying(removal) {
             // A call that was inlined computes its heavy parts out of sight.
-            if heavy(occurrence.value) || !occurrence.own {
+            if heavy(occurrence.value) || !occurrence.own && is_kernel(graph, occurrence.value) {
                 return Err(format!("`{}` is still needed elsewhere, so nothing would be saved", one_line(occurrence.range)));
             }
         }
