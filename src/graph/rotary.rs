@@ -299,3 +299,40 @@ pub fn parts(graph: &Graph, value: ValueId, given: &[ValueId]) -> Vec<ValueId> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Analysis;
+    use crate::graph::body::Effect;
+    use crate::syntax::Source;
+
+    /// What the angles that `text` computes are made of, or why they are none.
+    fn read(text: &str) -> Result<(&'static str, bool, bool), String> {
+        let text = format!("import math\nimport mlx.core as mx\n\ndef f(n, d: int, base: float, offset: int, ids: mx.array):\n    return {text}\n");
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects);
+        let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None }).expect("the text returns a value");
+        angles(&analysis.graph, &Facts::anywhere(&analysis), returned).map(|found| (found.made_by, found.offset.is_some(), found.width.is_some()))
+    }
+
+    #[test]
+    fn angles_are_known_however_positions_and_frequencies_are_counted() {
+        assert_eq!(read("mx.arange(n)[:, None] * base ** (-mx.arange(0, d, 2) / d)"), Ok(("power", false, true)));
+        assert_eq!(read("mx.outer(mx.arange(offset, offset + n), 1 / base ** (mx.arange(d // 2) / (d // 2)))"), Ok(("power", true, false)));
+        assert_eq!(read("(mx.arange(n) + offset)[..., None] * mx.exp(-math.log(base) * mx.arange(d // 2) / (d // 2))"), Ok(("exp", true, false)));
+        assert_eq!(read("mx.arange(n)[:, None] / base ** (mx.arange(0, d, 2)[: d // 2] / d)"), Ok(("power", false, true)));
+        assert_eq!(read("mx.exp(2 * mx.arange(d // 2) * -math.log(base) / d)[None] * mx.arange(n).reshape(-1, 1)"), Ok(("exp", false, true)));
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_said() {
+        let why = |text: &str| read(text).err().unwrap_or_default();
+        assert_eq!(why("ids[:, None] * base ** (-mx.arange(0, d, 2) / d)"), "positions that are not counted where they are used");
+        assert_eq!(why("mx.arange(n)[:, None] * base ** (mx.arange(0, d, 2) / d)"), "frequencies that grow");
+        assert_eq!(why("mx.arange(n)[:, None] * base ** (-mx.arange(0, d, 2) / (d + 2))"), "frequencies of which the number does not show");
+        assert_eq!(why("mx.arange(n)[:, None] * ids"), "frequencies that are not made where they are used");
+        assert_eq!(why("mx.arange(n, dtype=mx.float16)[:, None] * base ** (-mx.arange(0, d, 2) / d)"), "positions that are rounded to another dtype");
+    }
+}

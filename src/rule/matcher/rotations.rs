@@ -5,7 +5,7 @@ use crate::graph::rotary;
 use crate::graph::value::{Graph, Op, ValueId};
 
 /// The function of the prelude that `pattern` calls, and its arguments.
-pub(in crate::rule) fn called<'g>(graph: &'g Graph, pattern: ValueId) -> Option<(&'g str, &'g [ValueId])> {
+pub(in crate::rule) fn called(graph: &Graph, pattern: ValueId) -> Option<(&str, &[ValueId])> {
     let (Op::Apply, [callee, arguments @ ..]) = graph.get(pattern) else { return None };
     Some((graph.path(*callee)?.strip_prefix("prelude.")?, arguments))
 }
