@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use mlxfix::catalog::CATALOG;
-use mlxfix::syntax::{Ranged, Source, TextSize, TokenKind};
+use mlxfix::syntax::{Ranged, Source, TokenKind};
 use mlxfix::{Fixed, Options};
 
 use super::cli;
 use super::mlx::mlx_lm;
+use super::promises;
 use super::walk::{definitions, files, fixed, read, root};
 
 #[test]
@@ -144,36 +144,7 @@ fn an_import_takes_no_name_that_means_something_else() {
 
 /// Fix `text` and hold the result against everything that is promised of it.
 fn assert_keeps_promises(name: &str, text: &str) -> Fixed {
-    let result = fixed(text, &[]);
-    // Locality: the edits, applied to the original, are all that happened. They are sorted and apart, and belong to findings that were applied.
-    assert_eq!(result.edits.apply(text), result.text, "{name}");
-    let mut end = None;
-    for (edit, owners) in result.edits.iter() {
-        assert!(end.is_none_or(|end: TextSize| end < edit.range.start()), "{name}: edits meet at {:?}", edit.range);
-        end = Some(edit.range.end());
-        assert!(!owners.is_empty() && owners.iter().all(|&owner| result.findings[owner].applied), "{name}: {edit:?} belongs to {owners:?}");
-        assert_ne!(&text[edit.range], edit.content, "{name}: an edit changes nothing");
-    }
-    for reported in result.findings.iter().filter(|r| r.applied) {
-        assert!(!reported.finding.edits.is_empty(), "{name}: {} has no edit", reported.finding.message);
-        for edit in &reported.finding.edits {
-            assert!(result.edits.iter().any(|(e, _)| e == edit), "{name}: an edit of {} is not applied", reported.finding.message);
-        }
-    }
-    assert_eq!(comments(&result.text), comments(text), "{name}: comments");
-    let again = fixed(&result.text, &[]);
-    assert_eq!((&again.text, again.edits.is_empty()), (&result.text, true), "{name}: a second run");
-    let one_by_one = CATALOG.iter().fold(text.to_owned(), |text, entry| fixed(&text, &[entry.id]).text);
-    assert_eq!(one_by_one, result.text, "{name}: transforms one by one");
-    result
-}
-
-/// The comments of a text, sorted.
-fn comments(text: &str) -> Vec<String> {
-    let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let mut comments: Vec<String> = source.comments().iter().map(|&range| source.slice(range).to_owned()).collect();
-    comments.sort();
-    comments
+    promises::hold(name, text).unwrap_or_else(|| panic!("{name} is no Python:\n{text}"))
 }
 
 /// The examples, rules and specifications by name.
