@@ -12,6 +12,7 @@ mod files;
 mod graph;
 mod mlx;
 mod promises;
+mod sizes;
 mod spellings;
 mod tidy;
 mod user_rules;

@@ -1,6 +1,8 @@
 //! What the engine promises of one text, as checks that do not believe the engine. The tests, the fuzzer and the walk over whole corpora hold texts against
 //! the same ones. They know the library alone.
 
+#![allow(unreachable_pub)] // The fuzz targets are another crate.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlxfix::catalog::CATALOG;

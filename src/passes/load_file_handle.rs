@@ -6,6 +6,8 @@
 
 mod path;
 
+use std::cell::OnceCell;
+
 use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
@@ -32,7 +34,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     let mut found = Vec::new();
     for body in &analysis.bodies {
         let place = Place::new(analysis, body, notes);
-        let mut loads = Loads { place: &place, id, statement: None, tries: 0, found: Vec::new() };
+        let mut loads = Loads { place: &place, id, statement: None, tries: 0, surroundings: OnceCell::new(), found: Vec::new() };
         loads.visit_body(place.own_statements());
         found.append(&mut loads.found);
     }
@@ -47,6 +49,8 @@ struct Loads<'p, 'x> {
     statement: Option<&'x Stmt>,
     /// Handlers around: they would see another exception.
     tries: u32,
+    /// What is assumed of every load here, once that is asked.
+    surroundings: OnceCell<Vec<String>>,
     found: Vec<Proposal>,
 }
 
@@ -99,15 +103,7 @@ impl<'x> Loads<'_, 'x> {
         let path = source.slice(opened.path.range());
         let known = self.place.facts(self.statement?.range(), opened.path).and_then(|facts| is_path(self.place, &facts, opened));
         let Some(mut assumptions) = known else { return self.left(range, 75, &format!("`{path}` is not known to be the path of a file")) };
-        if mentions(source, &FILE_ERRORS) {
-            assumptions.push("nobody tells a missing file by its exception, which is no `OSError` any more".to_owned());
-        }
-        if mentions(source, &THREADS) {
-            assumptions.push("the arrays are evaluated in the thread that loads them".to_owned());
-        }
-        if self.writes() {
-            assumptions.push("the file is not written again before the arrays are evaluated".to_owned());
-        }
+        assumptions.extend_from_slice(self.surroundings.get_or_init(|| self.assumed_of_surroundings()));
         let finding = Finding {
             transform: self.id.clone(),
             range,
@@ -124,6 +120,17 @@ impl<'x> Loads<'_, 'x> {
         };
         self.found.push(Proposal { finding, contract: Contract::Statements });
         Some(())
+    }
+
+    /// What must be assumed for what the file, or the scope, does besides.
+    fn assumed_of_surroundings(&self) -> Vec<String> {
+        let source = self.place.source();
+        let assumptions = [
+            (mentions(source, &FILE_ERRORS), "nobody tells a missing file by its exception, which is no `OSError` any more"),
+            (mentions(source, &THREADS), "the arrays are evaluated in the thread that loads them"),
+            (self.writes(), "the file is not written again before the arrays are evaluated"),
+        ];
+        assumptions.into_iter().filter_map(|(holds, assumption)| holds.then(|| assumption.to_owned())).collect()
     }
 
     /// Whether the scope writes files as well.

@@ -27,8 +27,8 @@ fn is_decorated(analysis: &Analysis<'_>, body: &Body) -> bool {
 /// Whether a call of `mx.compile` in the file is given the function, or a lambda that holds the root.
 fn is_compiled(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> bool {
     let graph = &analysis.graph;
-    analysis.bodies.iter().flat_map(|b| &b.occurrences).any(|o| {
-        let (Op::Apply, operands) = graph.get(o.value) else { return false };
+    analysis.compilations().iter().any(|o| {
+        let operands = graph.operands(o.value);
         if !is_shapeless(graph, operands) {
             return false;
         }
@@ -44,5 +44,5 @@ fn is_compiled(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> bool {
 fn is_shapeless(graph: &Graph, operands: &[ValueId]) -> bool {
     let says =
         |&v: &ValueId| matches!(graph.get(v), (Op::Keyword(name), &[value]) if graph.name(name) == "shapeless" && graph.op(value) == Op::Bool(true));
-    operands.first().and_then(|&callee| graph.path(callee)) == Some("mlx.core.compile") && operands.iter().any(says)
+    operands.iter().any(says)
 }

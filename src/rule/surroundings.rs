@@ -37,9 +37,6 @@ fn is_compiled(analysis: &Analysis<'_>, body: &Body) -> bool {
     let Some(index) = body.function else { return false };
     let (graph, definitions) = (&analysis.graph, &analysis.definitions);
     let decorated = definitions.functions[index].ast.decorator_list.iter().any(|d| is_compile(&d.expression, definitions, graph));
-    let is_call = |v: ValueId| match graph.get(v) {
-        (Op::Apply, &[callee, function, ..]) => graph.path(callee) == Some("mlx.core.compile") && graph.op(function) == Op::Function(body.name),
-        _ => false,
-    };
-    decorated || analysis.bodies.iter().flat_map(|b| &b.occurrences).any(|o| is_call(o.value))
+    let given = |v: ValueId| graph.operands(v).get(1).is_some_and(|&f| graph.op(f) == Op::Function(body.name));
+    decorated || analysis.compilations().iter().any(|o| given(o.value))
 }

@@ -39,6 +39,9 @@ const MAX_BRACKET_DEPTH: usize = 200;
 /// The same for operators that recurse without brackets: `----x`, `not not x`, `x ** x ** x`, `lambda: lambda: x`, `a if b else c if ...`.
 const MAX_PREFIX_RUN: usize = 200;
 
+/// Blocks in blocks: what Python itself takes.
+const MAX_INDENTATIONS: usize = 99;
+
 /// Operators and blanks on one line without a comma: a chain of binary operators or attributes is a tree as deep as it is long.
 const MAX_CHAIN: usize = 50_000;
 
@@ -136,6 +139,7 @@ impl<'a> Source<'a> {
 fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
     let (mut depth, mut run, mut chain) = (0usize, 0usize, 0usize);
     let bytes = text.as_bytes();
+    let mut blocks = Vec::new();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         match byte {
@@ -155,13 +159,19 @@ fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
                 run = 0;
             }
             b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - 1, |n| at + n - 1),
+            b'\n' | b'\r' if depth == 0 => {
+                chain = 0;
+                indent(&bytes[..at], &bytes[at + 1..], &mut blocks);
+            }
             b'\n' | b',' | b';' => chain = 0,
             b'-' | b'+' | b'~' => (run, chain) = (run + 1, chain + 1),
             b' ' => chain += 1,
             b'\t' | b'\\' | b'\r' => {}
             _ => (run, chain) = (0, chain + 1),
         }
-        let what = if depth > MAX_BRACKET_DEPTH {
+        let what = if blocks.len() > MAX_INDENTATIONS {
+            Some("too many levels of indentation".to_owned())
+        } else if depth > MAX_BRACKET_DEPTH {
             Some(format!("brackets nested more than {MAX_BRACKET_DEPTH} deep are not analysed"))
         } else if run > MAX_PREFIX_RUN {
             Some(format!("more than {MAX_PREFIX_RUN} prefix operators in a row are not analysed"))
@@ -176,6 +186,21 @@ fn nests_too_deep(text: &str) -> Option<(TextSize, String)> {
         at += 1;
     }
     None
+}
+
+/// Close the blocks that end before the line with which `rest` begins, and open the one that it begins; `blocks` holds the indentation of each.
+fn indent(before: &[u8], rest: &[u8], blocks: &mut Vec<usize>) {
+    let width = rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\x0c')).count();
+    let goes_on = before.strip_suffix(b"\r").unwrap_or(before).ends_with(b"\\");
+    if goes_on || matches!(rest.get(width), None | Some(b'\n' | b'\r' | b'#')) {
+        return;
+    }
+    while blocks.last().is_some_and(|&open| open > width) {
+        blocks.pop();
+    }
+    if width > blocks.last().copied().unwrap_or(0) {
+        blocks.push(width);
+    }
 }
 
 /// Where the string that starts at `at` ends. A string without an end ends with the text; the parser says so.

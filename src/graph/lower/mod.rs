@@ -71,6 +71,8 @@ pub(super) struct Lowerer<'a, 'g> {
     enclosing: Vec<Enclosing>,
     /// Values that a container, a call or an attribute may hold: in-place changes of them are seen elsewhere.
     escaped: FxHashSet<ValueId>,
+    /// Values of which [`Lowerer::escape_display`] has seen all parts.
+    displayed: FxHashSet<ValueId>,
     /// Names that inner functions may rebind or change in place at any call.
     volatile: FxHashSet<Symbol>,
     /// The joins that are not followed around the present statement: the names that are assigned inside, and the ordinal of each.
@@ -164,6 +166,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             assigned: FxHashSet::default(),
             enclosing: Vec::new(),
             escaped: FxHashSet::default(),
+            displayed: FxHashSet::default(),
             volatile: FxHashSet::default(),
             regions: Vec::new(),
             joined: FxHashMap::default(),

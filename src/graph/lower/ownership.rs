@@ -169,10 +169,9 @@ impl Lowerer<'_, '_> {
 
     /// A name keeps a display: its parts can be seen through the name.
     pub(super) fn escape_display(&mut self, value: ValueId) {
-        let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = vec![value];
         while let Some(value) = stack.pop() {
-            if !seen.insert(value) || self.graph.is_arrayish(value) {
+            if !self.displayed.insert(value) || self.graph.is_arrayish(value) {
                 continue;
             }
             let parts = self.graph.operands(value).to_vec();

@@ -1,0 +1,80 @@
+//! Texts of a size that nobody writes and somebody generates: they give a result or an error, and neither the stack nor the patience of the user runs out. How
+//! the time grows is measured by `benches/growth.rs`.
+
+use mlxfix::batch::on_deep_stack;
+use mlxfix::finding::Applicability;
+use mlxfix::{Fixed, Options, SyntaxError};
+
+const HEAD: &str = "import mlx.core as mx\n\n\ndef f(x: mx.array, w: mx.array, b):\n";
+
+/// What comes of `text`, on the stack that the program gives itself.
+fn fix(text: &str) -> Result<Fixed, SyntaxError> {
+    let options = Options { admit: Applicability::Unsafe, ..Options::default() };
+    on_deep_stack(|| mlxfix::fix(text, &options)).expect("no panic")
+}
+
+/// Nothing is found in any of `texts`, or they are refused; but they come to an end.
+fn comes_to_an_end(texts: impl IntoIterator<Item = String>) {
+    for text in texts {
+        match fix(&text) {
+            Ok(fixed) => assert_eq!((fixed.broken, fixed.text == text), (None, true), "{text:.200}"),
+            Err(error) => assert!(!error.message.is_empty()),
+        }
+    }
+}
+
+#[test]
+fn deep_brackets_are_refused_and_overflow_no_stack() {
+    for [open, close] in [["(", ")"], ["[", "]"], ["{", "}"], ["f(", ")"], ["x[", "]"], ["(lambda: ", ")"], ["f'{", "}'"], ["-(", ")"]] {
+        comes_to_an_end([format!("{HEAD}    return {}1{}\n", open.repeat(10_000), close.repeat(10_000))]);
+    }
+}
+
+#[test]
+fn long_chains_overflow_no_stack() {
+    let chain = |link: &str| format!("{HEAD}    return x{}\n", link.repeat(5_000));
+    let links = [
+        ".T",
+        ".square()",
+        "[0]",
+        "()",
+        " + x",
+        " * w",
+        " @ w",
+        " ** 2",
+        " and x",
+        " < x",
+        " if x else x",
+        ".astype(mx.float32)",
+        ".transpose(1, 0)",
+    ];
+    comes_to_an_end(links.map(chain));
+    comes_to_an_end([" + x", " @ w", " if x else x"].map(|link| format!("{HEAD}    return (x{})\n", format!("\n        {link}").repeat(5_000))));
+    comes_to_an_end(["not ", "-", "lambda: ", "x ** ", "await ", "*"].map(|prefix| format!("{HEAD}    return {}x\n", prefix.repeat(10_000))));
+}
+
+#[test]
+fn blocks_in_blocks_are_refused_beyond_what_python_takes() {
+    let nested = |opening: &str, levels: usize| {
+        let lines: String = (0..levels).map(|n| format!("{}{opening}\n", " ".repeat(n))).collect();
+        format!("import mlx.core as mx\n{lines}{}pass\n", " ".repeat(levels))
+    };
+    for opening in ["if x:", "for x in y:", "while x:", "with x:", "def f():", "class C:"] {
+        let [deepest, deeper, absurd] = [99, 100, 10_000].map(|levels| fix(&nested(opening, levels)).is_ok());
+        assert_eq!((deepest, deeper, absurd), (true, false, false), "{opening}");
+    }
+    comes_to_an_end([format!("{HEAD}    if x:\n        pass\n{}", "    elif x:\n        pass\n".repeat(10_000))]);
+}
+
+#[test]
+fn long_files_and_long_lines_come_to_an_end() {
+    let statements: String = (0..100_000).map(|n| format!("x{n} = {n}\n")).collect();
+    comes_to_an_end([
+        format!("import mlx.core as mx\n{statements}"),
+        format!("import mlx.core as mx\nx = '{}'\n", "a".repeat(1 << 20)),
+        format!("import mlx.core as mx\n#{}\n", " x".repeat(1 << 19)),
+        format!("import mlx.core as mx\nx = [{}]\n", "1, ".repeat(1 << 18)),
+        format!("import mlx.core as mx\nf({})\n", "x, ".repeat(1 << 17)),
+        format!("import mlx.core as mx\n{}\n", "x = 1; ".repeat(1 << 15)),
+    ]);
+}
