@@ -6,8 +6,11 @@ use std::sync::LazyLock;
 use crate::advice::{self, Advice};
 use crate::finding::TransformId;
 use crate::passes::{self, Pass};
+use crate::rule::about;
+pub use crate::rule::about::About;
 use crate::rule::load::{self, Rule, RuleError};
 use crate::syntax::Location;
+use crate::syntax::Source;
 
 /// One transform: its id, its kind, and the Python file that specifies it.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +132,11 @@ const RESERVED: [&str; 2] = ["all", "prelude"];
 /// The entry with this id.
 pub fn entry(id: &TransformId) -> Option<&'static Entry> {
     CATALOG.iter().find(|e| e.id == id.as_str())
+}
+
+/// What the transform file `text` says of itself; nothing where it is no Python, which a test excludes of ours.
+pub fn about(text: &str) -> About {
+    Source::parse(text).map_or_else(|_| About::default(), |source| about::about(&source))
 }
 
 /// The rules of the catalog, read once; a rule that cannot be read is an error of this program, which a test excludes.

@@ -11,6 +11,7 @@ use mlxfix::finding::TransformId;
 use mlxfix::graph::Analysis;
 use mlxfix::graph::value::Graph;
 use mlxfix::platform::Platform;
+use mlxfix::rule::about::about;
 use mlxfix::rule::{self, load};
 use mlxfix::syntax::Source;
 
@@ -43,7 +44,7 @@ fn table() -> String {
     let mut out = "| transform | kind | what it does | measured |\n|---|---|---|---|\n".to_owned();
     for entry in CATALOG {
         let source = Source::parse(entry.text).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
-        let about = load::about(&source);
+        let about = about(&source);
         let cells = [about.title, about.gain].map(|cell| cell.replace('|', "\\|"));
         let _ = writeln!(out, "| [`{}`](transforms/{}.py) | {} | {} | {} |", entry.id, file_stem(entry), entry.kind.as_str(), cells[0], cells[1]);
     }

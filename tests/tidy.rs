@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mlxfix::catalog::{CATALOG, Kind};
 use mlxfix::finding::TransformId;
+use mlxfix::rule::about::about;
 use mlxfix::rule::load;
 use mlxfix::syntax::Source;
 
@@ -140,7 +141,7 @@ fn every_transform_says_what_it_does_and_why() {
     for entry in CATALOG {
         let mut say = |what: &str| writeln!(complaints, "{}: {what}", entry.id).expect("a string takes all");
         let source = Source::parse(entry.text).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
-        let about = load::about(&source);
+        let about = about(&source);
         let texts = [&about.title, &about.mechanism, &about.group, &about.guide, &about.gain];
         for (what, text) in ["title", "rationale", "group", "guide", "gain"].into_iter().zip(texts) {
             if text.is_empty() {

@@ -1,16 +1,19 @@
 //! `explain` and `list`: the catalog in words. A transform's Python file is its documentation, so it is shown as it is, in parts.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 
 use super::args::SettingsArgs;
 use super::{CLEAN, print};
+use crate::catalog::{self, About, CATALOG};
 
-/// Say what the transform `id` does, why, and show its worked example.
+/// Say what the transform `id` does, why, where it pays, and show its worked example.
 pub(super) fn explain(id: &str, settings: &SettingsArgs) -> Result<u8> {
     let transforms = settings.transforms_here()?;
     let (id, text) = transforms.named(id)?;
     let (title, rationale) = docstring(text);
-    let mut out = format!("{id}: {title}\n");
+    let mut out = format!("{id}: {title}\n\n{}", card(id, &catalog::about(text)));
     for part in [rationale.to_owned(), example(text)] {
         if !part.is_empty() {
             out.push('\n');
@@ -25,10 +28,49 @@ pub(super) fn explain(id: &str, settings: &SettingsArgs) -> Result<u8> {
 /// Name every transform, in the order in which they run.
 pub(super) fn list(settings: &SettingsArgs) -> Result<u8> {
     let transforms = settings.transforms_here()?;
-    let width = transforms.all().map(|(id, _)| id.len()).max().unwrap_or(0);
-    let lines = transforms.all().map(|(id, text)| format!("{id:width$}  {}\n", docstring(text).0));
+    let rows: Vec<[String; 4]> = transforms
+        .all()
+        .map(|(id, text)| {
+            let about = catalog::about(text);
+            [id.to_owned(), kind(id).to_owned(), about.group, about.title]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let [ids, kinds, groups] = [0, 1, 2].map(width);
+    let lines = rows.iter().map(|[id, kind, group, title]| format!("{id:ids$}  {kind:kinds$}  {group:groups$}  {title}\n"));
     print(lines.collect::<String>().as_bytes())?;
     Ok(CLEAN)
+}
+
+/// What there is to know of a transform at a glance.
+fn card(id: &str, about: &About) -> String {
+    let mut out = String::new();
+    let mut say = |name: &str, what: &str| {
+        if !what.is_empty() {
+            let _ = writeln!(out, "{name:9} {what}");
+        }
+    };
+    say("group", &about.group);
+    say("kind", kind(id));
+    let mut classes: Vec<&str> = about.numerics.iter().map(|(_, class)| class.as_str()).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    say("numerics", &classes.join(", "));
+    say("narrows", &about.narrows);
+    if let Some((function, since)) = about.since {
+        say("since", &format!("MLX {since}, the first with mx.{function}"));
+    }
+    say("gain", &about.gain);
+    for slower in &about.slower {
+        say("slower", &format!("on {}, where it is not proposed: {}", slower.target, slower.measured));
+    }
+    say("guide", &about.guide);
+    out
+}
+
+/// What kind of transform `id` is; those of the user are rules.
+fn kind(id: &str) -> &'static str {
+    CATALOG.iter().find(|entry| entry.id == id).map_or("rule", |entry| entry.kind.as_str())
 }
 
 /// The first line of a file's docstring and the rest of it.

@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::about::{About, Slower, about, strings};
 use super::guard::Condition;
 use super::template::Template;
 use super::{form, import, reach};
@@ -12,47 +13,8 @@ use crate::graph::body::Effect;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::modules::annotated;
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
-use crate::platform::Target;
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Location, Ranged, Source, TextSize};
-
-/// What a transform file says of itself, whatever its kind.
-#[derive(Clone, Debug, Default)]
-pub struct About {
-    /// The first line of the docstring: what the transform does.
-    pub title: String,
-    /// The first paragraph after it: why it pays.
-    pub mechanism: String,
-    /// The group of transforms it belongs to.
-    pub group: String,
-    /// The section of MLX's guide or documentation it comes from.
-    pub guide: String,
-    /// What was measured, and on which device.
-    pub gain: String,
-    /// Where it does not pay.
-    pub slower: Vec<Slower>,
-    /// What becomes of a float32 result where the rule gives one in half precision; empty if every dtype stays.
-    pub narrows: String,
-}
-
-/// A backend on which a transform does not pay.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Slower {
-    /// The backend.
-    pub target: Target,
-    /// The wildcard that must be bound for it; at every place if there is none.
-    pub with: Option<String>,
-    /// What was measured.
-    pub measured: String,
-}
-
-impl Slower {
-    /// Read `"cuda"`, or `"cuda with fill"` for the places where the wildcard `fill` is bound.
-    pub(super) fn read(place: &str, measured: &str) -> Result<Self, String> {
-        let (target, with) = place.split_once(" with ").map_or((place, None), |(target, with)| (target, Some(with.to_owned())));
-        Ok(Self { target: target.parse()?, with, measured: measured.to_owned() })
-    }
-}
 
 /// A rewrite rule.
 pub struct Rule {
@@ -174,46 +136,6 @@ pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
         return Err(RuleError { location: source.location(at), message });
     }
     Ok(Rule { id: id.clone(), about, variants, heads, graph: analysis.graph })
-}
-
-/// What a transform file says of itself.
-pub fn about(source: &Source<'_>) -> About {
-    let mut about = About::default();
-    let body = &source.module().body;
-    if let Some(Stmt::Expr(first)) = body.first()
-        && let Expr::StringLiteral(doc) = &*first.value
-    {
-        let doc = doc.value.to_str();
-        let mut paragraphs = doc.trim().split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
-        about.title = paragraphs.next().unwrap_or_default();
-        about.mechanism = paragraphs.next().unwrap_or_default();
-    }
-    for statement in body {
-        let Stmt::Assign(assign) = statement else { continue };
-        if let ([Expr::Name(name)], Expr::Dict(dict)) = (&assign.targets[..], &*assign.value)
-            && name.id.as_str() == "slower"
-        {
-            about.slower = strings(dict).filter_map(|(place, measured)| Slower::read(place, measured).ok()).collect();
-        }
-        let ([Expr::Name(name)], Expr::StringLiteral(value)) = (&assign.targets[..], &*assign.value) else { continue };
-        let value = value.value.to_str().to_owned();
-        match name.id.as_str() {
-            "group" => about.group = value,
-            "guide" => about.guide = value,
-            "gain" => about.gain = value,
-            "narrows" => about.narrows = value,
-            _ => {}
-        }
-    }
-    about
-}
-
-/// The pairs of a dict of strings.
-fn strings(dict: &ast::ExprDict) -> impl Iterator<Item = (&str, &str)> {
-    dict.items.iter().filter_map(|item| match (&item.key, &item.value) {
-        (Some(Expr::StringLiteral(key)), Expr::StringLiteral(value)) => Some((key.value.to_str(), value.value.to_str())),
-        _ => None,
-    })
 }
 
 struct Loader<'a> {

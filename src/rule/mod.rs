@@ -1,5 +1,6 @@
 //! Rewrite rules: patterns written in Python, found in the value graph of a program, judged by facts, and written back as edits.
 
+pub mod about;
 pub mod elaborate;
 mod fallback;
 mod fold;
