@@ -153,3 +153,20 @@ def mask_cast_without_scale(q: mx.array, k: mx.array, v: mx.array, mask=None):
     if mask is not None:
         scores = scores + mask.astype(scores.dtype)
     return mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype) @ v
+
+
+class PackedHeads(nn.Module):
+    """Queries, keys and values come out of one projection, and every shape from the text."""
+
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.scale = (dim // heads) ** -0.5
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.out = nn.Linear(dim, dim)
+
+    def __call__(self, x):
+        b, n, _, h = *x.shape, self.heads
+        q, k, v = self.qkv(x).reshape(b, n, 3, h, -1).transpose(2, 0, 3, 1, 4)
+        weights = mx.softmax((q @ k.transpose(0, 1, 3, 2)) * self.scale, axis=-1)
+        return self.out((weights @ v).transpose(0, 2, 1, 3).reshape(b, n, -1))

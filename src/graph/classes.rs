@@ -1,10 +1,10 @@
 //! What the `__init__` of a class says of the attributes of its instances.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::body::{Body, Effect};
 use super::definitions::{ClassIndex, Definitions};
-use super::modules::{is_pure, is_super, module_class, name_of};
+use super::modules::{is_pure, is_super, module_class, name_of, sizes};
 use super::value::{Graph, Op, Symbol, ValueId};
 
 /// Facts about the attributes of `self`, by class.
@@ -14,6 +14,8 @@ pub struct ClassFacts {
     attributes: FxHashMap<(ClassIndex, Symbol), Vec<ValueId>>,
     pure_modules: FxHashMap<(ClassIndex, Symbol), bool>,
     bases: FxHashMap<ClassIndex, String>,
+    /// Parameters of an `__init__` that it surely makes a module of some size with.
+    sizes: FxHashSet<ValueId>,
     /// The calls of `super().__init__` in the `__init__` of each class.
     made: FxHashMap<ClassIndex, Vec<ValueId>>,
 }
@@ -50,6 +52,7 @@ impl ClassFacts {
     /// Take in what a lowered `__init__` stores in `self`.
     pub(super) fn note_init(&mut self, class: ClassIndex, body: &Body, definitions: &Definitions<'_>, graph: &Graph) {
         let info = &definitions.classes[class];
+        self.note_sizes(body, graph);
         if info.dynamic {
             return;
         }
@@ -66,6 +69,24 @@ impl ClassFacts {
             self.attributes.entry((class, name)).or_default().push(value);
             let pure = module_class(graph, value).is_some_and(is_pure);
             self.pure_modules.entry((class, name)).and_modify(|p| *p &= pure).or_insert(pure);
+        }
+    }
+
+    /// Take in the parameters that are sizes of modules made in any case.
+    fn note_sizes(&mut self, body: &Body, graph: &Graph) {
+        let mut depth = 0u32;
+        for effect in &body.effects {
+            match *effect {
+                Effect::Enter(_) => depth += 1,
+                Effect::Leave => depth = depth.saturating_sub(1),
+                // What comes after may not run.
+                Effect::Jump(_) | Effect::Return(_) | Effect::Raise(_) => return,
+                Effect::Call(made) if depth == 0 => {
+                    let given = sizes(graph, made);
+                    self.sizes.extend(given.filter(|&v| matches!(graph.op(v), Op::Param(..))));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -86,6 +107,11 @@ impl ClassFacts {
                 }
             }
         }
+    }
+
+    /// Whether `value` is a parameter of an `__init__` that must be an int.
+    pub fn is_size(&self, value: ValueId) -> bool {
+        self.sizes.contains(&value)
     }
 
     /// The class of which `value` is the receiver in some method.

@@ -71,6 +71,23 @@ pub fn argument(graph: &Graph, made: ValueId, position: usize, name: &str) -> Op
     keyword.or_else(|| arguments.get(position).copied().filter(|&v| !matches!(graph.op(v), Op::Keyword(_) | Op::Star)))
 }
 
+/// The modules of `mlx.nn` whose first arguments are lengths of axes, and their names: MLX raises for anything but ints.
+const SIZES: [(&str, &[&str]); 7] = [
+    ("Linear", &["input_dims", "output_dims"]),
+    ("Embedding", &["num_embeddings", "dims"]),
+    ("Conv1d", &["in_channels", "out_channels"]),
+    ("Conv2d", &["in_channels", "out_channels"]),
+    ("Conv3d", &["in_channels", "out_channels"]),
+    ("LayerNorm", &["dims"]),
+    ("RMSNorm", &["dims"]),
+];
+
+/// The lengths of axes that a module is made with.
+pub(super) fn sizes(graph: &Graph, made: ValueId) -> impl Iterator<Item = ValueId> {
+    let known = module_class(graph, made).and_then(|class| SIZES.iter().find(|(name, _)| *name == class));
+    known.into_iter().flat_map(|(_, names)| names.iter().enumerate()).filter_map(move |(n, name)| argument(graph, made, n, name))
+}
+
 /// The classes of `mlx.nn` that an annotation allows: one, or several joined by `|`. None where it allows anything else.
 pub fn annotated(annotation: &Expr, definitions: &Definitions<'_>, graph: &Graph) -> Vec<String> {
     match annotation {

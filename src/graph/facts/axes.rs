@@ -88,6 +88,8 @@ impl Facts<'_> {
             }
             Op::Item(_) => match graph.get(operands[0]) {
                 (Op::Mlx("split"), of) => self.rank_at(of[0], depth),
+                // `q, k, v = qkv` takes the first axis apart.
+                _ if self.kind_at(operands[0], depth) == Kind::Array => self.rank_at(operands[0], depth)?.checked_sub(1),
                 _ => None,
             },
             Op::Index(_) => self.rank_of_subscript(operands[0], operands[1], depth),
@@ -268,6 +270,7 @@ impl Facts<'_> {
                 (Op::Mlx("split"), of) if graph.as_int(of[2]).is_some_and(|a| a == -1 && self.rank(of[0]).is_some_and(|r| r > axis + 1)) => {
                     same(of[0])
                 }
+                _ if self.kind(operands[0]) == Kind::Array => self.length(operands[0], axis + 1),
                 _ => None,
             },
             Op::Apply => match self.module_of(operands[0]) {

@@ -1,6 +1,6 @@
 //! Which axes are as long as which: where the length of an axis comes from, followed back through operations that keep it.
 
-use super::{ELEMENTWISE, Facts, MAX_DEPTH};
+use super::{ELEMENTWISE, Facts, Kind, MAX_DEPTH};
 use crate::graph::normalize;
 use crate::graph::value::{Op, ValueId};
 
@@ -77,6 +77,7 @@ impl Facts<'_> {
             }
             Op::Item(_) => match graph.get(operands[0]) {
                 (Op::Mlx("split"), of) if self.are_different(of[0], graph.as_int(of[2])?, axis) => Some(self.origin(of[0], axis, depth)),
+                _ if self.kind(operands[0]) == Kind::Array => Some(self.origin(operands[0], if axis < 0 { axis } else { axis + 1 }, depth)),
                 _ => None,
             },
             Op::Index(_) => self.through_subscript(operands[0], operands[1], axis, depth),

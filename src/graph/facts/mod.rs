@@ -212,6 +212,7 @@ impl<'x> Facts<'x> {
             Op::DtypeOf => Kind::Dtype,
             Op::Str(_) | Op::Tuple | Op::List | Op::Shape | Op::Function(_) | Op::Class(_) | Op::Comprehension(_) | Op::Slice => Kind::Other,
             Op::Global(path) if is_constant(graph.name(path)) => Kind::Float,
+            Op::Param(..) if self.analysis.classes.is_size(value) => Kind::Int,
             Op::Param(scope, name) => self.annotated_parameter(scope, name),
             Op::ModuleName(name) => self.constant(name).map_or(Kind::Unknown, |value| self.kind_of_node(value, depth)),
             // `x.at[i]` is no part of an array.

@@ -261,8 +261,28 @@ impl<'g> Lowerer<'_, 'g> {
             self.prove(array, Proved::Rank(rank));
         }
         for (n, target) in targets.iter().enumerate() {
-            let part = if starred { self.opaque() } else { self.graph.value(Op::Item(n as u32), &[value]) };
+            let part = if starred { self.opaque() } else { self.part(value, n, targets.len()) };
             self.store(target, part, from);
+        }
+    }
+
+    /// Item `n` of `value`, which has `count` of them: that of `*x.shape, heads` may be one of the shape.
+    fn part(&mut self, value: ValueId, n: usize, count: usize) -> ValueId {
+        let items = self.graph.operands(value);
+        let is_list = matches!(self.graph.op(value), Op::Tuple | Op::List);
+        let star = items.iter().position(|&v| self.graph.op(v) == Op::Star).filter(|_| is_list);
+        let Some((star, inside)) = star.and_then(|at| Some((at, (count + 1).checked_sub(items.len())?))) else {
+            return self.graph.value(Op::Item(n as u32), &[value]);
+        };
+        let one_star = items.iter().filter(|&&v| self.graph.op(v) == Op::Star).count() == 1;
+        match n.checked_sub(star) {
+            None if one_star => items[n],
+            Some(at) if one_star && at < inside => {
+                let of = self.graph.operands(items[star])[0];
+                self.graph.value(Op::Item(at as u32), &[of])
+            }
+            Some(_) if one_star => items[n + 1 - inside],
+            _ => self.graph.value(Op::Item(n as u32), &[value]),
         }
     }
 
