@@ -79,6 +79,7 @@ pub const CATALOG: &[Entry] = &[
     transform!("put-along-axis", "put_along_axis", Kind::Rule),
     transform!("concat-repeat", "concat_repeat", Kind::Rule),
     transform!("deprecated-api", "deprecated_api", Kind::Pass(passes::deprecated_api::find)),
+    transform!("positional-shift", "positional_shift", Kind::Pass(passes::positional_shift::find)),
     // Near the end: it changes what Python sees, and nothing above creates or removes a loop.
     transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
     // Last: what reads an array is settled by now.

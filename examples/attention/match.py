@@ -161,7 +161,7 @@ class PackedHeads(nn.Module):
     def __init__(self, dim, heads):
         super().__init__()
         self.heads = heads
-        self.scale = (dim // heads) ** -0.5
+        self.scale = dim**-0.5
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.out = nn.Linear(dim, dim)
 

@@ -4,6 +4,7 @@
 pub mod astype_before_eval;
 pub mod deprecated_api;
 pub mod load_file_handle;
+pub mod positional_shift;
 pub mod redundant_eval;
 pub mod release_temporaries;
 pub mod tolist_iteration;

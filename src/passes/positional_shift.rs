@@ -1,0 +1,174 @@
+//! Arguments by position in front of which a newer MLX has put a parameter: `mx.conv_transpose1d(x, w, 1, 0, 1, groups)` passes `groups` as the output padding.
+//!
+//! Nothing in a call shows which MLX it was written for. What is proposed rests on the argument itself: on its name, or on its being a truth value where a size
+//! is expected. So it is never safe, and an argument that could be either stays.
+
+use crate::finding::{Applicability, Contract, Finding, Notes, Proposal, TransformId};
+use crate::graph::Analysis;
+use crate::place::Place;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, Expr, Stmt, UnaryOp};
+use crate::syntax::{Edit, Ranged};
+
+/// Where the documentation of MLX speaks of it.
+const GUIDE: &str = "MLX documentation: mx.conv_transpose1d, nn.Conv2d";
+
+/// A place in a list of parameters that was another parameter's.
+struct Shift {
+    /// The function or class.
+    path: &'static str,
+    /// Which argument by position, from 0.
+    at: usize,
+    /// The parameter that it used to be.
+    was: &'static str,
+    /// The parameter that it is.
+    is: &'static str,
+    /// The first MLX with the present order.
+    since: &'static str,
+    /// The pull request of MLX that changed it.
+    pull: u32,
+}
+
+const fn shift(path: &'static str, at: usize, was: &'static str, is: &'static str, since: &'static str, pull: u32) -> Shift {
+    Shift { path, at, was, is, since, pull }
+}
+
+/// From MLX's release notes and pull requests.
+const TABLE: [Shift; 9] = [
+    shift("mlx.core.conv_transpose1d", 5, "groups", "output_padding", "0.25.1", 2092),
+    shift("mlx.core.conv_transpose2d", 5, "groups", "output_padding", "0.25.1", 2092),
+    shift("mlx.core.conv_transpose3d", 5, "groups", "output_padding", "0.25.1", 2092),
+    shift("mlx.nn.ConvTranspose1d", 6, "bias", "output_padding", "0.25.1", 2092),
+    shift("mlx.nn.ConvTranspose2d", 6, "bias", "output_padding", "0.25.1", 2092),
+    shift("mlx.nn.ConvTranspose3d", 6, "bias", "output_padding", "0.25.1", 2092),
+    shift("mlx.nn.Conv2d", 6, "bias", "groups", "0.21.0", 1569),
+    shift("mlx.nn.Conv3d", 5, "bias", "dilation", "0.22.1", 1802),
+    shift("mlx.nn.ConvTranspose3d", 5, "bias", "dilation", "0.22.1", 1802),
+];
+
+/// Find every argument that was meant for the parameter that used to stand in its place.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
+    if memchr::memmem::find(analysis.source.text().as_bytes(), b"onv").is_none() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for body in &analysis.bodies {
+        let place = Place::new(analysis, body, notes);
+        let mut calls = Calls { place: &place, id, found: Vec::new() };
+        calls.visit_body(place.own_statements());
+        found.append(&mut calls.found);
+    }
+    found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
+    found
+}
+
+/// Looks through one scope.
+struct Calls<'p, 'x> {
+    place: &'p Place<'x>,
+    id: &'p TransformId,
+    found: Vec<Proposal>,
+}
+
+impl<'x> Calls<'_, 'x> {
+    fn call(&mut self, call: &'x ast::ExprCall) {
+        let arguments = &call.arguments;
+        let Some(path) = self.place.path(&call.func).filter(|path| path.contains("onv")) else { return };
+        let left = |likeness, reason: String| self.place.notes.left(call.range(), call.range(), likeness, || reason).unwrap_or_default();
+        let shifts = || TABLE.iter().filter(|s| s.path == path);
+        let Some(shift) = shifts().find(|s| s.at + 1 == arguments.args.len()).or_else(|| shifts().next()) else {
+            return left(40, "nothing was put in front of the parameters of this function".to_owned());
+        };
+        if arguments.args.iter().any(Expr::is_starred_expr) {
+            return left(80, "arguments that come out of a list have no place of their own".to_owned());
+        }
+        let named = |name: &str| arguments.keywords.iter().any(|k| k.arg.as_ref().is_none_or(|keyword| keyword == name));
+        if named(shift.was) || named(shift.is) {
+            return left(80, format!("the keywords say what `{}` is", shift.was));
+        }
+        let Some(argument) = arguments.args.get(shift.at) else { return };
+        if arguments.args.len() > shift.at + 1 {
+            return left(80, format!("with another argument behind it, argument {} is in its place", shift.at + 1));
+        }
+        let text = self.place.source().slice(argument.range());
+        if !speaks_of(argument, shift.was) && !(shift.was == "bias" && is_truth_value(argument)) {
+            return left(80, format!("nothing says that `{text}` is meant as `{}` and not as `{}`", shift.was, shift.is));
+        }
+        let name = shift.path.replacen("mlx.core", "mx", 1).replacen("mlx.nn", "nn", 1);
+        let finding = Finding {
+            transform: self.id.clone(),
+            range: call.range(),
+            applicability: Applicability::Unsafe,
+            numerics: None,
+            message: format!("`{name}` reads `{text}` as `{}`", shift.is),
+            rationale: vec![
+                format!(
+                    "Argument {} was `{}`, and has been `{}` since MLX {} (ml-explore/mlx#{}).",
+                    shift.at + 1,
+                    shift.was,
+                    shift.is,
+                    shift.since,
+                    shift.pull
+                ),
+                "By keyword it means the same to every version.".to_owned(),
+            ],
+            assumptions: vec![format!("`{text}` is meant as `{}`", shift.was)],
+            guide: GUIDE.to_owned(),
+            edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
+        };
+        self.found.push(Proposal { finding, contract: Contract::Statements });
+    }
+}
+
+impl<'x> SourceOrderVisitor<'x> for Calls<'_, 'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        // Scopes of their own.
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            source_order::walk_stmt(self, statement);
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        if let Expr::Call(call) = expr {
+            self.call(call);
+        }
+        source_order::walk_expr(self, expr);
+    }
+}
+
+/// Whether the name of `expr` is that of `parameter`: `groups`, `self.num_groups`, `config["groups"]`.
+fn speaks_of(expr: &Expr, parameter: &str) -> bool {
+    let name = match expr {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        Expr::Subscript(subscript) => match &*subscript.slice {
+            Expr::StringLiteral(text) => text.value.to_str(),
+            _ => return false,
+        },
+        _ => return false,
+    };
+    name.rsplit('_').next() == Some(parameter)
+}
+
+/// Whether `expr` can be nothing but true or false.
+fn is_truth_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::BooleanLiteral(_) | Expr::Compare(_) => true,
+        Expr::UnaryOp(unary) => unary.op == UnaryOp::Not,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::api;
+
+    #[test]
+    fn every_shifted_parameter_stands_where_the_table_says() {
+        for shift in TABLE.iter().filter(|s| s.path.starts_with("mlx.core")) {
+            let function = shift.path.strip_prefix("mlx.core.").and_then(api::function).expect("MLX has it").get();
+            assert_eq!(function.params[shift.at].name, shift.is, "{}", shift.path);
+            assert_eq!(function.params[shift.at + 1].name, shift.was, "{}", shift.path);
+        }
+    }
+}
