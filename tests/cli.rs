@@ -116,8 +116,10 @@ fn commands_name_themselves_and_paths_can_too() {
     for entry in CATALOG {
         let told = mlxfix(dir.path(), &["explain", entry.id]);
         let line = listed.out.lines().find(|line| line.split_whitespace().next() == Some(entry.id)).expect("listed");
-        let title = line[entry.id.len()..].trim();
-        assert!(!title.is_empty() && told.out.starts_with(&format!("{}: {title}\n", entry.id)), "{line}\n{}", told.out);
+        let title = told.out.lines().next().and_then(|line| line.split_once(": ")).filter(|(id, _)| *id == entry.id).map(|(_, title)| title);
+        assert!(title.is_some_and(|title| !title.is_empty() && line.ends_with(title)), "{line}\n{}", told.out);
+        let kind = format!("\nkind      {}\n", entry.kind.as_str());
+        assert!(line.contains(entry.kind.as_str()) && told.out.contains(&kind), "{line}\n{}", told.out);
         assert!(told.out.contains("def before") || told.out.contains("class Before"), "{}", told.out);
         assert_eq!(told.out, mlxfix(dir.path(), &["rule", entry.id]).out);
     }
