@@ -63,7 +63,11 @@ pub fn is_super(graph: &Graph, value: ValueId) -> bool {
 
 /// The argument that a constructor was given by position or by name.
 pub fn argument(graph: &Graph, made: ValueId, position: usize, name: &str) -> Option<ValueId> {
-    let arguments = &graph.operands(made)[1..];
+    passed(graph, &graph.operands(made)[1..], position, name)
+}
+
+/// The one of `arguments` for the parameter with this position and name.
+pub fn passed(graph: &Graph, arguments: &[ValueId], position: usize, name: &str) -> Option<ValueId> {
     let keyword = arguments.iter().find_map(|&v| match graph.get(v) {
         (Op::Keyword(k), &[value]) if graph.name(k) == name => Some(value),
         _ => None,

@@ -80,11 +80,66 @@ impl Dtype {
     }
 }
 
-/// The dtype of an array combined with a Python number.
-pub(super) fn weak(array: Dtype, float: bool) -> Dtype {
-    match (array.is_floating(), float) {
-        (false, true) => Dtype::Float32,
-        (false, false) if array == Dtype::Bool => Dtype::Int32,
-        _ => array,
+/// The dtype of an array: one that is known, or the promotion of those of values of which it is not, perhaps with float16 or bfloat16.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Promoted {
+    known: Option<Dtype>,
+    /// A bit for each value of which it is not known. Such values are floating, and at most float32.
+    open: u64,
+}
+
+impl From<Dtype> for Promoted {
+    fn from(dtype: Dtype) -> Self {
+        Self { known: Some(dtype), open: 0 }
+    }
+}
+
+impl Promoted {
+    /// The dtype of the value with this number, if it is not too large.
+    pub(super) fn open(number: usize) -> Option<Self> {
+        (number < 64).then(|| Self { known: None, open: 1 << number })
+    }
+
+    /// The dtype, where it hangs on nothing.
+    pub(super) fn known(self) -> Option<Dtype> {
+        self.known.filter(|_| self.open == 0)
+    }
+
+    /// The half precision that it is at least.
+    pub(super) fn least(self) -> Option<Dtype> {
+        self.known
+    }
+
+    /// The numbers of the values that it hangs on.
+    pub(super) fn sources(self) -> impl Iterator<Item = usize> {
+        (0..64).filter(move |n| self.open >> n & 1 == 1)
+    }
+
+    /// The dtype of a sum of arrays of both.
+    pub(super) fn with(self, other: Self) -> Self {
+        let known = match (self.known, other.known) {
+            (Some(a), Some(b)) => Some(Dtype::promote(a, b)),
+            (a, b) => a.or(b),
+        };
+        let open = self.open | other.open;
+        match known {
+            // Integers promote no floating point array, and nothing open promotes single precision.
+            Some(dtype) if open != 0 && dtype < Dtype::Float16 => Self { known: None, open },
+            Some(dtype) if dtype >= Dtype::Float32 => Self { known, open: 0 },
+            _ => Self { known, open },
+        }
+    }
+
+    pub(super) fn is_floating(self) -> bool {
+        self.open != 0 || self.known.is_some_and(Dtype::is_floating)
+    }
+
+    /// The dtype combined with a Python number.
+    pub(super) fn weak(self, float: bool) -> Self {
+        match self.known() {
+            Some(dtype) if !dtype.is_floating() && float => Dtype::Float32.into(),
+            Some(Dtype::Bool) => Dtype::Int32.into(),
+            _ => self,
+        }
     }
 }

@@ -1,0 +1,493 @@
+//! The dtype of one value, worked out from what it is made of. What nobody knows the dtype of (parameters, weights, results of calls) is either given each
+//! dtype of a half or single precision model in turn, or left open: then the result says of which values it is the promotion.
+
+use rustc_hash::FxHashMap;
+
+use super::promotion::{Dtype, Promoted};
+use crate::graph::api::{self, Accepts, DtypeRule};
+use crate::graph::facts::{ACTIVATIONS, Facts, Kind, is_constant};
+use crate::graph::modules::passed;
+use crate::graph::value::{Comparison, Graph, Op, ValueId};
+
+const MAX_DEPTH: u32 = 60;
+const INPUTS: [Dtype; 3] = [Dtype::Float16, Dtype::Bfloat16, Dtype::Float32];
+/// Modules of `mlx.nn` whose parameters promote what they are given.
+const PROMOTING_MODULES: [&str; 12] = [
+    "Linear",
+    "QuantizedLinear",
+    "LayerNorm",
+    "RMSNorm",
+    "GroupNorm",
+    "InstanceNorm",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+];
+/// Modules of `mlx.nn` that keep the dtype.
+const KEEPING_MODULES: [&str; 13] = [
+    "RoPE",
+    "Identity",
+    "GELU",
+    "SiLU",
+    "ReLU",
+    "Tanh",
+    "Sigmoid",
+    "Dropout",
+    "Dropout2d",
+    "Dropout3d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "Softmax",
+];
+
+/// What a value is, under one choice of inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Type {
+    /// An array of this dtype.
+    Array(Promoted),
+    /// A Python number: weak. The flag says that it is a float.
+    Number(bool),
+    /// `None`.
+    None,
+    /// A dtype object.
+    Dtype(Promoted),
+    /// The operation raises.
+    Raises,
+    /// Not worked out.
+    Unknown,
+}
+
+impl From<Dtype> for Type {
+    fn from(dtype: Dtype) -> Self {
+        Self::Array(dtype.into())
+    }
+}
+
+impl Type {
+    /// The dtype of an array, or the dtype that it is, where that is known.
+    pub(super) fn dtype(self) -> Option<Dtype> {
+        match self {
+            Self::Array(dtype) | Self::Dtype(dtype) => dtype.known(),
+            _ => None,
+        }
+    }
+
+    /// What a function of MLX makes of it that gives an array whatever it is given.
+    fn array(self) -> Self {
+        match self {
+            Self::Number(float) => Self::of_number(float),
+            other => other,
+        }
+    }
+
+    /// The array that MLX makes of a Python number.
+    fn of_number(float: bool) -> Self {
+        if float { Dtype::Float32 } else { Dtype::Int32 }.into()
+    }
+}
+
+/// What stands for the dtypes that nobody knows.
+enum Inputs {
+    /// One combination after the other.
+    Chosen {
+        /// For each free value in the order met: the present choice and how many there are.
+        choices: Vec<(usize, usize)>,
+        at: usize,
+        chosen: FxHashMap<ValueId, usize>,
+    },
+    /// The values of which nobody knows the dtype, in the order met.
+    Open(Vec<ValueId>),
+}
+
+pub(super) struct Search<'x> {
+    pub(super) graph: &'x Graph,
+    pub(super) facts: &'x Facts<'x>,
+    inputs: Inputs,
+    memo: FxHashMap<ValueId, Type>,
+}
+
+impl<'x> Search<'x> {
+    /// A search that tries combinations of dtypes.
+    pub(super) fn chosen(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
+        let inputs = Inputs::Chosen { choices: Vec::new(), at: 0, chosen: FxHashMap::default() };
+        Self { graph, facts, inputs, memo: FxHashMap::default() }
+    }
+
+    /// A search that leaves open what nobody knows.
+    pub(super) fn open(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
+        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo: FxHashMap::default() }
+    }
+
+    /// The values of which nobody knows the dtype; the numbers in [`Promoted`] are their places.
+    pub(super) fn sources(&self) -> &[ValueId] {
+        match &self.inputs {
+            Inputs::Open(sources) => sources,
+            Inputs::Chosen { .. } => &[],
+        }
+    }
+
+    /// Begin with a combination.
+    pub(super) fn begin(&mut self) {
+        self.memo.clear();
+        if let Inputs::Chosen { at, chosen, .. } = &mut self.inputs {
+            *at = 0;
+            chosen.clear();
+        }
+    }
+
+    /// Go on to the next combination.
+    pub(super) fn next(&mut self) -> bool {
+        let Inputs::Chosen { choices, at, .. } = &mut self.inputs else { return false };
+        choices.truncate(*at);
+        while let Some((choice, count)) = choices.pop() {
+            if choice + 1 < count {
+                choices.push((choice + 1, count));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The dtype of `value`, which nobody knows.
+    fn unknown(&mut self, value: ValueId) -> Option<Promoted> {
+        match &mut self.inputs {
+            Inputs::Chosen { .. } => Some(INPUTS[self.choose(value, INPUTS.len())].into()),
+            Inputs::Open(sources) => {
+                let at = sources.iter().position(|&s| s == value).unwrap_or(sources.len());
+                if at == sources.len() {
+                    sources.push(value);
+                }
+                Promoted::open(at)
+            }
+        }
+    }
+
+    fn choose(&mut self, value: ValueId, count: usize) -> usize {
+        let Inputs::Chosen { choices, at, chosen } = &mut self.inputs else { return 0 };
+        if let Some(&choice) = chosen.get(&value) {
+            return choice;
+        }
+        if *at == choices.len() {
+            choices.push((0, count));
+        }
+        let choice = choices[*at].0;
+        *at += 1;
+        chosen.insert(value, choice);
+        choice
+    }
+
+    /// What `value` is, `depth` operations below what was asked for.
+    pub(super) fn type_of(&mut self, value: ValueId, depth: u32) -> Type {
+        if let Some(&known) = self.memo.get(&value) {
+            return known;
+        }
+        if depth > MAX_DEPTH {
+            return Type::Unknown;
+        }
+        let result = self.type_of_node(value, depth + 1);
+        self.memo.insert(value, result);
+        result
+    }
+
+    fn type_of_node(&mut self, value: ValueId, depth: u32) -> Type {
+        let graph = self.graph;
+        let (op, operands) = graph.get(value);
+        match op {
+            Op::Int(_) | Op::Dim(_) | Op::Ndim => Type::Number(false),
+            Op::Float(_) => Type::Number(true),
+            Op::None => Type::None,
+            Op::Global(path) if is_constant(graph.name(path)) => Type::Number(true),
+            Op::Global(path) => {
+                let dtype = graph.name(path).strip_prefix("mlx.core.").and_then(Dtype::named);
+                match dtype {
+                    Some(dtype) => Type::Dtype(dtype.into()),
+                    None if self.facts.kind(value) == Kind::Dtype => self.free(value),
+                    None => Type::Unknown,
+                }
+            }
+            Op::DtypeOf => match self.type_of(operands[0], depth) {
+                Type::Array(dtype) => Type::Dtype(dtype),
+                Type::Raises => Type::Raises,
+                _ => Type::Unknown,
+            },
+            Op::Add | Op::Sub | Op::Mul | Op::MatMul => self.promoted(operands, false, depth),
+            // A negative power of a whole number is none.
+            Op::Pow if self.graph.number(operands[1]).is_some_and(|n| n < 0.0) && self.type_of(operands[0], depth) == Type::Number(false) => {
+                Type::Number(true)
+            }
+            Op::Div | Op::Pow => self.promoted(operands, op == Op::Div, depth),
+            Op::Neg | Op::Permute | Op::Index(_) | Op::Stored => self.type_of(operands[0], depth),
+            // Of arrays; where it is a Python bool nothing here asks for its dtype.
+            Op::Compare(_) => Dtype::Bool.into(),
+            Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
+            Op::Gate => self.gate(value, operands, depth),
+            Op::Mlx(name) => self.mlx(value, name, operands, depth),
+            Op::Apply => self.apply(value, operands, depth),
+            Op::Call(..) => self.random(operands, depth).unwrap_or_else(|| self.free(value)),
+            _ => self.free(value),
+        }
+    }
+
+    /// A value that is made elsewhere: an array of any floating dtype, unless it is known to be something else.
+    fn free(&mut self, value: ValueId) -> Type {
+        match self.facts.kind(value) {
+            Kind::Int => Type::Number(false),
+            Kind::Float | Kind::Number => Type::Number(true),
+            Kind::None => Type::None,
+            Kind::Other | Kind::Bool => Type::Unknown,
+            Kind::Dtype => self.unknown(value).map_or(Type::Unknown, Type::Dtype),
+            Kind::Array | Kind::OptionalArray | Kind::Unknown | Kind::PerhapsNumber => self.unknown(value).map_or(Type::Unknown, Type::Array),
+        }
+    }
+
+    fn gate(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
+        let (condition, then, otherwise) = (operands[0], operands[1], operands[2]);
+        if matches!(self.inputs, Inputs::Open(_)) {
+            return match (self.type_of(then, depth), self.type_of(otherwise, depth)) {
+                (a, b) if a == b => a,
+                // Where an array is needed, it is there.
+                (a, Type::None | Type::Raises) | (Type::None | Type::Raises, a) => a,
+                (Type::Number(a), Type::Number(b)) => Type::Number(a || b),
+                (Type::Array(_), Type::Array(_)) => self.unknown(value).map_or(Type::Unknown, Type::Array),
+                _ => Type::Unknown,
+            };
+        }
+        let holds = self.choose(condition, 2) == 1;
+        // A value that is compared with None is None exactly where the comparison holds.
+        if let (Op::Compare(Comparison::Is), &[tested, none]) = self.graph.get(condition)
+            && self.graph.op(none) == Op::None
+            && holds
+        {
+            self.memo.insert(tested, Type::None);
+        }
+        self.type_of(if holds { then } else { otherwise }, depth)
+    }
+
+    fn promoted(&mut self, operands: &[ValueId], divides: bool, depth: u32) -> Type {
+        let mut result: Option<Type> = None;
+        for &operand in operands {
+            let next = self.type_of(operand, depth);
+            result = Some(match (result, next) {
+                (Some(Type::Raises), _) | (_, Type::Raises) | (_, Type::None | Type::Dtype(_)) => Type::Raises,
+                (Some(Type::Unknown), _) | (_, Type::Unknown) => Type::Unknown,
+                (None, t) => t,
+                (Some(Type::Array(a)), Type::Array(b)) => Type::Array(a.with(b)),
+                (Some(Type::Array(a)), Type::Number(float)) | (Some(Type::Number(float)), Type::Array(a)) => Type::Array(a.weak(float)),
+                (Some(Type::Number(a)), Type::Number(b)) => Type::Number(a || b),
+                _ => Type::Raises,
+            });
+        }
+        match result {
+            Some(Type::Array(dtype)) if divides && !dtype.is_floating() => Dtype::Float32.into(),
+            Some(Type::Number(_)) if divides => Type::Number(true),
+            Some(result) => result,
+            None => Type::Unknown,
+        }
+    }
+
+    fn mlx(&mut self, value: ValueId, name: &'static str, operands: &[ValueId], depth: u32) -> Type {
+        match name {
+            "astype" => match (self.type_of(operands[0], depth), self.type_of(operands[1], depth)) {
+                (Type::Array(_), Type::Dtype(dtype)) => Type::Array(dtype),
+                (Type::Unknown, Type::Dtype(dtype)) => Type::Array(dtype),
+                (_, Type::Unknown) => Type::Unknown,
+                _ => Type::Raises,
+            },
+            "fast.rms_norm" | "fast.layer_norm" => self.norm(operands, depth),
+            "fast.scaled_dot_product_attention" => self.attention(operands, depth),
+            "addmm" => self.promoted(&operands[..3], false, depth),
+            "fast.rope" | "softmax" => self.floating(operands[0], depth),
+            "item" => Type::Number(true),
+            "array" => match (self.type_of(operands[1], depth), self.type_of(operands[0], depth)) {
+                (Type::Dtype(dtype), _) => Type::Array(dtype),
+                (Type::None, Type::Number(float)) => Type::of_number(float),
+                (Type::None, _) if self.holds_a_float(operands[0], depth) => Dtype::Float32.into(),
+                _ => self.free(value),
+            },
+            "where" => self.promoted(&operands[1..], false, depth),
+            "zeros" | "ones" => match self.type_of(operands[1], depth) {
+                Type::Dtype(dtype) => Type::Array(dtype),
+                Type::None => Dtype::Float32.into(),
+                _ => self.free(value),
+            },
+            // An array is filled in as it is, whatever dtype is asked for.
+            "full" => match (self.type_of(operands[1], depth), self.type_of(operands[2], depth)) {
+                (Type::Number(_), Type::Dtype(dtype)) => Type::Array(dtype),
+                (Type::Number(float), Type::None) => Type::of_number(float),
+                (Type::Array(dtype), _) => Type::Array(dtype),
+                _ => self.free(value),
+            },
+            "concatenate" | "stack" => match self.graph.get(operands[0]) {
+                (Op::List | Op::Tuple, parts) => self.promoted(parts, false, depth),
+                // [a] * n
+                (Op::Mul, &[list, _]) if self.graph.op(list) == Op::List => self.promoted(self.graph.operands(list), false, depth),
+                (Op::Mul, &[_, list]) if self.graph.op(list) == Op::List => self.promoted(self.graph.operands(list), false, depth),
+                _ => self.free(value),
+            },
+            "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "repeat" | "tile" | "transpose" | "swapaxes" | "moveaxis"
+            | "take" | "take_along_axis" => self.type_of(operands[0], depth),
+            "mean" => self.floating(operands[0], depth),
+            _ if name.starts_with("fft.") && !name.starts_with("fft.irfft") => Dtype::Complex64.into(),
+            _ => self.by_rule(value, name, operands, depth),
+        }
+    }
+
+    /// Whether `list` is a written-out list of numbers, perhaps nested, with a float among them.
+    fn holds_a_float(&mut self, list: ValueId, depth: u32) -> bool {
+        let (Op::List | Op::Tuple, parts) = self.graph.get(list) else { return false };
+        let nested = |op: Op| matches!(op, Op::List | Op::Tuple);
+        let mut float = false;
+        for &part in parts {
+            float |= match self.type_of(part, depth) {
+                Type::Number(float) => float,
+                _ if nested(self.graph.op(part)) => self.holds_a_float(part, depth),
+                _ => return false,
+            };
+        }
+        float
+    }
+
+    /// By what was measured of the function, from the arguments that take part.
+    fn by_rule(&mut self, value: ValueId, name: &'static str, operands: &[ValueId], depth: u32) -> Type {
+        let Some(function) = api::function(name).or_else(|| api::method(name)).map(api::FunctionId::get) else { return self.free(value) };
+        let parameters = function.params.iter().filter(|p| p.accepts != Accepts::Stream);
+        let joined: Vec<ValueId> = operands.iter().zip(parameters).filter(|(_, p)| p.joins).map(|(&v, _)| v).collect();
+        if let Some(made) = self.made(name, operands, depth) {
+            return made;
+        }
+        match function.dtype {
+            DtypeRule::Bool => Dtype::Bool.into(),
+            DtypeRule::Uint32 => Dtype::Uint32.into(),
+            DtypeRule::Float32 => Dtype::Float32.into(),
+            _ if joined.is_empty() => self.free(value),
+            DtypeRule::Keep => self.type_of(joined[0], depth).array(),
+            DtypeRule::Float => self.floating(joined[0], depth),
+            DtypeRule::Promote => self.promoted(&joined, false, depth).array(),
+            DtypeRule::PromoteFloat => self.promoted(&joined, true, depth).array(),
+            // Floating dtypes are kept; integers are not needed here.
+            DtypeRule::Sum | DtypeRule::Real => match self.type_of(joined[0], depth) {
+                Type::Array(dtype) if !dtype.is_floating() => Type::Unknown,
+                other => other,
+            },
+            DtypeRule::Unknown | DtypeRule::Argument => self.free(value),
+        }
+    }
+
+    /// The dtype that a call names, or that its integers give it.
+    fn made(&mut self, name: &str, operands: &[ValueId], depth: u32) -> Option<Type> {
+        let function = api::function(name)?.get();
+        let at = function.params.iter().filter(|p| p.accepts != Accepts::Stream).position(|p| p.accepts == Accepts::Dtype)?;
+        match self.type_of(*operands.get(at)?, depth) {
+            Type::Dtype(dtype) => Some(Type::Array(dtype)),
+            Type::None if name == "arange" => {
+                let counted: Vec<Type> = operands[..at].iter().map(|&v| self.type_of(v, depth)).collect();
+                let whole = counted.iter().all(|t| matches!(t, Type::Number(false) | Type::None));
+                let broken = counted.contains(&Type::Number(true)).then(|| Dtype::Float32.into());
+                if whole { Some(Dtype::Int32.into()) } else { broken }
+            }
+            _ => None,
+        }
+    }
+
+    fn floating(&mut self, value: ValueId, depth: u32) -> Type {
+        match self.type_of(value, depth) {
+            Type::Array(dtype) if !dtype.is_floating() => Dtype::Float32.into(),
+            // `mx.sqrt(2)` is an array.
+            Type::Number(_) => Dtype::Float32.into(),
+            other => other,
+        }
+    }
+
+    /// `(x, weight, eps)` or `(x, weight, bias, eps)`: a bias promotes only beside a weight.
+    fn norm(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        let arrays = &operands[..operands.len() - 1];
+        let weight = self.type_of(arrays[1], depth);
+        let mut result = self.type_of(arrays[0], depth);
+        if weight == Type::None {
+            return result;
+        }
+        for &array in &arrays[1..] {
+            result = match (result, self.type_of(array, depth)) {
+                (result, Type::None) => result,
+                (Type::Array(a), Type::Array(b)) => Type::Array(a.with(b)),
+                (Type::Unknown, _) | (_, Type::Unknown) => Type::Unknown,
+                _ => Type::Raises,
+            };
+        }
+        match result {
+            Type::Array(dtype) if !dtype.is_floating() || dtype == Dtype::Complex64.into() => Type::Raises,
+            other => other,
+        }
+    }
+
+    /// `(q, k, v, scale, mask, ..)`: an additive mask must promote to the dtype of the output.
+    fn attention(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        let result = self.promoted(&operands[..3], false, depth);
+        let mask = operands.get(4).map_or(Type::None, |&m| self.type_of(m, depth));
+        match (result, mask) {
+            // Of what is open nothing is known.
+            (Type::Array(out), Type::Array(mask)) if mask != Dtype::Bool.into() && out.with(mask).known().is_some_and(|d| out != d.into()) => Type::Raises,
+            _ => result,
+        }
+    }
+
+    /// Made in float32 unless a dtype is given.
+    fn causal_mask(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        match operands.get(2) {
+            None => Dtype::Float32.into(),
+            Some(&given) => {
+                let dtype = if let (Op::Keyword(_), &[dtype]) = self.graph.get(given) { dtype } else { given };
+                match self.type_of(dtype, depth) {
+                    Type::Dtype(dtype) => Type::Array(dtype),
+                    _ => Type::Unknown,
+                }
+            }
+        }
+    }
+
+    /// What a function of `mlx.core.random` draws.
+    fn random(&mut self, operands: &[ValueId], depth: u32) -> Option<Type> {
+        let path = self.graph.path(*operands.first()?)?.strip_prefix("mlx.core.")?;
+        let function = api::function(path).filter(|_| path.starts_with("random."))?.get();
+        match function.dtype {
+            DtypeRule::Bool => Some(Dtype::Bool.into()),
+            DtypeRule::Uint32 => Some(Dtype::Uint32.into()),
+            DtypeRule::Argument => {
+                let at = function.params.iter().position(|p| p.accepts == Accepts::Dtype)?;
+                match passed(self.graph, &operands[1..], at, "dtype") {
+                    Some(given) => match self.type_of(given, depth) {
+                        Type::Dtype(dtype) => Some(Type::Array(dtype)),
+                        _ => None,
+                    },
+                    None if operands.iter().any(|&v| self.graph.op(v) == Op::Star) => None,
+                    None => Dtype::named(function.params[at].default?).map(Type::from),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn apply(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
+        match self.graph.path(operands[0]) {
+            Some("numpy.sqrt" | "numpy.log") => return Type::Number(true),
+            Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask") => return self.causal_mask(operands, depth),
+            _ => {}
+        }
+        let Some(&argument) = operands.get(1) else { return self.free(value) };
+        if let Some(name) = self.graph.path(operands[0]).and_then(|p| p.strip_prefix("mlx.nn.")) {
+            return if ACTIVATIONS.contains(&name) { self.type_of(argument, depth) } else { self.free(value) };
+        }
+        let module = self.facts.module_of(operands[0]);
+        if module.is_some_and(|m| KEEPING_MODULES.contains(&m)) || self.facts.has_no_parameters(operands[0]) {
+            return self.type_of(argument, depth);
+        }
+        let promotes = matches!(self.inputs, Inputs::Open(_)) && module.is_some_and(|m| PROMOTING_MODULES.contains(&m));
+        match (self.type_of(argument, depth), promotes) {
+            (Type::Array(given), true) => self.unknown(operands[0]).map_or(Type::Unknown, |weights| Type::Array(given.with(weights))),
+            _ => self.free(value),
+        }
+    }
+}
