@@ -6,6 +6,7 @@ mod cli;
 mod compose;
 mod config;
 mod corpus;
+mod dtypes;
 mod engine;
 mod examples;
 mod files;

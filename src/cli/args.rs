@@ -48,6 +48,14 @@ pub(super) enum Command {
         /// A file, or FILE:FUNCTION
         place: String,
     },
+    /// Say what is known of the dtypes of a file's named values, and what makes float32 of half precision
+    Dtypes {
+        /// A file, or FILE:FUNCTION
+        place: String,
+        /// How they are shown
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output_format: RecordFormat,
+    },
     /// Say where a transform nearly applies, and what stands in its way
     Why {
         /// A file, or FILE:LINE
@@ -61,7 +69,7 @@ pub(super) enum Command {
         platform: PlatformArgs,
         /// How reasons are shown
         #[arg(long, value_name = "FORMAT", default_value = "text")]
-        output_format: WhyFormat,
+        output_format: RecordFormat,
     },
 }
 
@@ -187,10 +195,10 @@ pub(super) struct CheckArgs {
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum WhyFormat {
-    /// A sentence, the line that it is about, and a mark below what is in the way
+pub(super) enum RecordFormat {
+    /// For people
     Text,
-    /// An array of reasons
+    /// An array of records
     Json,
     /// The same, one object a line
     JsonLines,

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod dtypes;
 mod explain;
 mod graph;
 mod prove;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Some(Command::Explain { id, settings }) => explain::explain(&id, &settings),
         Some(Command::List { settings }) => explain::list(&settings),
         Some(Command::Prove(args)) => prove::prove(&args),
+        Some(Command::Dtypes { place, output_format }) => dtypes::dtypes(&place, output_format),
         Some(Command::Graph { place }) => graph::graph(&place),
         Some(Command::Why { place, select, settings, platform, output_format }) => why::why(&place, &select, &settings, &platform, output_format),
     };

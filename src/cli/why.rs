@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{PlatformArgs, SettingsArgs, WhyFormat};
+use super::args::{PlatformArgs, SettingsArgs, RecordFormat};
 use super::{CLEAN, print, settings};
 use crate::batch;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::report;
 use crate::syntax::{Lines, TextRange, decode};
 
 /// Print the refusals in `place`, a file or `FILE:LINE`.
-pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platform: &PlatformArgs, format: WhyFormat) -> Result<u8> {
+pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platform: &PlatformArgs, format: RecordFormat) -> Result<u8> {
     let (path, row) = match place.rsplit_once(':') {
         Some((path, row)) if !Path::new(place).exists() => (path, Some(row.parse::<usize>().with_context(|| format!("`{row}` is no line number"))?)),
         _ => (place, None),
@@ -37,9 +37,9 @@ pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platfor
     };
     let records = || found.iter().flat_map(|(id, refusal)| report::refusal_record(Path::new(path), &lines, id, refusal)).collect::<Vec<u8>>();
     match format {
-        WhyFormat::Json => return Ok(print(&report::array(&records())).map(|()| CLEAN)?),
-        WhyFormat::JsonLines => return Ok(print(&records()).map(|()| CLEAN)?),
-        WhyFormat::Text => {}
+        RecordFormat::Json => return Ok(print(&report::array(&records())).map(|()| CLEAN)?),
+        RecordFormat::JsonLines => return Ok(print(&records()).map(|()| CLEAN)?),
+        RecordFormat::Text => {}
     }
     let mut out: String = line.iter().flat_map(|&line| rewritten(path, &text, &options, line)).collect();
     for (id, refusal) in &found {

@@ -3,6 +3,8 @@
 mod refuse;
 mod validate;
 
+pub use crate::graph::dtypes::flow::Known;
+pub use crate::graph::dtypes::table::{DtypeSource, Origin, Row, Table};
 pub use refuse::{refusals, uses_mlx};
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::advice::Advice;
 use crate::catalog::{self, CATALOG, Kind, UserRule};
 use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::dtypes::table::table;
 use crate::graph::value::Graph;
 use crate::passes::Pass;
 use crate::platform::{Platform, Version};
@@ -279,6 +282,14 @@ pub fn graphs(text: &str, scope: Option<&str>) -> Result<Vec<String>, SyntaxErro
     let analysis = Analysis::new(&source, Graph::default());
     let wanted = analysis.bodies.iter().filter(|b| scope.is_none_or(|s| analysis.graph.name(b.name) == s));
     Ok(wanted.map(|b| crate::graph::print::print(&analysis, b)).collect())
+}
+
+/// What is known of the dtypes in every scope of `text`, or in those with the qualified name `scope`.
+pub fn dtypes(text: &str, scope: Option<&str>) -> Result<Vec<Table>, SyntaxError> {
+    let source = Source::parse(text)?;
+    let analysis = Analysis::new(&source, Graph::default());
+    let wanted = analysis.bodies.iter().filter(|b| scope.is_none_or(|s| analysis.graph.name(b.name) == s));
+    Ok(wanted.map(|b| table(&analysis, b)).collect())
 }
 
 /// What one transform proposes.

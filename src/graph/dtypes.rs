@@ -1,8 +1,10 @@
 //! Whether two values have the same dtype whatever the dtypes of their inputs: both are worked out for every combination of float16, bfloat16 and float32
 //! of the arrays they are made from, and for both outcomes of every condition. Rules of promotion: `mlx_semantics`, section 1.
 
+pub mod flow;
 mod promotion;
 mod search;
+pub mod table;
 
 use super::facts::Facts;
 use super::value::{Graph, ValueId};
@@ -153,4 +155,3 @@ fn describe(before: Type, after: Type) -> String {
     };
     format!("{} becomes {}", word(before), word(after))
 }
-

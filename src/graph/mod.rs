@@ -6,6 +6,7 @@ pub mod body;
 pub mod classes;
 pub mod compile;
 pub mod definitions;
+pub mod digits;
 pub mod dtypes;
 pub mod facts;
 pub mod heads;
@@ -14,6 +15,7 @@ pub mod modules;
 pub mod normalize;
 pub mod print;
 pub mod rotary;
+pub mod users;
 pub mod value;
 
 use std::cell::OnceCell;

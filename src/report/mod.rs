@@ -2,6 +2,7 @@
 //! nothing about exit codes.
 
 mod diff;
+mod dtypes;
 mod json;
 mod preamble;
 mod quote;
@@ -15,6 +16,7 @@ use crate::engine::{Fixed, Reported};
 use crate::syntax::{Lines, Location, TextRange, TextSize};
 
 pub use diff::{diff, unified};
+pub use dtypes::{dtype_records, dtype_text};
 pub use json::{array, problem_record, records};
 pub use preamble::remarks;
 pub use refusal::{refusal_record, refusal_text};

@@ -7,13 +7,15 @@ use super::guard::{Site, Truth};
 use super::load::{Rule, Variant, Wildcard};
 use super::matcher::Bound;
 use super::spell::{Names, Speller};
-use super::uses::{Flow, Use};
-use super::{Candidate, fallback, is_kernel, narrow, shapeless, surroundings};
+use super::uses::Use;
+use super::{Candidate, fallback, is_kernel, shapeless, surroundings};
 use crate::finding::{Applicability, Numerics};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
+use crate::graph::digits;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::users::Users;
 use crate::graph::value::{Graph, Op, ValueId};
 
 /// How far an edit may be trusted, and what it relies on.
@@ -139,7 +141,7 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
     let body = &analysis.bodies[candidate.body];
     let Some(listed) = &variant.uses else { return Ok(Vec::new()) };
     let wildcards: Vec<Wildcard> = variant.wildcards.iter().chain(&listed.wildcards).cloned().collect();
-    let flow = Flow::around(analysis, body, candidate.root);
+    let users = Users::around(analysis, body, candidate.root);
     let (mut assumptions, mut gains) = (Vec::new(), !narrows);
     for used in uses {
         let place = Place::new(analysis, body, used.place);
@@ -170,7 +172,7 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
             ));
         }
         let partners: Vec<ValueId> = listed.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| own(&w.name)).collect();
-        assumptions.extend(narrow::doubts(analysis, body, &flow, used, &partners));
+        assumptions.extend(digits::doubts(analysis, body, &users, used.place.value, &partners));
     }
     if gains { Ok(assumptions) } else { Err("the dtype of the result is the same with either, so nothing is gained".to_owned()) }
 }

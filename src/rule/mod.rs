@@ -14,7 +14,6 @@ pub mod load;
 mod masks;
 pub mod matcher;
 mod moves;
-mod narrow;
 mod near_miss;
 pub mod prelude;
 mod products;

@@ -5,11 +5,11 @@ use rustc_hash::FxHashMap;
 
 use super::judge::{Judgement, judge};
 use super::load::Rule;
-use super::narrow::downstream;
-use super::uses::{Flow, Use};
+use super::uses::Use;
 use super::{Candidate, uses};
 use crate::finding::Applicability;
 use crate::graph::Analysis;
+use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 
 /// The judgement of each candidate.
@@ -70,8 +70,8 @@ pub(super) fn units<'c>(rule: &Rule, analysis: &Analysis<'_>, candidates: impl I
     for (n, candidate) in candidates.enumerate() {
         units.push(n);
         let Some(Ok(uses)) = &candidate.uses else { continue };
-        let flow = Flow::around(analysis, &analysis.bodies[candidate.body], candidate.root);
-        let made = uses.iter().flat_map(|u| downstream(&flow, u.place.value)).chain([candidate.root.value]);
+        let users = Users::around(analysis, &analysis.bodies[candidate.body], candidate.root);
+        let made = uses.iter().flat_map(|u| users.downstream(u.place.value)).chain([candidate.root.value]);
         // A tuple mixes nothing.
         for value in made.filter(|&v| !matches!(analysis.graph.op(v), Op::Tuple | Op::List)) {
             let other = *first.entry((candidate.body, value)).or_insert(n);

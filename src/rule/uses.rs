@@ -1,7 +1,6 @@
 //! Every use of a value that a rule replaces, where the replacement is another sort of thing: a number for an array, a result of another dtype. Such a rule
 //! lists the uses in which nobody can tell the difference; this module finds the uses in a program and holds them against the list.
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::load::{Rule, Uses};
@@ -9,7 +8,8 @@ use super::matcher::{self, Bound, Wanted};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect, Occurrence};
 use crate::graph::facts::Facts;
-use crate::graph::value::{Op, ValueId};
+use crate::graph::users::Users;
+use crate::graph::value::ValueId;
 
 /// A use may have so many operations around the value.
 const MAX_DEPTH: usize = 5;
@@ -29,8 +29,8 @@ pub(super) struct Use {
 /// The uses of what is computed at `root` in scope number `body`, each of them listed; `Err` says which is not.
 pub(super) fn find(rule: &Rule, uses: &Uses, analysis: &Analysis<'_>, body: usize, root: Occurrence) -> Result<Vec<Use>, String> {
     let (body, value) = (&analysis.bodies[body], root.value);
-    let flow = Flow::around(analysis, body, root);
-    let mut search = Search { rule, uses, analysis, body, flow: &flow, value, found: Vec::new() };
+    let users = Users::around(analysis, body, root);
+    let mut search = Search { rule, uses, analysis, body, users: &users, value, found: Vec::new() };
     search.follow(&mut vec![value])?;
     if search.found.is_empty() {
         return Err("nothing uses it here".to_owned());
@@ -38,55 +38,12 @@ pub(super) fn find(rule: &Rule, uses: &Uses, analysis: &Analysis<'_>, body: usiz
     Ok(search.found)
 }
 
-/// What is made of what, as far as effects of a scope read it.
-pub(super) struct Flow {
-    users: FxHashMap<ValueId, Vec<ValueId>>,
-    /// Values that effects read as they are.
-    seen: FxHashSet<ValueId>,
-}
-
-impl Flow {
-    /// The flow of the part of `body` in which `root` stands: a lambda is a part of its own.
-    pub(super) fn around(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Self {
-        let graph = &analysis.graph;
-        let is_lambda = |o: &&Occurrence| matches!(graph.op(o.value), Op::Function(_)) && o.range != root.range && o.range.contains_range(root.range);
-        let Some(lambda) = body.occurrences.iter().filter(is_lambda).min_by_key(|o| o.range.len()) else {
-            let seen = body.effects.iter().flat_map(|e| e.values()).flatten().collect();
-            return Self { users: users(analysis, body.read(graph).into_iter().collect()), seen };
-        };
-        let inside: Vec<&Occurrence> =
-            body.occurrences.iter().filter(|o| o.own && o.range != lambda.range && lambda.range.contains_range(o.range)).collect();
-        // The widest is what the lambda returns.
-        let seen = inside.iter().max_by_key(|o| o.range.len()).map(|o| o.value).into_iter().collect();
-        Self { users: users(analysis, inside.into_iter().map(|o| o.value).collect()), seen }
-    }
-
-    /// What is made of `value`.
-    pub(super) fn users(&self, value: ValueId) -> &[ValueId] {
-        self.users.get(&value).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// For each value of which some of `read` are made: which.
-fn users(analysis: &Analysis<'_>, mut read: Vec<ValueId>) -> FxHashMap<ValueId, Vec<ValueId>> {
-    let mut users: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
-    read.sort_unstable();
-    read.dedup();
-    for value in read {
-        let mut operands: SmallVec<[ValueId; 4]> = analysis.graph.operands(value).into();
-        operands.sort_unstable();
-        operands.dedup();
-        operands.into_iter().for_each(|o| users.entry(o).or_default().push(value));
-    }
-    users
-}
-
 struct Search<'x> {
     rule: &'x Rule,
     uses: &'x Uses,
     analysis: &'x Analysis<'x>,
     body: &'x Body,
-    flow: &'x Flow,
+    users: &'x Users,
     value: ValueId,
     found: Vec<Use>,
 }
@@ -95,11 +52,11 @@ impl Search<'_> {
     /// Follow what is made of the last value of `path`, which began at the value that is replaced.
     fn follow(&mut self, path: &mut Vec<ValueId>) -> Result<(), String> {
         let last = path[path.len() - 1];
-        if self.flow.seen.contains(&last) || path.len() > MAX_DEPTH {
+        if self.users.is_seen(last) || path.len() > MAX_DEPTH {
             return Err(self.refused(path));
         }
-        let flow = self.flow;
-        for &user in flow.users(last) {
+        let users = self.users;
+        for &user in users.users(last) {
             if self.found.iter().any(|u| u.place.value == user) {
                 continue;
             }
@@ -127,7 +84,7 @@ impl Search<'_> {
                 let subject = self.uses.wildcards.iter().position(|w| w.value == self.uses.subject)?;
                 let through = path[1..].iter().all(|v| found.inner.contains(v));
                 if found.bindings[subject] == Some(Bound::Value(self.value)) && through {
-                    let next = self.flow.users(user).iter().map(|&v| (v, v)).collect();
+                    let next = self.users.users(user).iter().map(|&v| (v, v)).collect();
                     return Some(Use { place, bindings: found.bindings, after: user, next });
                 }
             }

@@ -27,21 +27,8 @@ const PROMOTING_MODULES: [&str; 12] = [
     "ConvTranspose3d",
 ];
 /// Modules of `mlx.nn` that keep the dtype.
-const KEEPING_MODULES: [&str; 13] = [
-    "RoPE",
-    "Identity",
-    "GELU",
-    "SiLU",
-    "ReLU",
-    "Tanh",
-    "Sigmoid",
-    "Dropout",
-    "Dropout2d",
-    "Dropout3d",
-    "MaxPool1d",
-    "MaxPool2d",
-    "Softmax",
-];
+const KEEPING_MODULES: [&str; 13] =
+    ["RoPE", "Identity", "GELU", "SiLU", "ReLU", "Tanh", "Sigmoid", "Dropout", "Dropout2d", "Dropout3d", "MaxPool1d", "MaxPool2d", "Softmax"];
 
 /// What a value is, under one choice of inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -226,7 +213,7 @@ impl<'x> Search<'x> {
             Op::Gate => self.gate(value, operands, depth),
             Op::Mlx(name) => self.mlx(value, name, operands, depth),
             Op::Apply => self.apply(value, operands, depth),
-            Op::Call(..) => self.random(operands, depth).unwrap_or_else(|| self.free(value)),
+            Op::Call(..) => self.random(operands, depth).unwrap_or_else(|| self.module(value, operands, depth)),
             _ => self.free(value),
         }
     }
@@ -429,7 +416,9 @@ impl<'x> Search<'x> {
         let mask = operands.get(4).map_or(Type::None, |&m| self.type_of(m, depth));
         match (result, mask) {
             // Of what is open nothing is known.
-            (Type::Array(out), Type::Array(mask)) if mask != Dtype::Bool.into() && out.with(mask).known().is_some_and(|d| out != d.into()) => Type::Raises,
+            (Type::Array(out), Type::Array(mask)) if mask != Dtype::Bool.into() && out.with(mask).known().is_some_and(|d| out != d.into()) => {
+                Type::Raises
+            }
             _ => result,
         }
     }
@@ -480,6 +469,12 @@ impl<'x> Search<'x> {
         if let Some(name) = self.graph.path(operands[0]).and_then(|p| p.strip_prefix("mlx.nn.")) {
             return if ACTIVATIONS.contains(&name) { self.type_of(argument, depth) } else { self.free(value) };
         }
+        self.module(value, operands, depth)
+    }
+
+    /// What a module gives for its first argument.
+    fn module(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
+        let Some(&argument) = operands.get(1) else { return self.free(value) };
         let module = self.facts.module_of(operands[0]);
         if module.is_some_and(|m| KEEPING_MODULES.contains(&m)) || self.facts.has_no_parameters(operands[0]) {
             return self.type_of(argument, depth);

@@ -3,10 +3,10 @@
 
 use rustc_hash::FxHashSet;
 
-use super::uses::{Flow, Use};
-use crate::graph::Analysis;
-use crate::graph::body::{Body, Effect};
-use crate::graph::value::{Op, ValueId};
+use super::Analysis;
+use super::body::{Body, Effect};
+use super::users::Users;
+use super::value::{Op, ValueId};
 
 /// Functions that add up so many elements that half precision loses some.
 const SUMS: [&str; 10] = ["sum", "mean", "var", "std", "cumsum", "cumprod", "prod", "logsumexp", "logcumsumexp", "linalg.norm"];
@@ -39,9 +39,9 @@ const WARNINGS: [&str; 24] = [
 ];
 
 /// What would have to be assumed for `used`, whose other operands are `partners`, to be computed in half precision.
-pub(super) fn doubts(analysis: &Analysis<'_>, body: &Body, flow: &Flow, used: &Use, partners: &[ValueId]) -> Vec<String> {
+pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Vec<String> {
     let mut doubts = Vec::new();
-    let made = downstream(flow, used.place.value);
+    let made = users.downstream(used);
     doubts.extend(summed(analysis, body, &made));
     doubts.extend(kept(analysis, body, &made));
     let sources = upstream(analysis, partners);
@@ -49,18 +49,6 @@ pub(super) fn doubts(analysis: &Analysis<'_>, body: &Body, flow: &Flow, used: &U
     doubts.extend(sources.iter().find_map(|&v| origin(analysis, v)));
     doubts.extend(warning(analysis, body, &sources, &made));
     doubts
-}
-
-/// `value` and all that is made of it.
-pub(super) fn downstream(flow: &Flow, value: ValueId) -> FxHashSet<ValueId> {
-    let mut made = FxHashSet::default();
-    let mut stack = vec![value];
-    while let Some(value) = stack.pop() {
-        if made.insert(value) {
-            stack.extend(flow.users(value));
-        }
-    }
-    made
 }
 
 /// The values that `partners` are made of element by element.

@@ -1,0 +1,189 @@
+//! How dtypes flow through one scope: of each value the dtype, known or as the promotion of those of other values; what makes float32 of arrays that may be in
+//! half precision; and what is computed in float32 because of it.
+
+use rustc_hash::FxHashSet;
+use smallvec::{SmallVec, smallvec};
+
+use super::promotion::Dtype;
+use super::search::{Search, Type};
+use crate::graph::Analysis;
+use crate::graph::api;
+use crate::graph::body::Body;
+use crate::graph::facts::Facts;
+use crate::graph::users::Users;
+use crate::graph::value::{Op, ValueId};
+
+/// What is known of the dtype of a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// An array of this dtype, whatever it is made of.
+    Array(Dtype),
+    /// An array with the promotion of the dtypes of these values, and with this half precision. A module stands for its parameters.
+    Promotion(SmallVec<[ValueId; 2]>, Option<Dtype>),
+    /// A Python number; the flag says that it may be a float.
+    Number(bool),
+    /// A dtype: this one.
+    Dtype(Option<Dtype>),
+    /// `None`.
+    None,
+    /// Nothing.
+    Nothing,
+}
+
+/// Something that makes float32 of arrays that may be in half precision.
+#[derive(Clone, Debug)]
+pub struct Promotion {
+    /// What is float32 although nothing it is made of is.
+    pub source: ValueId,
+    /// What it is combined with first, and what comes of that; in the order of the scope's values.
+    pub at: Vec<(ValueId, ValueId)>,
+    /// What is computed in float32 from there on.
+    pub spoilt: Spoilt,
+}
+
+/// How much is computed in float32, by sort.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Spoilt {
+    /// Matrix products, those of linear layers and convolutions included.
+    pub products: usize,
+    /// Fused attentions.
+    pub attentions: usize,
+    /// Norms, as operations and as modules.
+    pub norms: usize,
+    /// Softmaxes.
+    pub softmaxes: usize,
+    /// All values, those above included.
+    pub values: usize,
+}
+
+/// The dtypes of the values of one scope.
+pub struct DtypeFlow<'x> {
+    analysis: &'x Analysis<'x>,
+    search: Search<'x>,
+}
+
+impl<'x> DtypeFlow<'x> {
+    /// The flow under `facts`.
+    pub fn new(analysis: &'x Analysis<'x>, facts: &'x Facts<'x>) -> Self {
+        Self { analysis, search: Search::open(&analysis.graph, facts) }
+    }
+
+    /// The dtype of `value`.
+    pub fn of(&mut self, value: ValueId) -> Known {
+        match self.search.type_of(value, 0) {
+            Type::Array(dtype) => match dtype.known() {
+                Some(known) => Known::Array(known),
+                None => Known::Promotion(dtype.sources().map(|n| self.search.sources()[n]).collect(), dtype.least()),
+            },
+            Type::Number(float) => Known::Number(float),
+            Type::Dtype(dtype) => Known::Dtype(dtype.known()),
+            Type::None => Known::None,
+            Type::Raises | Type::Unknown => Known::Nothing,
+        }
+    }
+
+    /// Whether `value` is a float32 array whatever it is made of.
+    pub fn is_single(&mut self, value: ValueId) -> bool {
+        self.of(value) == Known::Array(Dtype::Float32)
+    }
+
+    /// Whether `value` is an array that is in half precision where the model is.
+    pub fn may_be_half(&mut self, value: ValueId) -> bool {
+        matches!(self.of(value), Known::Promotion(..) | Known::Array(Dtype::Float16 | Dtype::Bfloat16))
+    }
+
+    /// What makes the float32 array `value` float32: the first in the chain that is so by itself.
+    pub fn cause(&mut self, value: ValueId) -> ValueId {
+        let mut cause = value;
+        while let Some(next) = self.joined(cause).into_iter().find(|&v| self.is_single(v)) {
+            cause = next;
+        }
+        cause
+    }
+
+    /// The operands whose dtypes make that of `value`.
+    pub fn joined(&self, value: ValueId) -> SmallVec<[ValueId; 4]> {
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
+        match op {
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::MatMul => operands.into(),
+            Op::Neg | Op::Permute | Op::Index(_) | Op::Stored => smallvec![operands[0]],
+            Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => smallvec![graph.operands(operands[0])[0]],
+            Op::Gate => operands[1..].into(),
+            Op::Mlx("concatenate" | "stack") => match graph.get(operands[0]) {
+                (Op::List | Op::Tuple, parts) => parts.into(),
+                _ => SmallVec::new(),
+            },
+            Op::Mlx("where") => operands[1..].into(),
+            Op::Mlx("addmm") => operands[..3].into(),
+            Op::Mlx("full") => smallvec![operands[1]],
+            // A cast is by itself what it is cast to.
+            Op::Mlx("astype") => SmallVec::new(),
+            Op::Mlx(name) => match api::function(name).or_else(|| api::method(name)) {
+                Some(function) => {
+                    let parameters = function.get().params.iter().filter(|p| p.accepts != api::Accepts::Stream);
+                    operands.iter().zip(parameters).filter(|(_, p)| p.joins).map(|(&v, _)| v).collect()
+                }
+                None => SmallVec::new(),
+            },
+            Op::Apply | Op::Call(..) => operands.iter().skip(1).take(1).copied().collect(),
+            _ => SmallVec::new(),
+        }
+    }
+
+    /// Everything that makes float32 of arrays of `body` that may be in half precision, in the order in which it does.
+    pub fn promotions(&mut self, body: &Body, users: &Users) -> Vec<Promotion> {
+        let mut found: Vec<Promotion> = Vec::new();
+        let mut seen = FxHashSet::default();
+        for occurrence in body.occurrences.iter().filter(|o| o.own) {
+            let value = occurrence.value;
+            // Nobody needs it, or it was met before.
+            if !seen.insert(value) || users.users(value).is_empty() && !users.is_seen(value) || !self.is_single(value) {
+                continue;
+            }
+            let joined = self.joined(value);
+            let Some(&single) = joined.iter().find(|&&v| self.is_single(v)) else { continue };
+            let Some(&half) = joined.iter().find(|&&v| self.may_be_half(v)) else { continue };
+            let source = self.cause(single);
+            match found.iter_mut().find(|p| p.source == source) {
+                Some(promotion) => promotion.at.push((half, value)),
+                None => found.push(Promotion { source, at: vec![(half, value)], spoilt: Spoilt::default() }),
+            }
+        }
+        for promotion in &mut found {
+            promotion.spoilt = self.spoilt(promotion, users);
+        }
+        found
+    }
+
+    /// What is float32 from where `promotion` begins on.
+    fn spoilt(&mut self, promotion: &Promotion, users: &Users) -> Spoilt {
+        let graph = &self.analysis.graph;
+        let mut spoilt = Spoilt::default();
+        let mut seen = FxHashSet::default();
+        let mut stack: Vec<ValueId> = promotion.at.iter().map(|&(_, value)| value).collect();
+        while let Some(value) = stack.pop() {
+            if !self.is_single(value) || !seen.insert(value) {
+                continue;
+            }
+            spoilt.values += 1;
+            match graph.get(value) {
+                (Op::MatMul | Op::Mlx("addmm" | "conv1d" | "conv2d" | "conv_general" | "einsum" | "inner" | "tensordot"), _) => spoilt.products += 1,
+                (Op::Mlx("fast.scaled_dot_product_attention"), _) => spoilt.attentions += 1,
+                (Op::Mlx("fast.rms_norm" | "fast.layer_norm"), _) => spoilt.norms += 1,
+                (Op::Mlx("softmax"), _) => spoilt.softmaxes += 1,
+                (Op::Apply | Op::Call(..), operands) => match self.search.facts.module_of(operands[0]) {
+                    Some("LayerNorm" | "RMSNorm" | "GroupNorm" | "InstanceNorm") => spoilt.norms += 1,
+                    Some("Linear" | "QuantizedLinear" | "Conv1d" | "Conv2d" | "Conv3d") => spoilt.products += 1,
+                    _ => {}
+                },
+                _ => {}
+            }
+            // A list of arrays has no dtype; what is made of it has.
+            let lists = users.users(value).iter().filter(|&&u| matches!(graph.op(u), Op::List | Op::Tuple));
+            let through: Vec<ValueId> = lists.flat_map(|&list| users.users(list).iter().copied()).collect();
+            stack.extend(users.users(value).iter().copied().chain(through));
+        }
+        spoilt
+    }
+}
