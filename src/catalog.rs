@@ -72,6 +72,8 @@ pub const CATALOG: &[Entry] = &[
     transform!("precise-softmax", "precise_softmax", Kind::Rule),
     // After the casts, which may make a float32 partner a half one.
     transform!("scalar-promotion", "scalar_promotion", Kind::Rule),
+    // Beside it, for arrays of any shape.
+    transform!("float32-default", "float32_default", Kind::Pass(passes::float32_default::find)),
     // After the fast operations, whose products are no sums of products any more.
     transform!("addmm", "addmm", Kind::Rule),
     // Independent of all others.

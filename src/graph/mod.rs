@@ -5,6 +5,7 @@ mod attributes;
 pub mod body;
 pub mod classes;
 pub mod compile;
+pub mod constants;
 pub mod definitions;
 pub mod digits;
 pub mod dtypes;

@@ -3,6 +3,7 @@
 
 pub mod astype_before_eval;
 pub mod deprecated_api;
+pub mod float32_default;
 pub mod load_file_handle;
 pub mod positional_shift;
 pub mod redundant_eval;

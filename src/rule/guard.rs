@@ -4,6 +4,7 @@ use super::gathers;
 use super::masks;
 use super::products;
 use super::rotations;
+use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
@@ -318,47 +319,11 @@ fn shown(site: &Site<'_>, name: &str, shows: impl Fn(&Facts<'_>, ValueId) -> boo
 fn fits_half(site: &Site<'_>, name: &str) -> Truth {
     let Some(value) = (site.value)(name) else { return Truth::True };
     let spelling = (site.spelling)(name);
-    let Some(number) = constant(site.graph, value, 0) else {
-        return Truth::Unknown(vec![format!("`{spelling}` is a number that half precision holds")]);
-    };
-    let size = number.abs();
-    // Eight significant bits are those of bfloat16, the range is that of the normal numbers of float16.
-    let in_range = size == 0.0 || !size.is_finite() || (6.104e-5..=65504.0).contains(&size);
-    let exact = !size.is_finite() || number.to_bits().trailing_zeros() >= 52 - 7;
-    match (in_range, exact) {
-        (true, true) => Truth::True,
-        (true, false) => Truth::Unknown(vec![format!("`{spelling}` may be rounded to half precision")]),
-        (false, _) => Truth::False(format!("`{spelling}` is out of the range of float16")),
-    }
-}
-
-/// The number that a constant expression is.
-fn constant(graph: &Graph, value: ValueId, depth: u32) -> Option<f64> {
-    if depth > 8 {
-        return None;
-    }
-    let of = |v: ValueId| constant(graph, v, depth + 1);
-    match graph.get(value) {
-        (Op::Int(_) | Op::Float(_), _) => graph.number(value),
-        (Op::Neg, &[x]) => Some(-of(x)?),
-        (Op::Add, &[a, b]) => Some(of(a)? + of(b)?),
-        (Op::Sub, &[a, b]) => Some(of(a)? - of(b)?),
-        (Op::Mul, &[a, b]) => Some(of(a)? * of(b)?),
-        (Op::Div, &[a, b]) => Some(of(a)? / of(b)?),
-        (Op::Pow, &[a, b]) => Some(of(a)?.powf(of(b)?)),
-        (Op::Global(path), _) => match graph.name(path).rsplit('.').next()? {
-            "inf" => Some(f64::INFINITY),
-            "pi" => Some(std::f64::consts::PI),
-            "e" => Some(std::f64::consts::E),
-            _ => None,
-        },
-        (Op::Apply, &[callee, x]) => match (graph.op(callee), graph.path(callee), graph.op(x)) {
-            (Op::Builtin(name), _, Op::Str(text)) if graph.name(name) == "float" => graph.name(text).trim().parse().ok(),
-            (Op::Builtin(name), ..) if graph.name(name) == "float" => of(x),
-            (_, Some("math.sqrt"), _) => Some(of(x)?.sqrt()),
-            _ => None,
-        },
-        _ => None,
+    match constant(site.graph, value).map(in_half) {
+        None => Truth::Unknown(vec![format!("`{spelling}` is a number that half precision holds")]),
+        Some(Half::Same) => Truth::True,
+        Some(Half::Rounded) => Truth::Unknown(vec![format!("`{spelling}` may be rounded to half precision")]),
+        Some(Half::OutOfRange) => Truth::False(format!("`{spelling}` is out of the range of float16")),
     }
 }
 

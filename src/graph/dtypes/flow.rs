@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 use super::promotion::Dtype;
 use super::search::{Search, Type};
 use crate::graph::Analysis;
-use crate::graph::api;
+use crate::graph::api::{self, DtypeRule};
 use crate::graph::body::Body;
 use crate::graph::facts::Facts;
 use crate::graph::users::Users;
@@ -92,6 +92,37 @@ impl<'x> DtypeFlow<'x> {
         matches!(self.of(value), Known::Promotion(..) | Known::Array(Dtype::Float16 | Dtype::Bfloat16))
     }
 
+    /// Whether the array `value` holds floating point numbers, whatever it is made of.
+    pub fn is_floating(&mut self, value: ValueId) -> bool {
+        self.is_floating_at(value, 0)
+    }
+
+    fn is_floating_at(&mut self, value: ValueId, depth: u32) -> bool {
+        if depth > 20 {
+            return false;
+        }
+        let graph = &self.analysis.graph;
+        let (op, operands) = graph.get(value);
+        let all = |flow: &mut Self, of: &[ValueId]| !of.is_empty() && of.iter().all(|&v| flow.is_floating_at(v, depth + 1));
+        match op {
+            Op::MatMul | Op::Div => true,
+            Op::Add | Op::Sub | Op::Mul => operands.iter().any(|&v| self.is_floating_at(v, depth + 1)),
+            Op::Gate => all(self, &operands[1..]),
+            // A product with weights. A norm or a convolution takes nothing else.
+            Op::Apply | Op::Call(..) => self.search.facts.module_of(operands[0]).is_some_and(is_floating_module),
+            Op::Mlx("softmax") => false,
+            Op::Mlx(name) if name.starts_with("fast.") => true,
+            Op::Mlx(name) => match api::function(name).or_else(|| api::method(name)).map(|f| f.get().dtype) {
+                Some(DtypeRule::Float | DtypeRule::PromoteFloat | DtypeRule::Float32) => true,
+                Some(DtypeRule::Keep) => all(self, &self.joined(value)),
+                Some(DtypeRule::Promote) => self.joined(value).iter().any(|&v| self.is_floating_at(v, depth + 1)),
+                _ => matches!(self.of(value), Known::Array(d) if d >= Dtype::Float16),
+            },
+            Op::Neg | Op::Permute | Op::Index(_) | Op::Stored | Op::Item(_) => all(self, &self.joined(value)),
+            _ => matches!(self.of(value), Known::Array(d) if d >= Dtype::Float16),
+        }
+    }
+
     /// What makes the float32 array `value` float32: the first in the chain that is so by itself.
     pub fn cause(&mut self, value: ValueId) -> ValueId {
         let mut cause = value;
@@ -151,17 +182,17 @@ impl<'x> DtypeFlow<'x> {
             }
         }
         for promotion in &mut found {
-            promotion.spoilt = self.spoilt(promotion, users);
+            promotion.spoilt = self.spoilt(promotion.at.iter().map(|&(_, value)| value), users);
         }
         found
     }
 
-    /// What is float32 from where `promotion` begins on.
-    fn spoilt(&mut self, promotion: &Promotion, users: &Users) -> Spoilt {
+    /// What is float32 from the values `from` on.
+    pub fn spoilt(&mut self, from: impl Iterator<Item = ValueId>, users: &Users) -> Spoilt {
         let graph = &self.analysis.graph;
         let mut spoilt = Spoilt::default();
         let mut seen = FxHashSet::default();
-        let mut stack: Vec<ValueId> = promotion.at.iter().map(|&(_, value)| value).collect();
+        let mut stack: Vec<ValueId> = from.collect();
         while let Some(value) = stack.pop() {
             if !self.is_single(value) || !seen.insert(value) {
                 continue;
@@ -186,4 +217,8 @@ impl<'x> DtypeFlow<'x> {
         }
         spoilt
     }
+}
+
+fn is_floating_module(module: &str) -> bool {
+    matches!(module, "Linear" | "QuantizedLinear" | "LayerNorm" | "RMSNorm" | "GroupNorm" | "Conv1d" | "Conv2d" | "Conv3d" | "Embedding")
 }

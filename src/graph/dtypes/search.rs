@@ -186,6 +186,8 @@ impl<'x> Search<'x> {
             Op::Int(_) | Op::Dim(_) | Op::Ndim => Type::Number(false),
             Op::Float(_) => Type::Number(true),
             Op::None => Type::None,
+            // What the table of MLX's functions says that a dtype is where none is given.
+            Op::Literal(text) => Dtype::named(graph.name(text)).map_or(Type::Unknown, |dtype| Type::Dtype(dtype.into())),
             Op::Global(path) if is_constant(graph.name(path)) => Type::Number(true),
             Op::Global(path) => {
                 let dtype = graph.name(path).strip_prefix("mlx.core.").and_then(Dtype::named);

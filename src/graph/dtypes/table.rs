@@ -217,7 +217,7 @@ fn by_itself(analysis: &Analysis<'_>, value: ValueId) -> String {
     match graph.get(value) {
         (Op::Mlx("astype"), _) => "cast".to_owned(),
         (Op::Mlx(name @ ("zeros" | "ones" | "eye" | "identity" | "tri" | "linspace")), operands) => {
-            let given = operands.iter().any(|&v| graph.path(v).is_some_and(|p| Dtype::named(p.trim_start_matches("mlx.core.")).is_some()));
+            let given = operands.iter().any(|&v| graph.path(v).and_then(|p| p.strip_prefix("mlx.core.")).and_then(Dtype::named).is_some());
             if given { "the dtype is given".to_owned() } else { format!("`mx.{name}` makes float32 unless it is given a dtype") }
         }
         (Op::Mlx("array"), _) => "an array of Python numbers".to_owned(),

@@ -1,0 +1,22 @@
+"""Arguments for the examples beside this file."""
+
+
+def rows(mx, dtype, *shape):
+    return mx.random.normal(shape).astype(dtype)
+
+
+def pair(mx, dtype):
+    return rows(mx, dtype, 2, 5, 8), rows(mx, dtype, 8, 8)
+
+
+ARGUMENTS = {
+    "CausalConv": lambda mx, dtype: ((8, 3), (rows(mx, dtype, 2, 5, 8),)),
+    "causal": lambda mx, dtype: (rows(mx, dtype, 2, 5, 8), rows(mx, dtype, 2, 5, 8)),
+    "framed": pair,
+    "clipped": lambda mx, dtype: (*pair(mx, dtype), rows(mx, mx.float32, 2, 5, 8) > 0),
+    "gathered": lambda mx, dtype: (*pair(mx, dtype), 9),
+    "whitened": lambda mx, dtype: (rows(mx, dtype, 8, 8), rows(mx, dtype, 8, 8)),
+    "plain": pair,
+    "continued": pair,
+}
+NARROWED = set(ARGUMENTS)

@@ -1,0 +1,107 @@
+"""Constants in float32 that must stay as they are."""
+
+import mlx.core as mx
+import mlx.nn as nn
+
+
+def given(x: mx.array, w: mx.array):
+    """The dtype was meant."""
+    return mx.concatenate([mx.zeros((1, 4), dtype=mx.float32), x @ w], axis=0)
+
+
+def alike(x: mx.array, w: mx.array):
+    """This has the dtype of the array already."""
+    h = x @ w
+    return h + mx.zeros_like(h)
+
+
+def whole_numbers(x: mx.array, w: mx.array, pad: int):
+    """A whole number makes an array of whole numbers, which promotes nothing."""
+    h = x @ w
+    return mx.concatenate([mx.full((1, h.shape[1]), 0), h], axis=0)
+
+
+def too_large(x: mx.array, w: mx.array, keep: mx.array):
+    """In float16 this number is an infinity, and rows of nothing else become NaN."""
+    scores = x @ w
+    return mx.softmax(scores + mx.where(keep, mx.zeros(scores.shape), mx.full(scores.shape, -1e9)), axis=-1)
+
+
+def inverted(x: mx.array, w: mx.array, length: int):
+    """The constant itself fits, but not what it is multiplied by: zero times infinity."""
+    scores = x @ w
+    mask = mx.tri(length)
+    return scores + (1.0 - mask) * -1e9
+
+
+def returned(n: int):
+    """Its caller may want float32."""
+    return mx.zeros((n, 4))
+
+
+def accumulated(rows: list, width: int):
+    """A sum over many rounds needs its digits."""
+    total = mx.zeros((width,))
+    for row in rows:
+        total = total + row * 0.5
+    return total
+
+
+def accumulated_in_place(rows: list, width: int):
+    """So does one that is changed in place."""
+    total = mx.zeros((width,))
+    for row in rows:
+        total += row
+    return total
+
+
+class Layer(nn.Module):
+    """Parameters are cast with the model."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.scale = mx.ones((dims,))
+
+    def __call__(self, x):
+        return x * self.scale
+
+
+def noise(x: mx.array, w: mx.array):
+    """Another dtype draws other numbers."""
+    h = x @ w
+    return h + mx.random.normal(h.shape)
+
+
+def positions(x: mx.array, w: mx.array):
+    """Positions need their digits."""
+    h = x @ w
+    return h + mx.linspace(0, 1, h.shape[-1])
+
+
+def float32_anyway(x: mx.array, w: mx.array):
+    """What it meets is float32 already."""
+    h = (x @ w).astype(mx.float32)
+    return mx.concatenate([mx.zeros((1, h.shape[1])), h], axis=0)
+
+
+def cast_afterwards(x: mx.array, w: mx.array):
+    """The sum was meant to be taken in float32: it is cast back."""
+    h = x @ w
+    return (h + mx.ones(h.shape)).astype(h.dtype)
+
+
+def compared(x: mx.array, w: mx.array):
+    """A comparison has no dtype to keep."""
+    h = x @ w
+    return h > mx.zeros(h.shape)
+
+
+def stored(x: mx.array, w: mx.array, cache):
+    """Whoever the cache belongs to decides."""
+    h = x @ w
+    return cache.update_and_fetch(h, mx.zeros((h.shape[0], 0)))
+
+
+def nameless(model, tokens: mx.array):
+    """Nothing whose dtype is known to be that of the result has a name."""
+    return model.head(tokens) + mx.zeros((4,))

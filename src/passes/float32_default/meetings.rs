@@ -1,0 +1,250 @@
+//! Where constants meet arrays that may be in half precision: everything that is made of them is followed up to there. What anybody else can see, or what
+//! half precision does not hold, stands in the way.
+
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+
+use crate::graph::body::Effect;
+use crate::graph::constants::{Half, constant, in_half};
+use crate::graph::dtypes::Dtype;
+use crate::graph::dtypes::flow::{DtypeFlow, Known};
+use crate::graph::users::Users;
+use crate::graph::value::{Op, ValueId};
+use crate::passes::place::Place;
+
+/// Functions that move elements or leave some out.
+const MOVES: [&str; 17] = [
+    "broadcast_to",
+    "contiguous",
+    "expand_dims",
+    "flatten",
+    "moveaxis",
+    "pad",
+    "repeat",
+    "reshape",
+    "roll",
+    "squeeze",
+    "stop_gradient",
+    "swapaxes",
+    "take",
+    "tile",
+    "transpose",
+    "tril",
+    "triu",
+];
+
+/// Where constants meet other arrays.
+pub(super) struct Meeting {
+    /// The arrays that are met.
+    pub(super) others: SmallVec<[ValueId; 2]>,
+    /// What comes of it.
+    pub(super) at: ValueId,
+    /// The arrays are stored into the constant, which must hold them.
+    pub(super) stores: bool,
+}
+
+/// Constants that are made half together, and where they meet other arrays.
+#[derive(Default)]
+pub(super) struct Meetings {
+    /// The constants.
+    pub(super) members: Vec<ValueId>,
+    /// All that is made of them alone, themselves included.
+    pub(super) own: Vec<ValueId>,
+    /// Where they meet others.
+    pub(super) met: Vec<Meeting>,
+    /// What is assumed of the numbers on the way.
+    pub(super) assumptions: Vec<String>,
+}
+
+/// What is in the way: a value, and why.
+pub(super) struct InTheWay(pub(super) ValueId, pub(super) &'static str);
+
+/// Follow `start`, one of `constants`, to where it meets other arrays.
+pub(super) fn meetings(
+    place: &Place<'_>,
+    users: &Users,
+    flow: &mut DtypeFlow<'_>,
+    constants: &FxHashSet<ValueId>,
+    start: ValueId,
+) -> Result<Meetings, InTheWay> {
+    let is_join = |&v: &ValueId| matches!(place.analysis.graph.op(v), Op::Phi(scope, ..) if scope == place.body.name);
+    let joins = place.analysis.graph.ids().filter(is_join).collect();
+    let mut walk = Walk {
+        joins,
+        place,
+        users,
+        flow,
+        constants,
+        own: FxHashSet::default(),
+        filled: FxHashSet::default(),
+        waiting: vec![start],
+        found: Meetings::default(),
+    };
+    while let Some(value) = walk.waiting.pop() {
+        if walk.own.insert(value) {
+            walk.step(value)?;
+        }
+    }
+    let Walk { own, mut found, .. } = walk;
+    found.own = own.into_iter().collect();
+    found.own.sort_unstable();
+    Ok(found)
+}
+
+struct Walk<'w, 'f, 'x> {
+    place: &'w Place<'x>,
+    users: &'w Users,
+    flow: &'w mut DtypeFlow<'f>,
+    constants: &'w FxHashSet<ValueId>,
+    /// The names of the scope where control flows together.
+    joins: Vec<ValueId>,
+    /// What is made of the constants alone.
+    own: FxHashSet<ValueId>,
+    /// Buffers into which other arrays are stored: they are what was met.
+    filled: FxHashSet<ValueId>,
+    waiting: Vec<ValueId>,
+    found: Meetings,
+}
+
+impl Walk<'_, '_, '_> {
+    fn step(&mut self, value: ValueId) -> Result<(), InTheWay> {
+        if self.constants.contains(&value) {
+            self.found.members.push(value);
+        }
+        self.enter_loops(value);
+        let body = self.place.body;
+        for effect in &body.effects {
+            match *effect {
+                Effect::StoreItem(object, index, stored) if object == value && index != value && stored != value => self.store(value, stored)?,
+                _ if self.filled.contains(&value) => {}
+                Effect::Carry(join, of) if of == value && self.is_buffer(join, value) => {}
+                _ if effect.values().contains(&Some(value)) => {
+                    return Err(InTheWay(value, "it is returned, kept or passed on as it is, so that others see its dtype"));
+                }
+                _ => {}
+            }
+        }
+        for &user in self.users.users(value) {
+            self.user(value, user)?;
+        }
+        Ok(())
+    }
+
+    /// Go on with the joins of the one name that holds the buffer `value`; where a loop stores arrays into it, it is filled after the loop.
+    fn enter_loops(&mut self, value: ValueId) {
+        let joins: Vec<ValueId> = self.joins.iter().copied().filter(|&join| self.is_buffer(join, value)).collect();
+        let mut stored = self.place.body.effects.iter().filter_map(|e| match *e {
+            Effect::StoreItem(object, _, stored) if joins.contains(&object) => Some(stored),
+            _ => None,
+        });
+        if stored.any(|v| matches!(self.flow.of(v), Known::Promotion(..))) {
+            self.filled.extend(&joins);
+        }
+        self.waiting.extend(joins);
+    }
+
+    /// Whether `join` stands for the buffer `value` in or after a loop: its name is given nothing else.
+    fn is_buffer(&self, join: ValueId, value: ValueId) -> bool {
+        let (body, graph) = (self.place.body, &self.place.analysis.graph);
+        let Op::Phi(scope, _, name) = graph.op(join) else { return false };
+        let mut given = body.definitions.iter().filter(|d| d.name == name && d.statement.is_some());
+        let (Some(one), None) = (given.next(), given.next()) else { return false };
+        let Some(statement) = one.statement else { return false };
+        scope == body.name && body.value_of(name, body.statements[statement as usize].range.end()) == Some(value)
+    }
+
+    /// `stored` is written into the buffer `value`.
+    fn store(&mut self, value: ValueId, stored: ValueId) -> Result<(), InTheWay> {
+        match self.flow.of(stored) {
+            Known::Number(_) => self.number(stored, value),
+            Known::Promotion(_, None) => {
+                self.found.met.push(Meeting { others: SmallVec::from_slice(&[stored]), at: value, stores: true });
+                self.filled.insert(value);
+                Ok(())
+            }
+            Known::Array(Dtype::Float32) if self.own.contains(&stored) => Ok(()),
+            _ => Err(InTheWay(value, "something is stored in it that is float32, or of which the dtype is not known")),
+        }
+    }
+
+    /// A number that the constants are combined with.
+    fn number(&mut self, number: ValueId, at: ValueId) -> Result<(), InTheWay> {
+        let assumption = match constant(&self.place.analysis.graph, number).map(in_half) {
+            Some(Half::Same) => return Ok(()),
+            Some(Half::OutOfRange) => return Err(InTheWay(at, "half precision does not hold a number that it is combined with")),
+            Some(Half::Rounded) => "a number that the constant is combined with may be rounded to half precision",
+            None => "half precision holds the numbers that the constant is combined with",
+        };
+        self.found.assumptions.push(assumption.to_owned());
+        Ok(())
+    }
+
+    /// `user` is made of `value`.
+    fn user(&mut self, value: ValueId, user: ValueId) -> Result<(), InTheWay> {
+        let graph = &self.place.analysis.graph;
+        let (op, operands) = graph.get(user);
+        match op {
+            Op::Shape | Op::Dim(_) | Op::Ndim => return Ok(()),
+            Op::Stored if operands[0] == value && operands[2] != value => {
+                self.store(user, operands[2])?;
+                if self.filled.contains(&value) {
+                    self.filled.insert(user);
+                }
+                self.waiting.push(user);
+            }
+            // What is made of a filled buffer is a result.
+            _ if self.filled.contains(&value) => return Ok(()),
+            Op::Neg | Op::Permute | Op::Index(_) if operands[0] == value && !operands[1..].contains(&value) => self.waiting.push(user),
+            Op::Mlx(name) if MOVES.contains(&name) && operands[0] == value => self.waiting.push(user),
+            Op::Gate if operands[0] != value => self.waiting.push(user),
+            Op::Phi(..) if self.is_buffer(user, value) => self.waiting.push(user),
+            Op::List | Op::Tuple => {
+                let joins = self.users.users(user);
+                let is_join = |&v: &ValueId| matches!(graph.get(v), (Op::Mlx("concatenate" | "stack"), parts) if parts[0] == user);
+                if self.users.is_seen(user) || !joins.iter().all(|v| is_join(v)) {
+                    return Err(InTheWay(value, "it is kept in a list or tuple"));
+                }
+                for &join in joins {
+                    self.meet(join, operands)?;
+                }
+            }
+            Op::Add | Op::Sub | Op::Mul | Op::Div => self.meet(user, operands)?,
+            Op::Mlx("maximum" | "minimum") => self.meet(user, operands)?,
+            Op::Mlx("where") if operands[0] != value => self.meet(user, &operands[1..])?,
+            _ => return Err(InTheWay(user, "it is used in a way that may need its digits or see its dtype")),
+        }
+        Ok(())
+    }
+
+    /// The constants and others are the `parts` of `at`.
+    fn meet(&mut self, at: ValueId, parts: &[ValueId]) -> Result<(), InTheWay> {
+        let mut others: SmallVec<[ValueId; 2]> = SmallVec::new();
+        let met: SmallVec<[ValueId; 4]> = parts.iter().copied().filter(|p| !self.own.contains(p)).collect();
+        for part in met {
+            match self.flow.of(part) {
+                Known::Number(_) => self.number(part, at)?,
+                Known::Promotion(_, None) => others.push(part),
+                Known::Array(Dtype::Float32) => {
+                    let cause = self.flow.cause(part);
+                    if !self.constants.contains(&cause) {
+                        return Err(InTheWay(at, "another array makes the result float32 all the same"));
+                    }
+                    self.waiting.push(cause);
+                }
+                _ => return Err(InTheWay(at, "it is combined with whole numbers, or with something of which the dtype is not known")),
+            }
+        }
+        if others.is_empty() {
+            self.waiting.push(at);
+            return Ok(());
+        }
+        let users = self.users.users(at);
+        if !users.is_empty() && users.iter().all(|&u| matches!(self.place.analysis.graph.op(u), Op::Mlx("astype"))) {
+            return Err(InTheWay(at, "the result is cast afterwards"));
+        }
+        if !self.found.met.iter().any(|m| m.at == at) {
+            self.found.met.push(Meeting { others, at, stores: false });
+        }
+        Ok(())
+    }
+}
