@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{PlatformArgs, SettingsArgs, RecordFormat};
+use super::args::{PlatformArgs, RecordFormat, SettingsArgs};
 use super::{CLEAN, print, settings};
 use crate::batch;
 use crate::config::Config;

@@ -213,6 +213,12 @@ impl Body {
         moments.filter(|&(from, _, held)| held == value && from <= offset).map(|(from, name, _)| (from, name)).max().map(|(_, name)| name)
     }
 
+    /// The values that `name` comes to hold inside `range`.
+    pub fn held_in(&self, name: Symbol, range: TextRange) -> impl Iterator<Item = ValueId> + '_ {
+        let moments = self.timeline.get(&name).map_or(&[][..], |moments| moments);
+        moments.iter().filter(move |(from, _)| range.start() < *from && *from < range.end()).map(|&(_, value)| value)
+    }
+
     /// The value that `name` would hold just before `offset` without the assignments that take effect where `gone` says.
     pub fn value_without(&self, name: Symbol, offset: TextSize, gone: &dyn Fn(TextSize) -> bool) -> Option<ValueId> {
         let moments = self.timeline.get(&name)?;

@@ -11,32 +11,48 @@ use super::value::{Op, ValueId};
 /// Functions that add up so many elements that half precision loses some.
 const SUMS: [&str; 10] = ["sum", "mean", "var", "std", "cumsum", "cumprod", "prod", "logsumexp", "logcumsumexp", "linalg.norm"];
 /// Words in names of what is small, or has many digits, or is looked at for a long time.
-const WARNINGS: [&str; 24] = [
+const WARNINGS: [&str; 38] = [
     "accumulator",
     "acc",
+    "alphas",
     "angles",
     "audio",
-    "cache",
+    "betas",
+    "boxes",
+    "codes",
     "coord",
     "coords",
     "ema",
+    "euler",
+    "frame",
+    "frames",
     "freqs",
     "grad",
     "grads",
+    "ids",
     "loss",
     "losses",
+    "mel",
     "momentum",
     "noise",
+    "pixel",
+    "pixels",
+    "points",
+    "pose",
     "position",
     "positions",
+    "rays",
     "sigma",
     "sigmas",
-    "state",
     "time",
     "timestep",
     "timesteps",
+    "tokens",
+    "wav",
     "window",
 ];
+/// Words in names of what goes on from one call to the next.
+const KEPT: [&str; 2] = ["cache", "state"];
 
 /// What would have to be assumed for `used`, whose other operands are `partners`, to be computed in half precision.
 pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Vec<String> {
@@ -47,8 +63,27 @@ pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId
     let sources = upstream(analysis, partners);
     doubts.extend(ranked(analysis, body, &sources, &made));
     doubts.extend(sources.iter().find_map(|&v| origin(analysis, v)));
-    doubts.extend(warning(analysis, body, &sources, &made));
+    let named = names(analysis, body, &sources, &made);
+    doubts.extend(warning(&named, &WARNINGS).or_else(|| warning(&named, &KEPT)).map(|name| format!("half precision is enough for `{name}`")));
     doubts
+}
+
+/// What is surely no matter of half precision in sight of `used`, whose other operands are `partners`: a name or an origin that says so.
+pub fn stays(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Option<String> {
+    let sources = upstream(analysis, partners);
+    let drawn = sources.iter().find(|&&v| !matches!(analysis.graph.op(v), Op::Phi(..)) && origin(analysis, v).is_some());
+    if drawn.is_some() {
+        return Some("positions and random numbers need their digits".to_owned());
+    }
+    let made = users.downstream(used);
+    if let Some(text) = ranking(analysis, body, &sources, &made) {
+        return Some(format!("the choice by `{text}` may fall the other way"));
+    }
+    if made.iter().any(|&v| matches!(analysis.graph.op(v), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"))) {
+        return Some("it is summed up step by step".to_owned());
+    }
+    let named = names(analysis, body, &sources, &made);
+    warning(&named, &WARNINGS).map(|name| format!("what is called `{name}` needs its digits"))
 }
 
 /// The values that `partners` are made of element by element.
@@ -59,7 +94,9 @@ fn upstream(analysis: &Analysis<'_>, partners: &[ValueId]) -> FxHashSet<ValueId>
         let (op, operands) = analysis.graph.get(value);
         let layer = matches!(op, Op::MatMul) || analysis.graph.calls_module(value);
         if sources.insert(value) && !layer {
-            stack.extend(operands);
+            // Where elements are taken from has no part in what they are.
+            let is_choice = matches!(op, Op::Index(_) | Op::Mlx("take" | "take_along_axis"));
+            stack.extend(if is_choice { &operands[..1] } else { operands });
         }
     }
     sources
@@ -79,6 +116,11 @@ fn summed(analysis: &Analysis<'_>, body: &Body, made: &FxHashSet<ValueId>) -> Op
 
 /// A choice among the elements: a sampler that keeps the most likely ones keeps others where many are one number in half precision.
 fn ranked(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Option<String> {
+    ranking(analysis, body, sources, made).map(|text| format!("half precision is enough for the choice by `{text}`"))
+}
+
+/// The text of a choice among the elements.
+fn ranking(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Option<String> {
     let graph = &analysis.graph;
     let ranks = |v: ValueId| match graph.get(v) {
         (Op::Mlx("sort" | "argsort" | "partition" | "argpartition" | "topk"), operands) => {
@@ -88,8 +130,7 @@ fn ranked(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, ma
         _ => false,
     };
     let place = body.occurrences.iter().find(|o| ranks(o.value))?;
-    let text = analysis.source.slice(place.range).split_whitespace().collect::<Vec<_>>().join(" ");
-    Some(format!("half precision is enough for the choice by `{text}`"))
+    Some(analysis.source.slice(place.range).split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn kept(analysis: &Analysis<'_>, body: &Body, made: &FxHashSet<ValueId>) -> Option<String> {
@@ -118,23 +159,23 @@ fn origin(analysis: &Analysis<'_>, value: ValueId) -> Option<String> {
     }
 }
 
-/// A name that says that the value needs its digits.
-fn warning(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Option<String> {
+/// The names of `sources`, of what is `made`, and of the function itself, in alphabetical order.
+fn names<'a>(analysis: &'a Analysis<'_>, body: &'a Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Vec<&'a str> {
     let graph = &analysis.graph;
-    let warns = |name: &str| name.to_ascii_lowercase().split(|c: char| !c.is_alphabetic()).any(|word| WARNINGS.contains(&word));
     let function = graph.name(body.name);
-    if warns(function.rsplit('.').next().unwrap_or(function)) {
-        return Some(format!("half precision is enough in `{function}`"));
-    }
-    let mut names: Vec<&str> = sources
-        .iter()
-        .filter_map(|&v| match graph.op(v) {
-            Op::Param(_, name) | Op::Attr(name, _) | Op::Captured(_, name) => Some(graph.name(name)),
-            _ => None,
-        })
-        .chain(body.named(|v| sources.contains(&v) || made.contains(&v)).map(|n| graph.name(n)))
-        .filter(|name| warns(name))
-        .collect();
+    let held = body.named(|v| sources.contains(&v) || made.contains(&v)).map(|n| graph.name(n));
+    let read = sources.iter().filter_map(|&v| match graph.op(v) {
+        Op::Param(_, name) | Op::Attr(name, _) | Op::Captured(_, name) => Some(graph.name(name)),
+        _ => None,
+    });
+    let mut names: Vec<&str> = read.chain(held).collect();
     names.sort_unstable();
-    names.first().map(|name| format!("half precision is enough for `{name}`"))
+    names.insert(0, function.rsplit('.').next().unwrap_or(function));
+    names
+}
+
+/// The first of `names` with one of `words` in it.
+fn warning<'a>(names: &[&'a str], words: &[&str]) -> Option<&'a str> {
+    let warns = |name: &str| name.to_ascii_lowercase().split(|c: char| !c.is_alphabetic()).any(|word| words.contains(&word));
+    names.iter().copied().find(|name| warns(name))
 }

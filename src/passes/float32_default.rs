@@ -50,7 +50,9 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
         return Vec::new();
     }
     let mut found = Vec::new();
-    for body in analysis.bodies.iter().filter(|b| b.function.is_some()) {
+    let is_init = |f: usize| analysis.definitions.functions[f].ast.name.as_str() == "__init__";
+    // What `__init__` makes is a parameter, or is made once.
+    for body in analysis.bodies.iter().filter(|b| b.function.is_some_and(|f| !is_init(f))) {
         let place = Place::new(analysis, body, notes);
         let mut calls = Calls { place: &place, found: Vec::new() };
         calls.visit_body(place.own_statements());
@@ -179,6 +181,9 @@ impl<'p, 'x> Scope<'p, 'x> {
         assumptions.extend(given.assumptions);
         for meeting in &meetings.met {
             let near: Vec<ValueId> = meeting.others.iter().chain(&meetings.own).copied().collect();
+            if let Some(reason) = digits::stays(self.place.analysis, self.place.body, &self.users, meeting.at, &near) {
+                return left(&reason);
+            }
             assumptions.extend(digits::doubts(self.place.analysis, self.place.body, &self.users, meeting.at, &near));
         }
         let mut seen = FxHashSet::default();

@@ -11,6 +11,7 @@ use crate::graph::dtypes::flow::{DtypeFlow, Known};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::passes::place::Place;
+use crate::syntax::TextRange;
 
 /// Functions that move elements or leave some out.
 const MOVES: [&str; 17] = [
@@ -143,14 +144,17 @@ impl Walk<'_, '_, '_> {
         self.waiting.extend(joins);
     }
 
-    /// Whether `join` stands for the buffer `value` in or after a loop: its name is given nothing else.
+    /// Whether `join` stands for the buffer `value` in or after a loop: its name holds it before its next assignment.
     fn is_buffer(&self, join: ValueId, value: ValueId) -> bool {
         let (body, graph) = (self.place.body, &self.place.analysis.graph);
         let Op::Phi(scope, _, name) = graph.op(join) else { return false };
-        let mut given = body.definitions.iter().filter(|d| d.name == name && d.statement.is_some());
-        let (Some(one), None) = (given.next(), given.next()) else { return false };
-        let Some(statement) = one.statement else { return false };
-        scope == body.name && body.value_of(name, body.statements[statement as usize].range.end()) == Some(value)
+        let statements = body.definitions.iter().filter(|d| d.name == name).filter_map(|d| Some(body.statements[d.statement? as usize].range));
+        let given: Vec<TextRange> = statements.collect();
+        let windows = given.iter().filter(|one| body.value_of(name, one.end()) == Some(value)).map(|one| {
+            let next = given.iter().map(|other| other.start()).filter(|&start| start >= one.end()).min();
+            TextRange::new(one.end(), next.unwrap_or(body.range.end()))
+        });
+        scope == body.name && windows.into_iter().any(|window| body.held_in(name, window).any(|held| held == join))
     }
 
     /// `stored` is written into the buffer `value`.
@@ -169,13 +173,14 @@ impl Walk<'_, '_, '_> {
 
     /// A number that the constants are combined with.
     fn number(&mut self, number: ValueId, at: ValueId) -> Result<(), InTheWay> {
-        let assumption = match constant(&self.place.analysis.graph, number).map(in_half) {
-            Some(Half::Same) => return Ok(()),
+        match constant(&self.place.analysis.graph, number).map(in_half) {
+            Some(Half::Same) => {}
+            Some(Half::Rounded) => {
+                self.found.assumptions.push("a number that the constant is combined with may be rounded to half precision".to_owned())
+            }
             Some(Half::OutOfRange) => return Err(InTheWay(at, "half precision does not hold a number that it is combined with")),
-            Some(Half::Rounded) => "a number that the constant is combined with may be rounded to half precision",
-            None => "half precision holds the numbers that the constant is combined with",
-        };
-        self.found.assumptions.push(assumption.to_owned());
+            None => return Err(InTheWay(at, "half precision may not hold the number that it is combined with")),
+        }
         Ok(())
     }
 
