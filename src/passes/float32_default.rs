@@ -10,7 +10,7 @@ mod meetings;
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::digits;
@@ -19,12 +19,11 @@ use crate::graph::dtypes::table::spelt;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
+use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TextSize};
 
-use super::Notes;
-use super::place::Place;
 use meetings::{InTheWay, Meeting, Meetings, meetings};
 
 /// The section of the performance guide that this comes from.
@@ -50,13 +49,19 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
         return Vec::new();
     }
     let mut found = Vec::new();
-    let is_init = |f: usize| analysis.definitions.functions[f].ast.name.as_str() == "__init__";
-    // What `__init__` makes is a parameter, or is made once.
-    for body in analysis.bodies.iter().filter(|b| b.function.is_some_and(|f| !is_init(f))) {
+    for body in &analysis.bodies {
+        let Some(function) = body.function else { continue };
         let place = Place::new(analysis, body, notes);
         let mut calls = Calls { place: &place, found: Vec::new() };
         calls.visit_body(place.own_statements());
-        if !calls.found.is_empty() {
+        if analysis.definitions.functions[function].ast.name.as_str() == "__init__" {
+            for constant in &calls.found {
+                let range = constant.call.range();
+                notes.left::<()>(range, range, 60, || {
+                    "what `__init__` makes is a parameter, which is cast with the model, or is made once".to_owned()
+                });
+            }
+        } else if !calls.found.is_empty() {
             Scope::new(&place, id, &calls.found).propose(&mut found);
         }
     }

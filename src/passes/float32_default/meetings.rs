@@ -10,7 +10,7 @@ use crate::graph::dtypes::Dtype;
 use crate::graph::dtypes::flow::{DtypeFlow, Known};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
-use crate::passes::place::Place;
+use crate::place::Place;
 use crate::syntax::TextRange;
 
 /// Functions that move elements or leave some out.
