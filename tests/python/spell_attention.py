@@ -1,5 +1,7 @@
 """Attention as a `Writer` draws it: of arrays with four axes, with the reshapes before it, or in a module with its projections."""
 
+import mlx.core as mx
+import spell_heads
 from spell_writer import ATOM, COMPARE, LOW, POWER, TIMES, Text, at, indented, is_name
 from spelling import Rule, Spelling
 
@@ -225,13 +227,17 @@ class Attention:
         if twist == "stays in float32":
             self.softmax = "back to scores"
         self.mask = w.pick("mask", "mask", "attn_mask", "attention_mask")
-        self.mask_form = w.pick("none", "added", "if", "if", "conditional")
+        self.mask_form = w.pick("none", "added", "if", "if", "conditional", "where", "where under if")
         if twist in MASKED:
             self.mask_form = "added"
         if twist == "mask under flag":
             self.mask_form = "if"
         self.masked = self.mask_form != "none"
-        self.mask_default = self.mask_form in ("if", "conditional")
+        self.by_truth = self.mask_form.startswith("where")
+        self.second = self.masked and not self.by_truth and not twist and w.chance(0.15)
+        self.einsum = not twist and w.chance(0.15)
+        w.tag("two masks" if self.second else "")
+        self.mask_default = self.mask_form in ("if", "conditional", "where under if")
         self.mask_absent = self.mask_default and w.chance(0.25)
         square = (self.length, self.length)
         self.mask_shape = w.pick(square, (1, 1, *square), (self.batch, 1, *square), (self.batch, self.heads, *square))
@@ -275,6 +281,8 @@ class Attention:
             q = w.let(self.scaling(q, factor), "q", "scaled_q", "qs", over=w.own(q))
         if self.scaled == "k":
             k = w.let(self.scaling(k, factor), "ks", "scaled_k", over=w.own(k))
+        if self.einsum and not self.keys_permuted:
+            return self.attend_by_einsum(q, k, v, factor, mask)
         if twist == "keys not permuted":
             k = w.pick(k, Text(f"{at(k, ATOM)}.transpose({w.pick('0, 2, 3, 1', '0, 1, 2, 3', '1, 0, 3, 2')})"))
         elif not self.keys_permuted:
@@ -298,6 +306,21 @@ class Attention:
             return Text(f"{w.named(out, 'out').text}, {scores.text}")
         return out
 
+    def attend_by_einsum(self, q, k, v, factor, mask):
+        """The same with the axes spelt out; the result may have its own order."""
+        w = self.w
+        w.tag("einsum")
+        comma = w.pick(",", ", ")
+        s = w.call("einsum", f'"bhqd{comma}bhkd->bhqk"', q, k)
+        if self.scaled == "scores":
+            s = self.scaling(w.let(s, "scores", "s", "attn", "qk"), factor)
+        s = w.let(s, "scores", "s", "attn", "qk")
+        s = self.disturb(w, s) if self.disturb else s
+        p = self.probabilities(self.with_mask(s, mask), v)
+        w.tag("permuted output" if (turned := w.chance(0.3)) else "")
+        out = w.call("einsum", f'"bhqk{comma}bhkd->{"bqhd" if turned else "bhqd"}"', p, v)
+        return Text(f"{at(out, ATOM)}.transpose(0, 2, 1, 3)") if turned else out
+
     def capped(self, s):
         """What a near miss does to the scores."""
         if self.twist == "soft cap":
@@ -317,6 +340,10 @@ class Attention:
             return w.call("where", Text(f"{mask.text} > -1", COMPARE), s, Text(w.pick("-1e4", "0.0")))
         if twist in ("mask before scale", "mask after softmax") or not self.masked:
             return s
+        if self.by_truth:
+            return self.replaced(s, mask)
+        if self.second:
+            s = w.let(w.update("+", s, Text("bias"), swap=True), "scores", "biased", "s", over=w.own(s))
         if self.mask_form == "added":
             return w.let(w.update("+", s, mask, swap=True), "scores", "masked", "s", over=w.own(s))
         w.tag(f"mask {self.mask_form}")
@@ -326,6 +353,19 @@ class Attention:
         added = w.binary("+", s, mask, swap=True).text
         either = w.pick(f"{s.text} if {mask.text} is None else {added}", f"{added} if {mask.text} is not None else {s.text}")
         return w.let(Text(either, LOW), "scores", "masked")
+
+    def replaced(self, s, mask):
+        """The scores where the mask holds, and next to nothing elsewhere."""
+        w = self.w
+        w.tag(self.mask_form)
+        s = w.named(s, "scores", "s", "attn")
+        fill = w.pick("-1e9", 'float("-inf")', f"-{w.mx('inf')}", f"{w.mx('finfo')}({s.text}.dtype).min")
+        turned = w.pick(f"~{mask.text}", w.call("logical_not", mask).text)
+        chosen = w.pick(w.call("where", mask, s, fill), w.call("where", mask, s, fill), w.call("where", turned, fill, s))
+        if self.mask_form == "where":
+            return w.let(chosen, "scores", "masked", over=w.own(s))
+        w.emit(f"if {mask.text} is not None:\n    {s.text} = {chosen.text}")
+        return s
 
     def with_mask_under_if(self, s, mask):
         w = self.w
@@ -388,17 +428,16 @@ class Attention:
         w.scope.arrays = [q.text, v.text]
         factor = self.factor(q.text)
         if self.grouped:
-            w.tag("repeated heads")
-            k = w.named(w.call("repeat", k, "2", "axis=1"), "kr", over=[k.text])
-            v = w.named(w.call("repeat", v, "2", "axis=1"), "vr", over=[v.text])
+            k, v = spell_heads.repeated(w, k, v)
         return self.attend(q, k, v, factor, Text(self.mask))
 
-    def split_heads(self, e, keys):
+    def split_heads(self, e, keys, batch="B", length="L"):
         """The reshape to four axes and the transpose of heads and length."""
         w = self.w
+        batch, length = batch.format(x=e.text), length.format(x=e.text)
         heads = "self.n_heads" if self.in_class else str(self.heads)
         dim = w.pick("self.head_dim", str(self.dim)) if self.in_class else str(self.dim)
-        shape = w.pick(f"B, L, {heads}, -1", f"B, -1, {heads}, {dim}", f"B, L, {heads}, {dim}")
+        shape = w.pick(f"{batch}, {length}, {heads}, -1", f"{batch}, -1, {heads}, {dim}", f"{batch}, {length}, {heads}, {dim}")
         y = w.pick(Text(f"{at(e, ATOM)}.reshape({shape})"), Text(f"{at(e, ATOM)}.reshape(({shape}))"), w.call("reshape", e, f"({shape})"))
         if w.chance(0.3) and is_name(e):
             y = w.named(y, "split", over=[e.text])
@@ -415,7 +454,12 @@ class Attention:
         w.emit(w.pick(f"B, L = {rows}.shape[0], {rows}.shape[1]", f"B, L, _ = {rows}.shape"))
         w.scope.names |= {"B", "L", "_"}
         for n, (name, source) in enumerate(zip(self.names, sources)):
-            w.emit(f"{name} = {self.split_heads(source(), self.keys_permuted and n == 1).text}")
+            keys = self.keys_permuted and n == 1
+            if keys and not self.in_class and w.chance(0.4):
+                value = w.helper(("_keys", "heads_t"), [("x", source())], lambda x: self.split_heads(x, True, "{x}.shape[0]", "{x}.shape[1]"))
+            else:
+                value = self.split_heads(source(), keys)
+            w.emit(f"{name} = {value.text}")
             w.scope.names.add(name)
             w.scope.own.add(name)
         out = self.core(*map(Text, self.names))
@@ -431,7 +475,7 @@ class Attention:
         """The computation, perhaps in a function of its own."""
         op, factor = self.factor(q.text)
         mask = Text(self.mask)
-        needs_statements = self.mask_form in ("if", "conditional") or self.softmax == "back to scores"
+        needs_statements = self.mask_default or self.by_truth or self.second or self.softmax == "back to scores"
         if self.twist or self.disturb or needs_statements or self.w.chance(0.5):
             return self.attend(q, k, v, (op, factor), mask)
         # A constant may not be passed on; what is not used must not be.
@@ -463,15 +507,20 @@ class Attention:
         else:
             projections = [f"self.{n[0]}_proj = {linear}(dims, dims, bias={w.pick(True, False)})" for n in names]
             sources = [lambda n=n: Text(f"self.{n[0]}_proj(x)") for n in names]
-        parameters = ["self", "x"] + [self.mask] * self.masked
+        parameters = ["self", "x"] + ["bias"] * self.second + [self.mask] * self.masked
         lines = w.definition("__call__", self.signature(parameters, ["x"]), parameters, lambda: self.of_rows(sources), arrays=["x"])
         scale = w.pick("(dims // n_heads) ** -0.5", "self.head_dim**-0.5", repr(self.dim**-0.5))
         init = ["super().__init__()", "self.n_heads = n_heads", "self.head_dim = dims // n_heads", f"self.scale = {scale}", *projections]
         lines = ["def __init__(self, dims: int, n_heads: int):", *indented(init), "", *w.members, *lines]
 
-        def given(mask=lambda data: data.mask(self.mask_shape, self.mask_absent)):
+        def given(mask=self.usual_mask):
             dims = self.heads * self.dim
-            return lambda data: ((dims, self.heads), (data.rows(self.batch, self.length, dims), *([mask(data)] if self.masked else [])))
+
+            def arguments(data):
+                bias = [data.mask((1, 1, self.length, self.length))] * self.second
+                return (dims, self.heads), (data.rows(self.batch, self.length, dims), *bias, *([mask(data)] if self.masked else []))
+
+            return arguments
 
         hostile = [given(mask) for mask in self.odd_masks()] if self.masked else []
         return [f"class Subject({w.nn()}.Module):", *indented(lines)], given(), hostile
@@ -480,7 +529,7 @@ class Attention:
         """A function of three arrays."""
         w, names = self.w, self.names
         w.names |= set(names)
-        parameters = [*names] + ["scale"] * (self.scale_form == "parameter") + [self.mask] * self.masked
+        parameters = [*names] + ["scale"] * (self.scale_form == "parameter") + ["bias"] * self.second + [self.mask] * self.masked
         annotated = [p for p in parameters if p != self.mask and w.chance(0.7)]
         body = self.of_arrays if self.form == "arrays" else lambda: self.of_rows([lambda n=n: Text(n) for n in names])
         lines = w.definition("subject", self.signature(parameters, annotated), parameters, body, arrays=[names[0]])
@@ -489,7 +538,7 @@ class Attention:
         rows = (self.batch, self.length, self.heads * self.dim)
         qs, kv = ((self.batch, heads, self.length, self.dim) if four else rows for heads in (self.heads, kv_heads))
         values = {names[0]: lambda data: data.rows(*qs), names[1]: lambda data: data.rows(*kv), names[2]: lambda data: data.rows(*kv)}
-        values |= {"scale": lambda data: self.dim**-0.5, self.mask: lambda data: data.mask(self.mask_shape, self.mask_absent)}
+        values |= {"scale": lambda data: self.dim**-0.5, self.mask: self.usual_mask, "bias": lambda data: data.mask((1, 1, self.length, self.length))}
 
         def given(**change):
             return lambda data: tuple((values | change)[p](data) for p in parameters)
@@ -509,6 +558,12 @@ class Attention:
         if self.twist == "mask multiplied":  # or it might be a number
             notes[self.mask] = self.w.mx("array")
         return self.w.signature(parameters, notes, {self.mask: "None"} if self.mask_default else {})
+
+    def usual_mask(self, data):
+        """One that leaves every query a key: numbers to be added, or truth values."""
+        if self.by_truth and not self.mask_absent:
+            return mx.broadcast_to(mx.tri(self.length, self.length) > 0, self.mask_shape)
+        return data.mask(self.mask_shape, self.mask_absent)
 
     def odd_masks(self):
         """Masks that the fast operation refuses, or takes for something else than a sum does."""

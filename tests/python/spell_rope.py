@@ -57,7 +57,7 @@ class Rope:
         parameters += given.get(self.twist, [])
         w.names |= {"offset", "scale", "base", "theta", "factor", "positions", "cos", "sin", "T", "D", "B", "H", "L"} - {"cos", "sin"}
         notes = {self.x: w.mx("array"), "offset": "float" if self.twist == "broken offset" else "int", "scale": "float", "base": "float", "theta": "float"}
-        notes = {p: notes[p] for p in parameters if p in notes and w.chance(0.7)}
+        notes = {p: notes[p] for p in parameters if p in notes and (w.chance(0.7) or p == "offset" and self.twist == "broken offset")}
         receiver = ["self"] if self.in_class else []
         lines = w.definition(
             "__call__" if self.in_class else "subject", ", ".join([*receiver, w.signature(parameters, notes, {})]), receiver + parameters, self.body,
