@@ -1,7 +1,8 @@
 """Use `mx.addmm` for a matrix product to which something is added.
 
 `a @ b + c` writes the product to memory and reads it again for the sum. `mx.addmm(c, a, b)` adds while the product is still in
-registers: one kernel and one temporary less, and for half precision one rounding less. A factor of the product is `alpha`.
+registers: one kernel and one temporary less, and for half precision one rounding less. A factor of the product is `alpha`. What
+is added only if it is not None makes a choice between `mx.addmm` and the product.
 
 `c` must be an `mx.array` that broadcasts into the product; the fast operation refuses numbers, and a `c` that would enlarge the
 product. All three dtypes must be the same: with a float32 `c` the matrices are copied to float32 first, which is slower than
@@ -19,6 +20,7 @@ gain = "1.09 to 1.15 times faster from 2 to 2048 rows in bfloat16, but slower wi
 slower = {"cuda": "0.63 to 0.84 of the speed at one token in half precision, against 1.09 to 1.15 at more (NVIDIA H200, MLX 0.32.4)"}
 numerics = {
     "before": "rounding",
+    "before_optional": "rounding",
     "before_minus": "rounding",
     "before_less": "rounding",
     "before_scaled": "rounding",
@@ -32,6 +34,14 @@ def before(a: mx.array, b: mx.array, c: mx.array):
 
 def after(a, b, c):
     return mx.addmm(c, a, b)
+
+
+def before_optional(a: mx.array, b: mx.array, c: mx.array):
+    return a @ b if c is None else a @ b + c
+
+
+def after_optional(a, b, c):
+    return mx.addmm(c, a, b) if c is not None else a @ b
 
 
 def before_minus(a: mx.array, b: mx.array, c: mx.array):

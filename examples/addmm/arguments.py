@@ -20,6 +20,8 @@ ARGUMENTS = {
     "scaled_other_factor": lambda mx, dtype: (*three(mx, dtype), 0.5),
     "residual_of_a_fit": three,
     "minus_target": three,
+    "Projection": lambda mx, dtype: ((64, 48), (matrix(mx, dtype, 2, 5, 64),)),
+    "sum_of_three": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48), matrix(mx, dtype, 5, 48)),
     "bias_in_place": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
     "bias_by_statement": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
 }

@@ -75,3 +75,24 @@ def bias_in_place(x: mx.array, w: mx.array, b: mx.array):
     y = x @ w
     y += b
     return y
+
+
+class Projection(nn.Module):
+    """A bias that a layer may be built without."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True):
+        super().__init__()
+        self.weight = mx.zeros((inputs, outputs))
+        self.bias = mx.zeros((outputs,)) if bias else None
+
+    def __call__(self, x: mx.array):
+        y = x @ self.weight
+        # Some checkpoints have none.
+        if self.bias is not None:
+            y = y + self.bias
+        return y
+
+
+def sum_of_three(a: mx.array, b: mx.array, c: mx.array, d: mx.array):
+    """The first of two sums is taken into the product."""
+    return a @ b + c + d

@@ -29,7 +29,8 @@ pub struct Occurrence {
     pub statement: StatementId,
     /// The block in which it is evaluated; lambdas and comprehensions have blocks inside their statement.
     pub block: BlockId,
-    /// The occurrence is a whole `name op= expression`, on an object that nobody else holds: the name that gets the value.
+    /// The occurrence is a whole statement, `name op= expression` on an object that nobody else holds, or an `if` that gives a name one value or another: the
+    /// name that gets the value.
     pub target: Option<Symbol>,
     /// The operation at its root is written here, not in a helper that was inlined.
     pub own: bool,

@@ -322,7 +322,9 @@ fn proposal(
 ) -> Proposal {
     let graph = &analysis.graph;
     let before = kernels(graph, &candidate.found.inner);
-    let after = kernels(graph, &[after_values(graph, candidate), written.kept].concat());
+    // Of a choice, one side is computed.
+    let sides = if let (Op::Gate, operands) = graph.get(candidate.after) { &operands[1..] } else { &[candidate.after][..] };
+    let after = sides.iter().map(|&side| kernels(graph, &[after_values(graph, candidate, side), written.kept.clone()].concat())).max().unwrap_or(0);
     let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after)).into_iter().collect();
     rationale.extend((!rule.about.narrows.is_empty()).then(|| rule.about.narrows.clone()));
     rationale.extend(first_sentence(&rule.about.mechanism));
@@ -343,11 +345,11 @@ fn proposal(
     }
 }
 
-/// The values that the replacement computes beyond what it is given.
-fn after_values(graph: &Graph, candidate: &Candidate) -> Vec<ValueId> {
+/// The values that a side of the replacement computes beyond what it is given.
+fn after_values(graph: &Graph, candidate: &Candidate, side: ValueId) -> Vec<ValueId> {
     let given: Vec<ValueId> = candidate.arguments.iter().map(|&(_, v)| v).collect();
     let mut values = Vec::new();
-    let mut stack = vec![candidate.after];
+    let mut stack = vec![side];
     while let Some(value) = stack.pop() {
         if !given.contains(&value) && !values.contains(&value) {
             values.push(value);
@@ -370,7 +372,13 @@ fn kernels(graph: &Graph, values: &[ValueId]) -> usize {
 
 fn is_kernel(graph: &Graph, value: ValueId) -> bool {
     match graph.get(value) {
-        (Op::Mlx("array" | "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient"), _) => false,
+        (
+            Op::Mlx(
+                "array" | "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient" | "transpose" | "swapaxes"
+                | "moveaxis",
+            ),
+            _,
+        ) => false,
         (Op::Mlx(_) | Op::MatMul | Op::Stored, _) => true,
         // Slices are views; index arrays gather.
         (Op::Index(_), operands) => match graph.get(operands[1]) {

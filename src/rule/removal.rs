@@ -114,6 +114,10 @@ impl Removal {
         let definition = &plan.body.definitions[d as usize];
         let dying_range = dying.map(|s| plan.body.statements[s as usize].range);
         for &used in definition.uses.iter().filter(|u| !dying_range.is_some_and(|r| r.contains_range(**u))) {
+            if is_assigned_by_root(plan, d, used) {
+                *mentioned = true;
+                continue;
+            }
             let read_again = plan.body.value_of(definition.name, used.start()).is_some_and(|v| kept.contains(&(definition.name, v)));
             if read_again || !plan.root.range.contains_range(used) && !self.covers(plan.body, used) {
                 return false;
@@ -191,6 +195,17 @@ impl Removal {
         }
         edits
     }
+}
+
+/// Whether what is read at `used` is what the root assigns, once it does so on every path: in the block of the root and of definition `d`, after the root.
+fn is_assigned_by_root(plan: &Plan<'_>, d: DefinitionId, used: TextRange) -> bool {
+    let (body, root) = (plan.body, plan.root);
+    let definition = &body.definitions[d as usize];
+    let block = definition.statement.map(|s| body.statements[s as usize].block);
+    root.target == Some(definition.name)
+        && block == Some(root.block)
+        && used.start() >= root.range.end()
+        && body.statements.iter().any(|s| s.block == root.block && s.range.contains_range(used))
 }
 
 /// Statement `s` as the assignment that `name := expression` inside it makes.

@@ -1,6 +1,6 @@
 """A matrix product to which something is added, as a `Writer` draws it."""
 
-from spell_writer import ATOM, TIMES, Text, at, indented
+from spell_writer import ATOM, TIMES, Text, at, indented, is_name
 from spelling import Rule, Spelling
 
 D = 64  # the length of the axis that is summed over
@@ -153,6 +153,10 @@ class Sum:
     def __init__(self, w, twist, between):
         self.w, self.twist, self.disturb = w, twist, between
         self.in_class = w.chance(0.25) and twist is None
+        self.optional = w.chance(0.2) and twist is None and between is None
+        self.chained = w.chance(0.1) and twist is None and between is None
+        w.tag("optional" if self.optional else "")
+        w.tag("chained" if self.chained else "")
         forms = [((5, D), (D, 8), (5, 8)), ((2, 5, D), (D, 8), (2, 5, 8))]
         if not self.in_class and not twist:
             forms += [((2, 5, D), (2, D, 8), (2, 5, 8)), ((D,), (D, 8), (8,)), ((3, D), (D,), (3,))]
@@ -172,7 +176,8 @@ class Sum:
         lines, arguments, hostile = self.module() if self.in_class else self.function()
         if self.twist == "c reshaped larger":  # an unsafe edit assumes that it is not
             hostile, arguments = [arguments], None
-        return Spelling(self.w.file(lines), arguments, ("addmm(",), (" @ ", "matmul"), False, hostile, self.w.tags, self.twist)
+        gone = () if self.optional else (" @ ", "matmul")  # without a bias the product alone is left
+        return Spelling(self.w.file(lines), arguments, ("addmm(",), gone, False, hostile, self.w.tags, self.twist)
 
     def body(self):
         """Writes the statements and gives the result."""
@@ -194,7 +199,7 @@ class Sum:
         right = w.let(self.turned(right), "wt", "b_t", p=w.split / 2) if self.transposed else right
         left, right, addend = self.twisted(left, right, addend)
         if w.chance(0.15) and twist is None:
-            left = w.let(w.binary("*", left, Text("2.0"), swap=True), "scaled")
+            left = w.let(w.binary("*", left, Text("2.0"), swap=True), "scaled", p=1.0 if self.optional and w.scope.statements else None)
         if twist == "elementwise":
             m = Text(f"{at(left, TIMES)} * {at(right, TIMES)}[:, 0]", TIMES)
         else:
@@ -209,10 +214,27 @@ class Sum:
             m = w.named(m, "y")
         if twist in ("subtracted", "multiplied"):
             return w.binary("-" if twist == "subtracted" else "*", m, addend)
+        if self.optional and is_name(addend):
+            return self.perhaps(m, addend)
         s = w.update("+", m, addend, swap=True)
+        if self.chained:
+            s = w.binary("+", s, addend)
         if twist == "product returned":
             return Text(f"{w.named(s, 'z').text}, {m.text}")
         return Text(f"({s.text}) * {m.text}", TIMES) if twist == "product twice" else s
+
+    def perhaps(self, m, addend):
+        """The sum, where there is something to add."""
+        w = self.w
+        if not w.scope.statements or w.chance(0.4):
+            m = w.named(m, "y", "out") if w.scope.statements else m
+            added = w.binary("+", m, addend, swap=True).text
+            either = w.pick(f"{m.text} if {addend.text} is None else {added}", f"{added} if {addend.text} is not None else {m.text}")
+            return Text(f"({either})")
+        m = w.named(m, "y", "out")
+        added = w.pick(f"{m.text} = {w.binary('+', m, addend, swap=True).text}", f"{m.text} += {addend.text}")
+        w.emit(f"if {addend.text} is not None:\n    {added}")
+        return m
 
     def turned(self, b):
         """The transpose of a matrix."""

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::Lowerer;
 use super::frame::Binding;
 use super::stmt::Flow;
-use crate::graph::body::{BlockId, Definition, Effect};
+use crate::graph::body::{BlockId, Definition, Effect, Occurrence};
 use crate::graph::definitions::{blocks, locals_of, named_in, pattern_names, target_names};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -26,7 +26,37 @@ impl<'g> Lowerer<'_, 'g> {
             self.long_chain(s);
             return Flow::Falls;
         }
-        self.if_chain(&s.test, &s.body, &s.elif_else_clauses, s.range.end())
+        let statement = self.statement;
+        let name = self.chosen_name(s);
+        let flow = self.if_chain(&s.test, &s.body, &s.elif_else_clauses, s.range.end());
+        if let Some(target) = name
+            && let Some(value) = self.frame().get(target).map(|b| b.value)
+        {
+            self.body.occurrences.push(Occurrence { value, range: s.range, statement, block: self.block, target: Some(target), own: true });
+        }
+        flow
+    }
+
+    /// The one name that an `if` gives one value or another, and does nothing else: `y = a if c else b` over several lines.
+    fn chosen_name(&mut self, s: &'g ast::StmtIf) -> Option<Symbol> {
+        let assigned = |body: &'g [Stmt]| match body {
+            [Stmt::Assign(assign)] => match &assign.targets[..] {
+                [Expr::Name(name)] => Some((name.id.as_str(), false)),
+                _ => None,
+            },
+            [Stmt::AugAssign(assign)] => Some((assign.target.as_name_expr()?.id.as_str(), true)),
+            _ => None,
+        };
+        let (name, in_place) = assigned(&s.body)?;
+        let otherwise = match &s.elif_else_clauses[..] {
+            [] => (name, false),
+            [clause] if clause.test.is_none() => assigned(&clause.body)?,
+            _ => return None,
+        };
+        let name = (otherwise.0 == name && self.inlining == 0).then(|| self.graph.symbol(name))?;
+        let before = self.frame().get(name).map(|b| b.value);
+        // In place, an array that others hold would change for them, too.
+        (!in_place && !otherwise.1 || before.is_some_and(|v| self.is_fresh(v))).then_some(name)
     }
 
     /// A chain of so many `elif` that following it would exhaust the stack: each branch starts from unknown names, and leaves them unknown.
