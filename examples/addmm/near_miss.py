@@ -92,3 +92,19 @@ def mask_of_scores(q: mx.array, k: mx.array, mask: mx.array):
 def fused_with_its_neighbours(a: mx.array, b: mx.array, c: mx.array):
     """The compiled function is one kernel for the product and one for all the rest."""
     return mx.tanh(a @ b + c)
+
+
+def optional_mask_of_scores(q: mx.array, k: mx.array, mask=None):
+    """The same mask, where there may be none."""
+    scores = q @ k.T
+    if mask is not None:
+        scores = scores + mask
+    return mx.softmax(scores, axis=-1)
+
+
+def bias_under_a_flag(x: mx.array, w: mx.array, b: mx.array, biased: bool):
+    """Another condition decides: the choice would hold the condition twice."""
+    y = x @ w
+    if biased:
+        y = y + b
+    return y

@@ -30,8 +30,12 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
     let variant = &rule.variants[candidate.variant];
     let body = &analysis.bodies[candidate.body];
     let (root, after) = (candidate.root, candidate.after);
-    let kept = fallback::on_purpose(analysis, body, root, after).or_else(|| surroundings::no_gain(analysis, body, root.value, after));
-    let kept = kept.or_else(|| shapeless::fixes_shapes(analysis, body, root, after));
+    let chosen = chosen_operation(&analysis.graph, after);
+    if chosen != after && !candidate.found.optional.is_empty() {
+        return Err("another condition than that it is None decides whether it is added".to_owned());
+    }
+    let kept = fallback::on_purpose(analysis, body, root, chosen).or_else(|| surroundings::no_gain(analysis, body, root.value, chosen));
+    let kept = kept.or_else(|| shapeless::fixes_shapes(analysis, body, root, chosen));
     let place = Place::new(analysis, body, root);
     if let Some(reason) = kept.or_else(|| held_elsewhere(analysis, &place.speller, root)) {
         return Err(reason);
@@ -69,6 +73,12 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
         (false, _) => Applicability::Unsafe,
     };
     Ok(Judgement { applicability, numerics, assumptions })
+}
+
+/// The call of MLX's function in `after`, where it is on one side of a choice.
+fn chosen_operation(graph: &Graph, after: ValueId) -> ValueId {
+    let (Op::Gate, operands) = graph.get(after) else { return after };
+    operands[1..].iter().copied().find(|&v| matches!(graph.op(v), Op::Mlx(_))).unwrap_or(after)
 }
 
 /// A place of a scope: what is known and how values are written there.
