@@ -88,6 +88,17 @@ pub const CATALOG: &[Entry] = &[
     transform!("redundant-eval", "redundant_eval", Kind::Pass(passes::redundant_eval::find)),
     // Advice changes nothing, so its order is that in which it is listed.
     transform!("sync-in-loop", "sync_in_loop", Kind::Advice(advice::sync_in_loop::find)),
+    transform!("eval-in-loop", "eval_in_loop", Kind::Advice(advice::eval_in_loop::find)),
+    transform!("async-eval", "async_eval", Kind::Advice(advice::async_eval::find)),
+    transform!("compile-elementwise", "compile_elementwise", Kind::Advice(advice::compile_elementwise::find)),
+    transform!("compile-in-loop", "compile_in_loop", Kind::Advice(advice::compile_in_loop::find)),
+    transform!("compile-scalar-args", "compile_scalar_args", Kind::Advice(advice::compile_scalar_args::find)),
+    transform!("compile-captures", "compile_captures", Kind::Advice(advice::compile_captures::find)),
+    transform!("compile-random-state", "compile_random_state", Kind::Advice(advice::compile_random_state::find)),
+    transform!("eval-in-compiled", "eval_in_compiled", Kind::Advice(advice::eval_in_compiled::find)),
+    transform!("shapeless-shape-logic", "shapeless_shape_logic", Kind::Advice(advice::shapeless_shape_logic::find)),
+    transform!("separate-stream", "separate_stream", Kind::Advice(advice::separate_stream::find)),
+    transform!("clear-cache", "clear_cache", Kind::Advice(advice::clear_cache::find)),
 ];
 
 /// A rule that a user brings along; it runs after those of the catalog.

@@ -1,10 +1,23 @@
 //! Advice: what is slow and cannot be changed by an edit that is sure to be right, with the cost at the place and what to write instead. None knows of rules,
 //! passes, its order or other advice, and none makes an edit.
 
+pub mod async_eval;
+pub mod clear_cache;
+pub mod compile_captures;
+pub mod compile_elementwise;
+pub mod compile_in_loop;
+pub mod compile_random_state;
+pub mod compile_scalar_args;
+mod compiled;
+pub mod eval_in_compiled;
+pub mod eval_in_loop;
 mod origin;
 mod reads;
 mod rounds;
+pub mod separate_stream;
+pub mod shapeless_shape_logic;
 pub mod sync_in_loop;
+mod tokens;
 
 use crate::finding::{Applicability, Finding, Notes, TransformId};
 use crate::graph::Analysis;

@@ -38,6 +38,24 @@ pub(super) fn reads<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<Read<'x>>
     found
 }
 
+/// The reads that `statement` makes in a function that is traced, where every array is without data: `.item()` and `.tolist()` of whatever it is, and the
+/// other reads of what is an array.
+pub(super) fn reads_in_trace<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<Read<'x>> {
+    let mut found = reads(place, statement);
+    expressions(statement, &mut |expr| {
+        if let Expr::Call(call) = expr
+            && let Some((array, true)) = read_by(place, call)
+            && !found.iter().any(|r| r.expr.range() == expr.range())
+            && let Some(value) = place.value(array)
+            && let Some(facts) = place.facts(statement.range(), array)
+            && origin(place, &facts, value) != Origin::Foreign
+        {
+            found.push(Read { expr, array });
+        }
+    });
+    found
+}
+
 /// What `call` reads if that is an array, and whether only arrays are read like this.
 fn read_by<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, bool)> {
     match &*call.func {

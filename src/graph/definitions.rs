@@ -490,7 +490,7 @@ pub(super) fn pattern_names<'a>(pattern: &'a ast::Pattern, names: &mut Vec<&'a s
 }
 
 /// All names bound anywhere in a function body, inner functions and classes not entered.
-pub(super) fn locals_of<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
+pub fn locals_of<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
     for statement in body {
         bound_names(statement, names);
         for inner in blocks(statement) {

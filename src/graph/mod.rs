@@ -21,12 +21,13 @@ pub mod value;
 
 use std::cell::OnceCell;
 
-use body::{Body, Occurrence};
+use body::Body;
 use classes::ClassFacts;
+use compile::Compiled;
 use definitions::{Definitions, locals_of};
 use lower::{Scope, lower_scope};
 pub use lower::{is_pure_builtin, sees_names};
-use value::{Graph, Op, Symbol};
+use value::{Graph, Symbol};
 
 use crate::syntax::{Ranged, Source, TextRange, TextSize, TokenKind};
 
@@ -51,7 +52,7 @@ pub struct Analysis<'a> {
     pub classes: ClassFacts,
     /// Every scope, in the order of the text.
     pub bodies: Vec<Body>,
-    compilations: OnceCell<Vec<Occurrence>>,
+    compiled: OnceCell<Vec<Compiled>>,
 }
 
 impl<'a> Analysis<'a> {
@@ -86,16 +87,12 @@ impl<'a> Analysis<'a> {
             }
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
-        Self { source, graph, definitions, classes, bodies, compilations: OnceCell::new() }
+        Self { source, graph, definitions, classes, bodies, compiled: OnceCell::new() }
     }
 
-    /// Every call of `mx.compile` in the file, found when it is first asked for.
-    pub fn compilations(&self) -> &[Occurrence] {
-        let compiles = |o: &&Occurrence| match self.graph.get(o.value) {
-            (Op::Apply, &[callee, ..]) => self.graph.path(callee) == Some("mlx.core.compile"),
-            _ => false,
-        };
-        self.compilations.get_or_init(|| self.bodies.iter().flat_map(|b| &b.occurrences).filter(compiles).copied().collect())
+    /// What `mx.compile` compiles, found when it is first asked for.
+    pub fn compiled(&self) -> &[Compiled] {
+        self.compiled.get_or_init(|| compile::collect(self.source, &self.definitions, &self.graph, &self.bodies))
     }
 
     /// The ways to write what an import brought in, by its dotted path, at `at` in `body`: `mx.fast`, or `fast` where that is imported itself.

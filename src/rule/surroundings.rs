@@ -2,7 +2,6 @@
 
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect};
-use crate::graph::compile::is_compile;
 use crate::graph::value::{Graph, Op, ValueId};
 
 /// Values further up are not asked for.
@@ -19,7 +18,8 @@ pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: ValueId, after
         return Some("the sum goes into a softmax: a mask may be far larger than the product, which then loses digits".to_owned());
     }
     let returned = body.effects.contains(&Effect::Return(root));
-    (is_compiled(analysis, body) && !returned).then(|| "`mx.compile` fuses the sum with what surrounds it already".to_owned())
+    (analysis.compiled().iter().any(|c| c.compiles(body)) && !returned)
+        .then(|| "`mx.compile` fuses the sum with what surrounds it already".to_owned())
 }
 
 /// Whether `value` is made of `part` element by element.
@@ -30,13 +30,4 @@ fn reaches(graph: &Graph, value: ValueId, part: ValueId, depth: u32) -> bool {
     let (op, operands) = graph.get(value);
     matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Gate | Op::Mlx("astype" | "where"))
         && operands.iter().any(|&v| reaches(graph, v, part, depth + 1))
-}
-
-/// Whether the function whose body it is, is compiled by a decorator, or by a call somewhere in the file.
-fn is_compiled(analysis: &Analysis<'_>, body: &Body) -> bool {
-    let Some(index) = body.function else { return false };
-    let (graph, definitions) = (&analysis.graph, &analysis.definitions);
-    let decorated = definitions.functions[index].ast.decorator_list.iter().any(|d| is_compile(&d.expression, definitions, graph));
-    let given = |v: ValueId| graph.operands(v).get(1).is_some_and(|&f| graph.op(f) == Op::Function(body.name));
-    decorated || analysis.compilations().iter().any(|o| given(o.value))
 }

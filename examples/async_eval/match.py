@@ -1,0 +1,74 @@
+"""Loops that wait for each token before they ask for the next."""
+
+import mlx.core as mx
+
+
+def _sample(logits, temperature):
+    """Draw a token."""
+    if temperature == 0:
+        return mx.argmax(logits, axis=-1)
+    return mx.random.categorical(logits * (1 / temperature))
+
+
+def greedy(model, tokens, end):
+    """The number decides whether to go on, and the next step could run meanwhile."""
+    y = mx.array(tokens)
+    while True:
+        y = mx.argmax(model(y[None])[:, -1], axis=-1)
+        token = y.item()
+        if token == end:
+            break
+        tokens.append(token)
+    return tokens
+
+
+def evaluated(model, y, temperature, limit):
+    """An evaluation waits as well, and nothing is read."""
+    for _ in range(limit):
+        logits = model(y)
+        y = _sample(logits, temperature)
+        mx.eval(y)
+    return y
+
+
+def streamed(model, y, cache, temperature):
+    """A generator of numbers."""
+    while True:
+        logits = model(y[None], cache=cache)
+        y = _sample(logits[:, -1, :], temperature)
+        yield y.item()
+
+
+def handed_out(model, y, cache, temperature):
+    """A generator of arrays that are not even started."""
+    while True:
+        logits = model(y[:, None], cache=cache)
+        y = _sample(logits[:, -1, :], temperature)
+        yield y
+
+
+def codebooks(model, text, codes, steps, top_k):
+    """A buffer of codes that each round fills."""
+    for n in range(steps):
+        logits = model(codes[:, n : n + 1], text)
+        drawn = mx.random.categorical(logits)
+        codes[:, n + 1 : n + 2] = drawn
+        mx.eval(codes)
+    return codes
+
+
+class Generator:
+    """The sampler is given."""
+
+    def __init__(self, model, sampler):
+        self.model = model
+        self.sampler = sampler
+
+    def run(self, tokens, limit):
+        """Tokens are collected as numbers."""
+        y = mx.array(tokens)
+        found = []
+        for _ in range(limit):
+            y = self.sampler(self.model(y[None])[:, -1])
+            found.append(y.item())
+        return found

@@ -1,0 +1,99 @@
+"""Compiled functions with state that they do not list."""
+
+from functools import partial
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+
+
+def model_alone(model, batches, loss_fn):
+    """The optimizer has a state, too."""
+    optimizer = optim.SGD(learning_rate=0.1)
+    loss_and_grad = nn.value_and_grad(model, loss_fn)
+
+    @partial(mx.compile, inputs=model.state, outputs=model.state)
+    def step(x, y):
+        loss, gradients = loss_and_grad(model, x, y)
+        optimizer.update(model, gradients)
+        return loss
+
+    for x, y in batches:
+        step(x, y)
+        mx.eval(model.state)
+
+
+def nothing(model, optimizer, loss_and_grad, batches):
+    """Nothing is listed."""
+
+    @mx.compile
+    def step(x, y):
+        loss, gradients = loss_and_grad(model, x, y)
+        optimizer.update(model, gradients)
+        return loss
+
+    for x, y in batches:
+        step(x, y)
+
+
+def inputs_alone(model, optimizer, loss_and_grad, batches):
+    """What is changed must come out as well."""
+    state = [model.state, optimizer.state]
+
+    @partial(mx.compile, inputs=state)
+    def step(x, y):
+        loss, gradients = loss_and_grad(model, x, y)
+        optimizer.update(model, gradients)
+        return loss
+
+    for x, y in batches:
+        mx.eval(step(x, y))
+
+
+def assigned_later(x, steps):
+    """The name gets another value in each round."""
+    decay = mx.array(1.0)
+
+    @mx.compile
+    def decayed(x):
+        return x * decay
+
+    for _ in range(steps):
+        decay = decay * 0.99
+        x = decayed(x)
+    return x
+
+
+def counted(x, steps):
+    """A dictionary is filled while the function is traced."""
+    totals = {"sum": mx.array(0.0)}
+
+    @mx.compile
+    def add(x):
+        totals["sum"] = totals["sum"] + mx.sum(x)
+        return x * 2
+
+    for _ in range(steps):
+        x = add(x)
+    return x, totals["sum"]
+
+
+class Trainer:
+    """The objects are attributes."""
+
+    def __init__(self, model, optimizer, loss_and_grad):
+        self.model = model
+        self.optimizer = optimizer
+        self.loss_and_grad = loss_and_grad
+
+    def run(self, batches):
+        """Weights are listed, and the optimizer is not."""
+
+        @partial(mx.compile, inputs=self.model.state, outputs=self.model.state)
+        def step(x, y):
+            loss, gradients = self.loss_and_grad(self.model, x, y)
+            self.optimizer.update(self.model, gradients)
+            return loss
+
+        for x, y in batches:
+            step(x, y)

@@ -1,0 +1,45 @@
+"""Functions that compute element by element and are not compiled."""
+
+import math
+
+import mlx.core as mx
+import mlx.nn as nn
+
+
+def gelu(x: mx.array):
+    """The tanh form of gelu."""
+    return 0.5 * x * (1.0 + mx.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * mx.power(x, 3))))
+
+
+def quick_gelu(x: mx.array, gate: mx.array):
+    """A gate, a sigmoid and a clip."""
+    gate = mx.clip(gate, -7.0, 7.0)
+    return (x + 1) * gate * mx.sigmoid(1.702 * gate)
+
+
+def snake(x: mx.array, alpha: mx.array, beta: mx.array):
+    """An activation of audio codecs."""
+    alpha, beta = mx.exp(alpha), mx.exp(beta)
+    return x + mx.square(mx.sin(x * alpha)) / (beta + 1e-9)
+
+
+def soft_cap(x: mx.array):
+    """A cap, computed in float32."""
+    y = x.astype(mx.float32)
+    return (mx.tanh(y / 30.0) * 30.0).astype(x.dtype)
+
+
+class Mish(nn.Module):
+    """A static method of a module."""
+
+    @staticmethod
+    def activate(x: mx.array):
+        return x * mx.tanh(mx.log1p(mx.exp(x)))
+
+    def __call__(self, x):
+        return self.activate(x)
+
+
+def modulated(x: mx.array, shift: mx.array, scale: mx.array, gate: mx.array, residual: mx.array):
+    """What surrounds a block of a diffusion transformer."""
+    return residual + gate * (x * (1 + scale) + shift)

@@ -1,0 +1,48 @@
+"""Functions that are compiled, or would gain nothing."""
+
+from functools import partial
+
+import mlx.core as mx
+import mlx.nn as nn
+
+
+@partial(mx.compile, shapeless=True)
+def gelu(x: mx.array):
+    """It is compiled."""
+    return 0.5 * x * (1.0 + mx.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
+
+
+def _halved(x: mx.array):
+    """A part of a compiled function."""
+    return mx.tanh(x * 0.5) * 2 + mx.exp(-x)
+
+
+@mx.compile
+def outer(x: mx.array):
+    """The helper is compiled with it."""
+    return _halved(x) + _halved(x + 1)
+
+
+def scaled(x: mx.array):
+    """Two operations."""
+    return x * 2 + 1
+
+
+def projected(x: mx.array, w: mx.array):
+    """A product is no operation on elements."""
+    return mx.tanh(x @ w) * 0.5 + mx.sigmoid(x @ w) * 2
+
+
+def schedule(step, warmup):
+    """Numbers of Python."""
+    return mx.minimum(step / warmup, 1.0) * (1 - step / 100) + 0.1 * mx.maximum(step, 1)
+
+
+def warmed(x: mx.array, temperature: float):
+    """A number that may change would be compiled again and again."""
+    return mx.tanh(x / temperature) * temperature + mx.exp(x * 0.1)
+
+
+def normalized(x: mx.array):
+    """A mean reads the whole row."""
+    return (x - mx.mean(x, axis=-1, keepdims=True)) * 2 + mx.tanh(x) * mx.exp(x)

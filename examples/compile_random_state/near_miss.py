@@ -1,0 +1,52 @@
+"""Compiled functions that list the state, or need none."""
+
+from functools import partial
+
+import mlx.core as mx
+
+
+@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+def sample(logits):
+    """It is listed both ways."""
+    return mx.random.categorical(logits)
+
+
+@mx.compile
+def with_a_key(logits, key):
+    """The key is an argument."""
+    return mx.random.categorical(logits, key=key)
+
+
+@mx.compile
+def plain(x):
+    """Nothing is drawn."""
+    return mx.tanh(x) * 2
+
+
+def in_a_list(model, optimizer, loss_and_grad):
+    """It is one of several."""
+    state = [model.state, optimizer.state, mx.random.state]
+
+    @partial(mx.compile, inputs=state, outputs=state)
+    def step(x):
+        loss, gradients = loss_and_grad(model, x + mx.random.normal(x.shape))
+        optimizer.update(model, gradients)
+        return loss
+
+    return step
+
+
+def listed_by_others(states, x):
+    """What is listed is not seen."""
+
+    @partial(mx.compile, inputs=states(), outputs=states())
+    def noisy(x):
+        return x + mx.random.normal(x.shape)
+
+    return noisy(x)
+
+
+@mx.compile
+def split(key):
+    """Keys are computed from keys."""
+    return mx.random.split(key)

@@ -1,0 +1,83 @@
+"""Compiled functions that take numbers which change."""
+
+import math
+from functools import partial
+
+import mlx.core as mx
+
+
+@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+def keep_likely(logprobs: mx.array, min_p: float) -> mx.array:
+    """Each request brings a threshold of its own."""
+    top = mx.max(logprobs, axis=-1, keepdims=True)
+    return mx.where(logprobs < top + math.log(min_p), -float("inf"), logprobs)
+
+
+def _sampler(min_p: float):
+    """A sampler for one request."""
+    return lambda logprobs: keep_likely(logprobs, min_p)
+
+
+@mx.compile
+def warm(logits, temperature: float):
+    """A temperature that is lowered step by step."""
+    return mx.softmax(logits / temperature, axis=-1)
+
+
+def _cooled(logits, steps):
+    """Calls with another number in each round."""
+    temperature = 1.0
+    for _ in range(steps):
+        logits = warm(logits, temperature)
+        temperature = temperature * 0.9
+    return logits
+
+
+@mx.compile
+def corrected(m, v, step: int):
+    """The number of the step."""
+    return m / (1 - 0.9**step) / (mx.sqrt(v / (1 - 0.999**step)) + 1e-8)
+
+
+def _steps(m, v, count):
+    """A loop over steps."""
+    for step in range(1, count):
+        m = corrected(m, v, step)
+    return m
+
+
+@mx.compile
+def moved(x, noise, sigma: float, next_sigma: float):
+    """Two numbers of a schedule."""
+    return x + noise * (next_sigma - sigma)
+
+
+def _denoised(model, x, sigmas):
+    """A step for each pair."""
+    for sigma, next_sigma in zip(sigmas, sigmas[1:]):
+        x = moved(x, model(x), sigma, next_sigma)
+    return x
+
+
+def compiled_by_name(x, scales):
+    """The call of `mx.compile` gives it another name."""
+
+    def scaled(x, scale: float):
+        return mx.tanh(x) * scale
+
+    fast = mx.compile(scaled)
+    for scale in scales:
+        x = fast(x, scale)
+    return x
+
+
+def read_from_an_array(x, scale):
+    """The number is read from an array, which could be passed itself."""
+
+    @mx.compile
+    def normalized(x, largest):
+        return x / largest + scale
+
+    for _ in range(4):
+        x = normalized(x, mx.max(x).item())
+    return x

@@ -1,0 +1,85 @@
+"""Compiled functions whose numbers must be numbers, or do not change."""
+
+from functools import partial
+
+import mlx.core as mx
+
+
+@mx.compile
+def top(logits, k: int):
+    """A size and the bound of a slice."""
+    indices = mx.argpartition(-logits, kth=k - 1, axis=-1)[..., :k]
+    return mx.take_along_axis(logits, indices, axis=-1)
+
+
+def _requests(logits, k: int):
+    """Each request brings its own."""
+    return lambda: top(logits, k)
+
+
+@partial(mx.compile, shapeless=True)
+def clipped(x, gate, limit: float = 7.0):
+    """A constant of the model."""
+    return mx.clip(x, -limit, limit) * mx.sigmoid(gate)
+
+
+def _experts(x, gate):
+    """No call gives another."""
+    return clipped(x, gate)
+
+
+@mx.compile
+def capped(x, cap: float):
+    """The number belongs to the configuration."""
+    return mx.tanh(x / cap) * cap
+
+
+class _Head:
+    """A configuration does not change."""
+
+    def __init__(self, cap):
+        self.cap = cap
+
+    def __call__(self, x):
+        return capped(x, self.cap)
+
+
+@mx.compile
+def scaled(x, scale: mx.array):
+    """An array is no part of the program."""
+    return x * scale
+
+
+def _scales(x, values):
+    """A new array a round."""
+    for value in values:
+        x = scaled(x, mx.array(value, x.dtype))
+    return x
+
+
+@mx.compile
+def normalized(x, axis: int):
+    """An axis is no array."""
+    return x / mx.max(x, axis=axis, keepdims=True)
+
+
+def _axes(x):
+    """Three axes, three programs."""
+    for axis in range(3):
+        x = normalized(x, axis)
+    return x
+
+
+@mx.compile
+def shifted(x, steps: int):
+    """The number of rounds is part of the program."""
+    for _ in range(steps):
+        x = x + 1
+    return x
+
+
+def _shifts(x, counts):
+    """Each count is a program of its own."""
+    for count in counts:
+        x = shifted(x, count)
+    return x

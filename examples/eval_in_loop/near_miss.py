@@ -1,0 +1,69 @@
+"""Loops whose evaluations are right."""
+
+import time
+
+import mlx.core as mx
+
+
+def training(model, optimizer, step, batches):
+    """One evaluation a training step."""
+    for x, y in batches:
+        loss = step(x, y)
+        mx.eval(model.parameters(), optimizer.state)
+    return loss
+
+
+def denoising(model, x, steps):
+    """A step is as large as the model."""
+    for t in range(steps):
+        x = x - model(x, t) * 0.1
+        mx.eval(x)
+    return x
+
+
+def prefill(model, tokens, cache, size):
+    """The evaluation bounds the memory of a long prompt."""
+    while tokens.size > size:
+        model(tokens[:size][None], cache=cache)
+        mx.eval([c.state for c in cache])
+        tokens = tokens[size:]
+        mx.clear_cache()
+    return tokens
+
+
+def benchmark(x, rounds):
+    """The clock is read afterwards."""
+    start = time.perf_counter()
+    for _ in range(rounds):
+        x = mx.tanh(x)
+        mx.eval(x)
+    return time.perf_counter() - start
+
+
+def apart(images):
+    """No round needs what another computed, and all of them together would not fit."""
+    small = []
+    for image in images:
+        y = mx.mean(image, axis=0)
+        mx.eval(y)
+        small.append(y)
+    return small
+
+
+def until_small(x, limit):
+    """The number is needed, and read from what was evaluated."""
+    while True:
+        x = x * 0.5
+        norm = mx.max(x)
+        mx.eval(norm)
+        if norm.item() < limit:
+            return x
+
+
+def layer_by_layer(layers, x):
+    """The weights of each layer are freed."""
+    for layer in layers:
+        x = x * layer.pop("weight")
+        mx.eval(x)
+        mx.clear_cache()
+    return x

@@ -1,0 +1,47 @@
+"""Streams that reach further than they should."""
+
+import mlx.core as mx
+
+_stream = mx.new_stream(mx.default_device())
+
+
+def tokens(model, y, stream):
+    """The block is open while the token is read."""
+    with mx.stream(stream):
+        while True:
+            y = mx.argmax(model(y), axis=-1)
+            mx.async_eval(y)
+            yield y
+
+
+def chunks(decode, codes, size):
+    """A new stream around the whole generator."""
+    with mx.stream(mx.new_stream(mx.default_device())):
+        for start in range(0, codes.shape[1], size):
+            yield decode(codes[:, start : start + size])
+
+
+def on_the_cpu(rows):
+    """A device instead of a stream."""
+    with mx.stream(mx.cpu):
+        for row in rows:
+            yield mx.linalg.norm(row)
+
+
+def handed_on(model, batches, stream):
+    """`yield from` is a `yield`."""
+    with mx.stream(stream):
+        yield from (mx.mean(model(x)) for x in batches)
+
+
+class Server:
+    """A stream for all instances."""
+
+    stream = None
+
+    def run(self, requests):
+        """One request after the other."""
+        with mx.stream(self.stream):
+            for request in requests:
+                answer = request.model(request.prompt)
+                yield mx.argmax(answer, axis=-1)

@@ -1,0 +1,181 @@
+//! Functions that compute element by element and are not compiled: each operation is a kernel of its own that reads and writes the whole array, where a
+//! compiled function is one.
+//!
+//! Told are whole functions alone, for those can be compiled as they stand: what they return is made of their parameters by operations on elements. What is
+//! called in `__init__` or by the module runs once.
+
+use rustc_hash::FxHashSet;
+
+use crate::finding::{Finding, Notes, TransformId};
+use crate::graph::Analysis;
+use crate::graph::body::{Body, Effect};
+use crate::graph::definitions::FunctionIndex;
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Graph, Op, ValueId};
+use crate::syntax::{Ranged, TextRange};
+
+use super::Told;
+use super::compiled::calls_of;
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Compilation: fusing elementwise operations";
+
+/// Fewer operations are not worth the trouble.
+const LEAST: usize = 4;
+
+/// Functions of `mlx.core` that work on elements.
+const ELEMENTWISE: [&str; 32] = [
+    "abs",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sinh",
+    "cosh",
+    "sigmoid",
+    "erf",
+    "sqrt",
+    "rsqrt",
+    "square",
+    "negative",
+    "floor",
+    "ceil",
+    "round",
+    "sign",
+    "reciprocal",
+    "maximum",
+    "minimum",
+    "where",
+    "clip",
+    "astype",
+    "logaddexp",
+    "remainder",
+    "arctan2",
+];
+
+/// Find the functions that compilation would make one kernel of.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
+    let told = analysis.bodies.iter().filter_map(|body| of_function(analysis, body, notes));
+    told.map(|t: Told| t.finding(id, GUIDE)).collect()
+}
+
+fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<Told> {
+    let index = body.function?;
+    let function = analysis.definitions.functions[index].ast;
+    let graph = &analysis.graph;
+    let returned = returned(body)?;
+    let mut count = Count { graph, operations: FxHashSet::default(), leaves: FxHashSet::default() };
+    let is_whole = count.see(returned);
+    let range = TextRange::new(function.range().start(), function.parameters.range().end());
+    let left = |likeness: u32, reason: &str| notes.left::<Told>(range, range, likeness, || reason.to_owned());
+    let n = count.operations.len();
+    if n < 2 {
+        return None;
+    }
+    if !is_whole {
+        return left(60, "it does more than compute with elements");
+    }
+    if n < LEAST {
+        return left(60, "so few operations gain little");
+    }
+    if analysis.compiled().iter().any(|c| c.compiles(body)) {
+        return left(100, "it is compiled already");
+    }
+    // Of numbers it would be no kernel at all.
+    let facts = Facts::at(analysis, body, 0, body.range.end());
+    if !count.leaves.iter().any(|&leaf| facts.kind(leaf) == Kind::Array) {
+        return left(80, "nothing that it computes with is known to be an array");
+    }
+    if count.leaves.iter().any(|&leaf| !matches!(graph.op(leaf), Op::Param(..)) || facts.kind(leaf).is_number()) {
+        return left(80, "it also takes numbers, each of which would be compiled by itself");
+    }
+    if function.parameters.len() != count.leaves.len() || runs_once(analysis, index) || is_under_compilation(analysis, index) {
+        return left(100, "it runs once, or in a function that is compiled, or takes more than arrays");
+    }
+    let name = &function.name;
+    Some(Told {
+        range,
+        message: format!("`{name}` computes with elements alone, {n} operations of them, and is not compiled"),
+        rationale: vec![
+            format!("{n} kernels and {} temporary arrays of the size of the data, where a compiled function is 1 kernel without any.", n - 1),
+            format!(
+                "Write `@partial(mx.compile, shapeless=True)` above `{name}`, with `from functools import partial`; each dtype is compiled once."
+            ),
+        ],
+    })
+}
+
+/// What the function returns, where it does nothing else.
+fn returned(body: &Body) -> Option<ValueId> {
+    let mut returns = body.effects.iter().filter(|e| !matches!(e, Effect::Leave | Effect::Else));
+    match (returns.next(), returns.next()) {
+        (Some(&Effect::Return(value)), None) => Some(value),
+        _ => None,
+    }
+}
+
+/// Counts operations on elements.
+struct Count<'g> {
+    graph: &'g Graph,
+    operations: FxHashSet<ValueId>,
+    leaves: FxHashSet<ValueId>,
+}
+
+impl Count<'_> {
+    /// Whether `value` is made of leaves by operations on elements alone.
+    fn see(&mut self, value: ValueId) -> bool {
+        if self.operations.contains(&value) || self.leaves.contains(&value) || is_constant(self.graph, value) {
+            return true;
+        }
+        let (op, operands) = self.graph.get(value);
+        let parts = match op {
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::Compare(_) => operands,
+            // The dtype is no array.
+            Op::Mlx("astype") => &operands[..1],
+            Op::Mlx(name) if ELEMENTWISE.contains(&name) => operands,
+            Op::Int(_) | Op::Float(_) | Op::Bool(_) | Op::None | Op::Global(_) => return true,
+            Op::Apply if self.graph.path(operands[0]).is_some_and(|p| p.starts_with("math.")) => {
+                return operands[1..].iter().all(|&v| is_constant(self.graph, v));
+            }
+            Op::Param(..) => {
+                self.leaves.insert(value);
+                return true;
+            }
+            _ => return false,
+        };
+        let parts: Vec<ValueId> = parts.iter().copied().filter(|&v| self.graph.op(v) != Op::DtypeOf).collect();
+        if parts.iter().all(|&v| !matches!(self.graph.op(v), Op::Int(_) | Op::Float(_))) || parts.len() > 1 {
+            self.operations.insert(value);
+        }
+        self.operations.len() < 500 && parts.into_iter().all(|v| self.see(v))
+    }
+}
+
+/// Whether `value` is a number that Python works out of constants.
+fn is_constant(graph: &Graph, value: ValueId) -> bool {
+    match graph.get(value) {
+        (Op::Int(_) | Op::Float(_) | Op::Global(_), _) => true,
+        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::Apply, operands) => operands.iter().all(|&v| is_constant(graph, v)),
+        _ => false,
+    }
+}
+
+/// Whether all calls in the file are made once: by the module, or by an `__init__`, outside of loops.
+fn runs_once(analysis: &Analysis<'_>, index: FunctionIndex) -> bool {
+    let calls = calls_of(analysis, index);
+    let by_init = |f: FunctionIndex| analysis.definitions.functions[f].ast.name.as_str() == "__init__";
+    !calls.is_empty() && calls.iter().all(|c| c.by.is_none_or(by_init))
+}
+
+/// Whether every call in the file is made by a function that is compiled.
+fn is_under_compilation(analysis: &Analysis<'_>, index: FunctionIndex) -> bool {
+    let calls = calls_of(analysis, index);
+    let is_compiled = |by: Option<FunctionIndex>| by.is_some_and(|f| analysis.compiled().iter().any(|c| c.functions.contains(&f)));
+    !calls.is_empty() && calls.iter().all(|c| is_compiled(c.by))
+}

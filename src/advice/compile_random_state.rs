@@ -1,0 +1,83 @@
+//! Compiled functions that draw random numbers without the random state among their inputs and outputs: the state is read once, while the function is traced,
+//! and every call draws the same numbers.
+
+use crate::finding::{Finding, Notes, TransformId};
+use crate::graph::Analysis;
+use crate::syntax::ast::{Expr, ExprCall};
+use crate::syntax::{Ranged, TextRange};
+
+use super::compiled::{self, Site, each_expression};
+use super::{Told, one_line};
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Compilation: pure functions and captured state";
+
+/// The path of the state.
+const STATE: &str = "mlx.core.random.state";
+
+/// Find the compiled functions that draw the same numbers in each call.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
+    let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
+    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+}
+
+fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
+    let mut drawn: Option<(TextRange, String)> = None;
+    site.expressions(&mut |expr| {
+        let Expr::Call(call) = expr else { return };
+        if draws(site, call) {
+            drawn.get_or_insert_with(|| (call.range(), one_line(analysis.source, call.func.range())));
+        } else if let Some(helper) = helper(analysis, call)
+            && helper_draws(analysis, site, helper)
+        {
+            drawn.get_or_insert_with(|| (call.range(), one_line(analysis.source, call.func.range())));
+        }
+    });
+    let left = |reason: &str| site.outer.notes.left::<Told>(site.range(), site.range(), 60, || reason.to_owned());
+    let Some((range, what)) = drawn else { return left("it is not seen to draw numbers without a key") };
+    let (inputs, outputs) = (site.listed("inputs", 1), site.listed("outputs", 2));
+    if inputs.is_unclear || outputs.is_unclear {
+        return left("what is listed is not seen as a whole");
+    }
+    let missing = match (inputs.has(STATE), outputs.has(STATE)) {
+        (true, true) => return left("`mx.random.state` is listed in `inputs` and `outputs`"),
+        (false, false) => "neither in `inputs` nor in `outputs`",
+        (true, false) => "in `inputs` and not in `outputs`",
+        (false, true) => "in `outputs` and not in `inputs`",
+    };
+    Some(Told {
+        range,
+        message: format!("`{what}` draws in the compiled `{}`, and the random state is listed {missing}", site.function.name),
+        rationale: vec![
+            "1 draw, while the function is traced, for all calls: `mx.random.seed` has no effect on it, and each call gives the same numbers.".to_owned(),
+            "List it both ways, `@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)`, beside what is listed already; or pass a `key` as an argument.".to_owned(),
+        ],
+    })
+}
+
+/// Whether `call` draws from the random state, which it does unless it is given a key.
+fn draws(site: &Site<'_>, call: &ExprCall) -> bool {
+    let Some(path) = site.inner.path(&call.func) else { return false };
+    let Some(name) = path.strip_prefix("mlx.core.random.") else { return false };
+    let draws = !matches!(name, "key" | "split" | "seed" | "state");
+    draws && call.arguments.find_keyword("key").is_none()
+}
+
+/// The function of the module that `call` calls by its name.
+fn helper<'x>(analysis: &'x Analysis<'_>, call: &ExprCall) -> Option<&'x crate::syntax::ast::StmtFunctionDef> {
+    let name = call.func.as_name_expr()?;
+    let index = analysis.definitions.function_named(analysis.graph.known_symbol(&name.id)?)?;
+    Some(analysis.definitions.functions[index].ast)
+}
+
+/// Whether the function `helper` draws itself, by the names of the module.
+fn helper_draws(analysis: &Analysis<'_>, site: &Site<'_>, helper: &crate::syntax::ast::StmtFunctionDef) -> bool {
+    let mut found = false;
+    each_expression(&helper.body, &mut |expr| {
+        if let Expr::Call(call) = expr {
+            let path = analysis.definitions.import_path(&call.func, &analysis.graph);
+            found |= path.is_some_and(|p| p.starts_with("mlx.core.random.")) && draws(site, call);
+        }
+    });
+    found
+}

@@ -1,0 +1,187 @@
+//! Python numbers that a compiled function takes, and that differ from call to call: each new value is traced and compiled again, where an array is not.
+//!
+//! A number that MLX needs as one (a size, an axis, a bound of a slice) must stay, and one that no call changes costs nothing.
+
+use rustc_hash::FxHashSet;
+
+use crate::finding::{Finding, Notes, TransformId};
+use crate::graph::Analysis;
+use crate::graph::api::{self, Accepts};
+use crate::graph::body::Effect;
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Op, Symbol, ValueId};
+use crate::place::Place;
+use crate::syntax::Ranged;
+use crate::syntax::ast::{self, Expr};
+
+use super::compiled::{self, Called, Site, body_of, calls_of};
+use super::{Told, listed, one_line};
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Compilation: when functions are recompiled";
+
+/// Find the compiled functions that a number compiles anew.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
+    let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
+    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+}
+
+/// How a parameter is used.
+#[derive(Default)]
+struct Use {
+    /// With arrays, where an array would do as well.
+    with_arrays: bool,
+    /// Where only a Python number will do.
+    as_number: bool,
+}
+
+fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
+    let calls = site.calls();
+    let mut scalars: Vec<(String, String)> = Vec::new();
+    for (at, parameter) in site.function.parameters.iter_non_variadic_params().enumerate() {
+        let name = parameter.parameter.name.as_str();
+        let is_annotated = parameter.parameter.annotation.as_deref().is_some_and(is_number_type);
+        let given: Vec<(&Called<'_>, &Expr)> = calls.iter().filter_map(|c| Some((c, c.call.arguments.find_argument_value(name, at)?))).collect();
+        let Some((_, varying)) = given.iter().find(|(call, given)| varies(analysis, call, given, is_annotated)) else {
+            if is_annotated {
+                site.outer.notes.left::<()>(parameter.range(), parameter.range(), 100, || format!("no call in the file is seen to change `{name}`"));
+            }
+            continue;
+        };
+        let use_ = use_of(analysis, site, name);
+        if use_.as_number {
+            site.outer
+                .notes
+                .left::<()>(parameter.range(), parameter.range(), 100, || format!("`{name}` is needed as a number: a size, an axis or a bound"));
+        } else if use_.with_arrays {
+            scalars.push((name.to_owned(), one_line(analysis.source, varying.range())));
+        }
+    }
+    let Some((name, value)) = scalars.first() else {
+        return site.outer.notes.left(site.range(), site.range(), 60, || "no number that it takes is seen to change".to_owned());
+    };
+    let function = site.function.name.as_str();
+    let names: Vec<String> = scalars.iter().map(|(name, _)| name.clone()).collect();
+    let (is, number) = if names.len() == 1 { ("is", "a Python number") } else { ("are", "Python numbers") };
+    let like = site.function.parameters.iter_non_variadic_params().map(|p| p.parameter.name.as_str()).find(|p| !names.iter().any(|n| n == p));
+    let dtype = like.map_or("dtype".to_owned(), |p| format!("{p}.dtype"));
+    Some(Told {
+        range: site.range(),
+        message: format!("{} of the compiled `{function}` {is} {number}: each new value traces and compiles it again", listed(&names)),
+        rationale: vec![
+            format!("1 compilation for each value of {} that a call brings, as with `{value}`; with arrays 1 for all values.", listed(&names)),
+            format!(
+                "Pass `mx.array({name}, {dtype})`; `mx.array({name})` would be float32 and make half-precision results float32. What Python checks of it, or computes with `math`, it does before the call."
+            ),
+        ],
+    })
+}
+
+/// Whether `annotation` allows numbers alone.
+fn is_number_type(annotation: &Expr) -> bool {
+    match annotation {
+        Expr::Name(name) => matches!(name.id.as_str(), "float" | "int"),
+        Expr::BinOp(e) => e.op == ast::Operator::BitOr && is_number_type(&e.left) && is_number_type(&e.right),
+        _ => false,
+    }
+}
+
+/// Whether what `call` passes may be another number in the next call; one that is not annotated must be seen to be a number.
+fn varies(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr, is_annotated: bool) -> bool {
+    let Some(body) = body_of(analysis, call.by) else { return false };
+    let notes = Notes::default();
+    let place = Place::new(analysis, body, &notes);
+    // A comprehension's own name.
+    let Some(value) = place.value(given) else { return is_annotated && call.in_loop && given.is_name_expr() };
+    let graph = &analysis.graph;
+    match graph.op(value) {
+        Op::Mlx("item") => true,
+        Op::Param(scope, name) | Op::Captured(scope, name) => is_annotated && is_chosen(analysis, scope, name),
+        Op::Item(_) | Op::Index(_) => is_annotated,
+        Op::Phi(..) | Op::Element(..) | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Apply if !graph.is_arrayish(value) => {
+            let kind = Facts::anywhere(analysis).kind(value);
+            is_annotated || call.in_loop && matches!(kind, Kind::Int | Kind::Float | Kind::Number) && !has_constant_operands(analysis, value)
+        }
+        _ => false,
+    }
+}
+
+/// Whether callers choose the parameter `name` of the function `scope`: it says that it is a number, and the calls in the file, if there are any, are not all
+/// given attributes and constants.
+fn is_chosen(analysis: &Analysis<'_>, scope: Symbol, name: Symbol) -> bool {
+    let (graph, definitions) = (&analysis.graph, &analysis.definitions);
+    let Some(index) = definitions.function_named(scope) else { return false };
+    let function = definitions.functions[index].ast;
+    let name = graph.name(name);
+    let Some((at, parameter)) = function.parameters.iter_non_variadic_params().enumerate().find(|(_, p)| p.parameter.name.as_str() == name) else {
+        return false;
+    };
+    let is_number = parameter.parameter.annotation.as_deref().is_some_and(is_number_type)
+        || parameter.default.as_deref().is_some_and(Expr::is_number_literal_expr);
+    let given: Vec<&Expr> = calls_of(analysis, index).iter().filter_map(|c| c.call.arguments.find_argument_value(name, at)).collect();
+    is_number && (given.is_empty() || given.iter().any(|e| !e.is_attribute_expr() && !e.is_literal_expr()))
+}
+
+/// Whether `value` is made of constants and attributes alone.
+fn has_constant_operands(analysis: &Analysis<'_>, value: ValueId) -> bool {
+    let (op, operands) = analysis.graph.get(value);
+    match op {
+        Op::Int(_) | Op::Float(_) | Op::Attr(..) | Op::Dim(_) | Op::ModuleName(_) | Op::Global(_) | Op::Builtin(_) => true,
+        Op::Phi(..) | Op::Element(..) | Op::Param(..) => false,
+        _ => !operands.is_empty() && operands.iter().all(|&v| has_constant_operands(analysis, v)),
+    }
+}
+
+/// What the compiled function computes, operands before what is made of them; what it raises and asserts is checked in Python and left out.
+fn computed(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<ValueId> {
+    let effects = &site.inner.body.effects;
+    let is_raised = |value: ValueId| effects.contains(&Effect::Raise(value));
+    // What an f-string formats is stored in something unknown.
+    let counts = |e: &&Effect| match **e {
+        Effect::Raise(_) | Effect::Assert(_) => false,
+        Effect::Call(v) => !is_raised(v),
+        Effect::StoreItem(object, ..) => !matches!(analysis.graph.op(object), Op::Opaque(..)),
+        _ => true,
+    };
+    let mut stack: Vec<ValueId> = effects.iter().filter(counts).flat_map(|e| e.values().into_iter().flatten()).collect();
+    let mut seen: FxHashSet<ValueId> = FxHashSet::default();
+    while let Some(value) = stack.pop() {
+        if seen.insert(value) {
+            stack.extend(analysis.graph.operands(value));
+        }
+    }
+    let mut nodes: Vec<ValueId> = seen.into_iter().collect();
+    nodes.sort_unstable();
+    nodes
+}
+
+/// How the compiled function uses its parameter `name`.
+fn use_of(analysis: &Analysis<'_>, site: &Site<'_>, name: &str) -> Use {
+    let graph = &analysis.graph;
+    let mut use_ = Use::default();
+    let Some(symbol) = graph.known_symbol(name) else { return use_ };
+    let Some(parameter) = graph.find_leaf(Op::Param(site.inner.body.name, symbol)) else { return use_ };
+    let mut derived: FxHashSet<ValueId> = FxHashSet::from_iter([parameter]);
+    for node in computed(analysis, site) {
+        let (op, operands) = graph.get(node);
+        for (n, _) in operands.iter().enumerate().filter(|(_, v)| derived.contains(v)).collect::<Vec<_>>() {
+            let others = || operands.iter().filter(|v| !derived.contains(v) && graph.number(**v).is_none());
+            match op {
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Compare(_) if others().next().is_some() => use_.with_arrays = true,
+                Op::Apply if graph.path(operands[0]).is_some_and(|p| p.starts_with("math.") || p.starts_with("numpy.")) => _ = derived.insert(node),
+                Op::Apply if matches!(graph.op(operands[0]), Op::Builtin(b) if graph.name(b) == "range") => use_.as_number = true,
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::FloorDiv | Op::Mod | Op::Changed(_) => _ = derived.insert(node),
+                Op::Mlx(function) => {
+                    let accepts = api::function(function).and_then(|f| f.get().params.get(n)).map(|p| p.accepts);
+                    let takes_arrays =
+                        matches!(accepts, Some(Accepts::Array | Accepts::Scalar | Accepts::OptionalArray)) || function == "array" && n == 0;
+                    use_.with_arrays |= takes_arrays;
+                    use_.as_number |= !takes_arrays;
+                }
+                Op::Slice | Op::Index(_) | Op::Tuple | Op::List => use_.as_number = true,
+                _ => {}
+            }
+        }
+    }
+    use_
+}

@@ -1,0 +1,328 @@
+//! The functions of a file that `mx.compile` compiles: their text, the scope that compiles them, what it lists as inputs and outputs, and who calls them.
+
+use crate::finding::Notes;
+use crate::graph::Analysis;
+use crate::graph::body::Body;
+use crate::graph::compile::Compiled;
+use crate::graph::definitions::{FunctionIndex, blocks, locals_of};
+use crate::place::Place;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+/// Assignments are followed so far.
+const MAX_DEPTH: u32 = 3;
+
+/// A function of the file that is compiled.
+pub(super) struct Site<'x> {
+    /// The scope that compiles.
+    pub(super) outer: Place<'x>,
+    /// The scope of the function.
+    pub(super) inner: Place<'x>,
+    /// The function.
+    pub(super) function: &'x ast::StmtFunctionDef,
+    /// How it is compiled.
+    pub(super) compiled: &'x Compiled,
+}
+
+/// What a call of `mx.compile` lists as inputs or as outputs.
+#[derive(Default)]
+pub(super) struct Listed {
+    /// Names and chains of attributes.
+    names: Vec<String>,
+    /// Something is listed that is not understood.
+    pub(super) is_unclear: bool,
+}
+
+impl Listed {
+    /// Whether the object called `name` is among it, wholly or in part.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let is_part = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.names.iter().any(|n| is_part(n, name) || is_part(name, n))
+    }
+}
+
+/// What `look` says of each function that is compiled.
+pub(super) fn each<T>(analysis: &Analysis<'_>, notes: &Notes, mut look: impl FnMut(&Site<'_>) -> Vec<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for compiled in analysis.compiled() {
+        let &[index] = &compiled.functions[..] else { continue };
+        let Some(body) = analysis.bodies.iter().find(|b| b.function == Some(index)) else { continue };
+        let outer = Place::new(analysis, &analysis.bodies[compiled.scope], notes);
+        let site = Site { outer, inner: Place::new(analysis, body, notes), function: analysis.definitions.functions[index].ast, compiled };
+        found.extend(look(&site));
+    }
+    found
+}
+
+impl<'x> Site<'x> {
+    /// From the compilation to the name of the function, or the compilation alone where it is a call.
+    pub(super) fn range(&self) -> TextRange {
+        if self.compiled.is_decorator { TextRange::new(self.compiled.range.start(), self.function.name.end()) } else { self.compiled.range }
+    }
+
+    /// The name by which what is compiled is called: the function's own, or the one that the call is assigned to.
+    pub(super) fn name(&self) -> Option<&'x str> {
+        if self.compiled.is_decorator {
+            return Some(self.function.name.as_str());
+        }
+        let mut found = None;
+        each_assignment(self.outer.own_statements(), &mut |s| {
+            if s.value.range() == self.compiled.range
+                && let [Expr::Name(target)] = &s.targets[..]
+            {
+                found = Some(target.id.as_str());
+            }
+        });
+        found
+    }
+
+    /// The calls of what is compiled.
+    pub(super) fn calls(&self) -> Vec<Called<'x>> {
+        let analysis = self.outer.analysis;
+        match self.compiled.functions[..] {
+            [index] if self.compiled.is_decorator => calls_of(analysis, index),
+            _ => self.name().map(|name| calls_named(analysis, name, false, self.outer.body.range)).unwrap_or_default(),
+        }
+    }
+
+    /// What is listed as `inputs` (position 1) or `outputs` (position 2).
+    pub(super) fn listed(&self, keyword: &str, position: usize) -> Listed {
+        let mut listed = Listed::default();
+        if let Some(expr) = self.argument(keyword, position) {
+            self.collect(expr, &mut listed, 0);
+        }
+        listed
+    }
+
+    fn argument(&self, keyword: &str, position: usize) -> Option<&'x Expr> {
+        let call = match self.function.decorator_list.iter().find(|d| d.expression.range() == self.compiled.range) {
+            Some(decorator) => decorator.expression.as_call_expr()?,
+            None => call_at(self.outer.own_statements(), self.compiled.range)?,
+        };
+        call.arguments.find_argument_value(keyword, position)
+    }
+
+    /// Note what `expr` names, also through names that the scope around assigns.
+    fn collect(&self, expr: &'x Expr, listed: &mut Listed, depth: u32) {
+        match expr {
+            Expr::List(e) => e.elts.iter().for_each(|e| self.collect(e, listed, depth)),
+            Expr::Tuple(e) => e.elts.iter().for_each(|e| self.collect(e, listed, depth)),
+            Expr::Dict(e) => e.iter_values().for_each(|e| self.collect(e, listed, depth)),
+            Expr::BinOp(e) => [&e.left, &e.right].into_iter().for_each(|e| self.collect(e, listed, depth)),
+            Expr::Name(name) => {
+                listed.names.push(name.id.to_string());
+                let values = assigned(self.outer.own_statements(), &name.id);
+                if depth < MAX_DEPTH {
+                    values.into_iter().filter(|v| !v.is_call_expr()).for_each(|v| self.collect(v, listed, depth + 1));
+                }
+            }
+            Expr::Attribute(_) => match dotted(expr) {
+                Some(name) => listed.names.push(self.outer.path(expr).unwrap_or(name)),
+                None => listed.is_unclear = true,
+            },
+            Expr::NoneLiteral(_) => {}
+            _ => listed.is_unclear = true,
+        }
+    }
+
+    /// Whether `name` is one of a scope around the function.
+    pub(super) fn is_captured(&self, name: &str) -> bool {
+        let mut locals: Vec<&str> = self.function.parameters.iter().map(|p| p.name().as_str()).collect();
+        locals_of(&self.function.body, &mut locals);
+        !locals.contains(&name) && !self.is_bound_inside(name)
+    }
+
+    /// Whether a lambda or a comprehension of the function has a name of its own called `name`.
+    fn is_bound_inside(&self, name: &str) -> bool {
+        let mut found = false;
+        self.expressions(&mut |expr| {
+            found |= match expr {
+                Expr::Lambda(e) => e.parameters.iter().any(|p| p.iter().any(|p| p.name().as_str() == name)),
+                Expr::Name(e) => e.ctx.is_store() && e.id.as_str() == name,
+                _ => false,
+            };
+        });
+        found
+    }
+
+    /// Every expression in the body of the function, those of functions inside it left out.
+    pub(super) fn expressions(&self, see: &mut dyn FnMut(&'x Expr)) {
+        each_expression(&self.function.body, see);
+    }
+}
+
+/// `self.model.state` as text.
+pub(super) fn dotted(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Name(name) => Some(name.id.to_string()),
+        Expr::Attribute(attribute) => Some(format!("{}.{}", dotted(&attribute.value)?, attribute.attr)),
+        _ => None,
+    }
+}
+
+/// The call with the text `range`.
+fn call_at(body: &[Stmt], range: TextRange) -> Option<&ast::ExprCall> {
+    let mut found = None;
+    let mut at = At { range, found: &mut found };
+    at.visit_body(body);
+    found
+}
+
+struct At<'f, 'x> {
+    range: TextRange,
+    found: &'f mut Option<&'x ast::ExprCall>,
+}
+
+impl<'x> SourceOrderVisitor<'x> for At<'_, 'x> {
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        match expr {
+            Expr::Call(call) if call.range() == self.range => *self.found = Some(call),
+            _ if expr.range().contains_range(self.range) => source_order::walk_expr(self, expr),
+            _ => {}
+        }
+    }
+}
+
+/// What the statements of `body`, not those of functions inside, assign to `name`.
+fn assigned<'x>(body: &'x [Stmt], name: &str) -> Vec<&'x Expr> {
+    let mut found = Vec::new();
+    each_assignment(body, &mut |s| {
+        if s.targets.iter().any(|t| t.as_name_expr().is_some_and(|n| n.id.as_str() == name)) {
+            found.push(&*s.value);
+        }
+    });
+    found
+}
+
+/// Every assignment of `body`, not those of functions inside.
+fn each_assignment<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x ast::StmtAssign)) {
+    for statement in body {
+        match statement {
+            Stmt::Assign(s) => see(s),
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
+            _ => blocks(statement).into_iter().for_each(|b| each_assignment(b, see)),
+        }
+    }
+}
+
+/// Every expression in `body`, those of functions inside it left out.
+pub(super) fn each_expression<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Expr)) {
+    let mut all = All { see };
+    all.visit_body(body);
+}
+
+/// Sees every expression of one scope.
+struct All<'s, 'x> {
+    see: &'s mut dyn FnMut(&'x Expr),
+}
+
+impl<'x> SourceOrderVisitor<'x> for All<'_, 'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            source_order::walk_stmt(self, statement);
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        (self.see)(expr);
+        source_order::walk_expr(self, expr);
+    }
+}
+
+/// A call somewhere in the file.
+#[derive(Clone, Copy)]
+pub(super) struct Called<'x> {
+    /// The call.
+    pub(super) call: &'x ast::ExprCall,
+    /// The function that makes it; `None` for the module.
+    pub(super) by: Option<FunctionIndex>,
+    /// A loop of that function makes it.
+    pub(super) in_loop: bool,
+}
+
+/// Every call of the function number `index` by its name, in scopes where the name is that function's.
+pub(super) fn calls_of<'x>(analysis: &'x Analysis<'_>, index: FunctionIndex) -> Vec<Called<'x>> {
+    let definitions = &analysis.definitions;
+    let info = &definitions.functions[index];
+    let scope = match (info.class, info.parent) {
+        (Some(class), _) => definitions.classes[class].ast.range(),
+        (None, Some(parent)) => definitions.functions[parent].ast.range(),
+        (None, None) => analysis.source.module().range(),
+    };
+    calls_named(analysis, info.ast.name.as_str(), info.class.is_some(), scope)
+}
+
+/// Every call in `scope` of the function, or the method of some object, that is called `name`.
+fn calls_named<'x>(analysis: &'x Analysis<'_>, name: &'x str, is_method: bool, scope: TextRange) -> Vec<Called<'x>> {
+    let mut calls = Calls { analysis, name, is_method, scope, by: None, loops: 0, found: Vec::new() };
+    calls.visit_body(&analysis.source.module().body);
+    calls.found
+}
+
+struct Calls<'x, 'a> {
+    analysis: &'x Analysis<'a>,
+    name: &'x str,
+    is_method: bool,
+    scope: TextRange,
+    by: Option<FunctionIndex>,
+    loops: u32,
+    found: Vec<Called<'x>>,
+}
+
+impl<'x> Calls<'x, '_> {
+    fn looped(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.loops += 1;
+        visit(self);
+        self.loops -= 1;
+    }
+}
+
+impl<'x> SourceOrderVisitor<'x> for Calls<'x, '_> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        match statement {
+            Stmt::FunctionDef(s) => {
+                let (by, loops) = (self.by, self.loops);
+                (self.by, self.loops) = (self.analysis.definitions.function_of(s), 0);
+                source_order::walk_stmt(self, statement);
+                (self.by, self.loops) = (by, loops);
+            }
+            Stmt::For(s) => {
+                self.visit_expr(&s.iter);
+                self.looped(|c| c.visit_body(&s.body));
+                self.visit_body(&s.orelse);
+            }
+            Stmt::While(s) => self.looped(|c| {
+                c.visit_expr(&s.test);
+                c.visit_body(&s.body);
+            }),
+            _ => source_order::walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        if let Expr::Call(call) = expr
+            && self.scope.contains_range(call.range())
+        {
+            let is_it = match &*call.func {
+                Expr::Name(name) => !self.is_method && name.id.as_str() == self.name,
+                Expr::Attribute(attribute) => {
+                    self.is_method && attribute.attr.as_str() == self.name && attribute.value.as_name_expr().is_some_and(|n| n.id.as_str() == "self")
+                }
+                _ => false,
+            };
+            if is_it {
+                self.found.push(Called { call, by: self.by, in_loop: self.loops > 0 });
+            }
+        }
+        match expr {
+            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => self.looped(|c| source_order::walk_expr(c, expr)),
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}
+
+/// The scope of the function number `by`, or of the module.
+pub(super) fn body_of<'x>(analysis: &'x Analysis<'_>, by: Option<FunctionIndex>) -> Option<&'x Body> {
+    analysis.bodies.iter().find(|b| b.function == by && (by.is_some() || b.class.is_none()))
+}

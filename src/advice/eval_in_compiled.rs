@@ -1,0 +1,55 @@
+//! Evaluations inside of compiled functions: while a function is traced its arrays have no data, and whatever asks for it raises.
+
+use crate::finding::{Finding, Notes, TransformId};
+use crate::graph::Analysis;
+use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+use super::compiled::{self, Site};
+use super::reads::reads_in_trace;
+use super::{Told, one_line};
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Compilation: no evaluation inside";
+
+/// Find the evaluations in compiled functions.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
+    let told = compiled::each(analysis, notes, |site| of_function(analysis, site));
+    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+}
+
+fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<Told> {
+    let mut ranges: Vec<TextRange> = Vec::new();
+    each_statement(&site.function.body, &mut |statement| {
+        super::rounds::expressions(statement, &mut |expr| {
+            if let Expr::Call(call) = expr
+                && matches!(site.inner.path(&call.func).as_deref(), Some("mlx.core.eval" | "mlx.core.async_eval"))
+            {
+                ranges.push(expr.range());
+            }
+        });
+        ranges.extend(reads_in_trace(&site.inner, statement).into_iter().map(|r| r.expr.range()));
+    });
+    if ranges.is_empty() {
+        site.outer.notes.left::<()>(site.range(), site.range(), 60, || "nothing in it is seen to ask an array for its data".to_owned());
+    }
+    let told = ranges.into_iter().map(|range| Told {
+        range,
+        message: format!("`{}` asks for data in the compiled `{}`, which raises while it is traced", one_line(analysis.source, range), site.function.name),
+        rationale: vec![
+            "1 exception in the first call: a function is compiled from arrays that have shapes and dtypes, and no values.".to_owned(),
+            "Return the array and evaluate it where the function is called; choose between values with `mx.where`, and what a condition decides, outside.".to_owned(),
+        ],
+    });
+    told.collect()
+}
+
+/// Every statement of `body`, those of functions inside left out.
+fn each_statement<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Stmt)) {
+    for statement in body {
+        see(statement);
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            crate::graph::definitions::blocks(statement).into_iter().for_each(|b| each_statement(b, see));
+        }
+    }
+}

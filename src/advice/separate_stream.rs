@@ -1,0 +1,111 @@
+//! Streams that reach further than they should: a `with mx.stream(...)` around a `yield` stays in force in the code that reads the generator, and a stream that
+//! a module makes belongs to the thread that imported it.
+//!
+//! A stream of its own gains nothing by itself; it separates work only where it is entered and left within one step.
+
+use crate::finding::{Finding, Notes, TransformId};
+use crate::graph::Analysis;
+use crate::graph::definitions::blocks;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+use super::{Told, one_line};
+use crate::place::Place;
+
+/// The section of the performance guide that this comes from.
+const GUIDE: &str = "Streams: separate streams";
+
+/// Find the streams that leak out of generators and of threads.
+pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
+    let mut told: Vec<Told> = Vec::new();
+    for body in &analysis.bodies {
+        let place = Place::new(analysis, body, notes);
+        leaking(&place, place.own_statements(), &mut told);
+        if place.is_module() {
+            made_by_the_module(&place, place.own_statements(), &mut told);
+        }
+    }
+    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+}
+
+/// `with mx.stream(...)` blocks that yield.
+fn leaking(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
+    for statement in body {
+        if let Stmt::With(s) = statement {
+            let stream = s.items.iter().find(|item| {
+                let call = item.context_expr.as_call_expr();
+                call.is_some_and(|c| place.path(&c.func).as_deref() == Some("mlx.core.stream"))
+            });
+            if let Some(item) = stream {
+                let range = item.context_expr.range();
+                if yields(&s.body) {
+                    told.push(leak(place, range));
+                } else {
+                    place.notes.left::<()>(range, range, 60, || "it is entered and left within one step".to_owned());
+                }
+            }
+        }
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            blocks(statement).into_iter().for_each(|b| leaking(place, b, told));
+        }
+    }
+}
+
+fn leak(place: &Place<'_>, range: TextRange) -> Told {
+    let text = one_line(place.source(), range);
+    Told {
+        range,
+        message: format!("`with {text}` around a `yield` is in force in the code that reads the generator, too"),
+        rationale: vec![
+            "1 stream for both: while the generator waits at its `yield` the block is still open, and what its reader computes goes to the same stream.".to_owned(),
+            "Open the block around the computation of one step alone, and yield after it; a stream by itself is not faster, asking for the next step with `mx.async_eval` first is.".to_owned(),
+        ],
+    }
+}
+
+/// Streams that are made while the module is imported.
+fn made_by_the_module(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
+    for statement in body {
+        if let Stmt::Assign(s) = statement
+            && let Expr::Call(call) = &*s.value
+            && place.path(&call.func).as_deref() == Some("mlx.core.new_stream")
+        {
+            let (range, names) = (s.range(), s.targets.iter().map(|t| one_line(place.source(), t.range())).collect::<Vec<_>>());
+            let device = call.arguments.args.first().map_or("mx.default_device()".to_owned(), |d| one_line(place.source(), d.range()));
+            told.push(Told {
+                range,
+                message: format!("the stream `{}` belongs to the thread that imports the module, and no other can use it", names.join("`, `")),
+                rationale: vec![
+                    "1 exception (`There is no Stream`) in each other thread that computes on it, from MLX 0.31.2 on; on the CPU from 0.32.0.".to_owned(),
+                    format!("Make it with `mx.new_thread_local_stream({device})`, which gives each thread its own, or make a stream in the function that uses it."),
+                ],
+            });
+        }
+        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            blocks(statement).into_iter().for_each(|b| made_by_the_module(place, b, told));
+        }
+    }
+}
+
+/// Whether `body` yields, functions inside left out.
+fn yields(body: &[Stmt]) -> bool {
+    struct Yields(bool);
+    impl<'x> SourceOrderVisitor<'x> for Yields {
+        fn visit_stmt(&mut self, statement: &'x Stmt) {
+            if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+                source_order::walk_stmt(self, statement);
+            }
+        }
+
+        fn visit_expr(&mut self, expr: &'x Expr) {
+            self.0 |= matches!(expr, Expr::Yield(_) | Expr::YieldFrom(_));
+            if !expr.is_lambda_expr() {
+                source_order::walk_expr(self, expr);
+            }
+        }
+    }
+    let mut look = Yields(false);
+    look.visit_body(body);
+    look.0
+}

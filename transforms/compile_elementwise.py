@@ -1,0 +1,27 @@
+"""Compile functions that compute element by element.
+
+Each operation on elements is a kernel that reads and writes the whole array. `mx.compile` makes one kernel of a whole function, without
+the arrays in between; what such a function costs is moving memory, so that it gets faster by nearly as much as there are operations.
+
+`shapeless=True` compiles once for all shapes, where nothing depends on a length. Numbers that change from call to call belong into
+arrays. Inside of a larger compiled function nothing is gained, nor with few operations, and on the CPU backend it is often slower.
+"""
+
+from functools import partial
+
+import mlx.core as mx
+
+group = "compile"
+guide = "Compilation: fusing elementwise operations"
+gain = "4.57 times faster for the tanh form of gelu at one token, 3.28 times for 2048 (NVIDIA H200; 0.65 to 0.81 on a CPU)"
+
+
+def before(x: mx.array):
+    inner = 0.7978845608 * (x + 0.044715 * x * x * x)
+    return 0.5 * x * (1 + mx.tanh(inner))
+
+
+@partial(mx.compile, shapeless=True)
+def after(x: mx.array):
+    inner = 0.7978845608 * (x + 0.044715 * x * x * x)
+    return 0.5 * x * (1 + mx.tanh(inner))

@@ -1,0 +1,35 @@
+"""Pass numbers that change to a compiled function as arrays.
+
+A compiled function is compiled anew for every value of a Python number it is given: the number becomes part of the program. A temperature,
+a threshold or a step that changes from call to call compiles in each call, which takes seconds where the call takes microseconds.
+
+An array is an input like any other. Give it the dtype of the data, `mx.array(s, x.dtype)`: `mx.array(s)` is float32 and makes results
+in half precision float32. A number that MLX needs as one (a size, an axis, the bound of a slice) must stay, and one that never changes
+costs nothing.
+"""
+
+import mlx.core as mx
+
+group = "compile"
+guide = "Compilation: when functions are recompiled"
+gain = "10600 times faster: 3.1 s against 0.3 ms a call with a new value (NVIDIA H200; 1450 times on a CPU)"
+
+
+def before(x, scales):
+    @mx.compile
+    def scaled(x, scale: float):
+        return mx.exp(x * scale)
+
+    for scale in scales:
+        x = scaled(x, scale)
+    return x
+
+
+def after(x, scales):
+    @mx.compile
+    def scaled(x, scale: mx.array):
+        return mx.exp(x * scale)
+
+    for scale in scales:
+        x = scaled(x, mx.array(scale, x.dtype))
+    return x
