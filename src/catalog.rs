@@ -140,8 +140,8 @@ impl std::fmt::Debug for UserRule {
     }
 }
 
-/// Words that select or name something else: every transform, and the module that rules import.
-const RESERVED: [&str; 2] = ["all", "prelude"];
+/// Words that select or name something else: every transform, the module that rules import, and a page of `explain`.
+const RESERVED: [&str; 3] = ["all", "prelude", "profiling"];
 
 /// The entry with this id.
 pub fn entry(id: &TransformId) -> Option<&'static Entry> {

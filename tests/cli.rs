@@ -71,7 +71,11 @@ fn a_clean_folder_exits_with_0_and_prints_no_diff() {
     let dir = folder(&[("x.py", b"import mlx.core as mx\n")]);
     for args in [&[][..], &["check"], &["check", "."], &["x.py"], &["--write"]] {
         let run = mlxfix(dir.path(), args);
-        assert_eq!((run.code, &*run.out, &*run.err), (0, "", "Nothing found.\n"), "{args:?}");
+        assert_eq!(
+            (run.code, &*run.out, &*run.err),
+            (0, "", "Nothing found; `mlxfix explain profiling` says how to find what is slow.\n"),
+            "{args:?}"
+        );
     }
 }
 
@@ -291,4 +295,16 @@ fn narrow_admits_what_keeps_half_precision() {
     let text = fs::read_to_string(dir.path().join("three.py")).expect("read");
     assert!(text.contains("x * 2.0"), "{text}");
     assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[test]
+fn what_to_do_where_nothing_is_left_is_explained() {
+    let dir = folder(&[]);
+    let run = mlxfix(dir.path(), &["explain", "profiling"]);
+    assert_eq!(run.code, 0);
+    assert!(
+        ["mx.synchronize()", "mx.async_eval", "mx.get_peak_memory()", "MTL_CAPTURE_ENABLED"].iter().all(|word| run.out.contains(word)),
+        "{}",
+        run.out
+    );
 }

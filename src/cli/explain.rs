@@ -8,8 +8,15 @@ use super::args::SettingsArgs;
 use super::{CLEAN, print};
 use crate::catalog::{self, About, CATALOG};
 
+/// How to find what is slow where no transform applies, by its first word.
+const PROFILING: &str = include_str!("profiling.txt");
+
 /// Say what the transform `id` does, why, where it pays, and show its worked example.
 pub(super) fn explain(id: &str, settings: &SettingsArgs) -> Result<u8> {
+    if PROFILING.split(':').next() == Some(id) {
+        print(PROFILING.as_bytes())?;
+        return Ok(CLEAN);
+    }
     let transforms = settings.transforms_here()?;
     let (id, text) = transforms.named(id)?;
     let (title, rationale) = docstring(text);

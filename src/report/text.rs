@@ -80,7 +80,7 @@ impl Summary {
         }
         let verb = if written { "Changed" } else { "Would change" };
         match (self.changed_files, self.sites.is_empty()) {
-            (0, true) => put(&mut out, "Nothing found."),
+            (0, true) => put(&mut out, "Nothing found; `mlxfix explain profiling` says how to find what is slow."),
             (0, false) => put(&mut out, if written { "Nothing changed." } else { "Nothing to change." }),
             (files, _) => put(&mut out, &format!("{verb} {} at {}.", counted(files, "file"), counted(self.applied, "site"))),
         }
