@@ -1,7 +1,7 @@
 """List the state that a compiled function reads and changes.
 
 A compiled function runs its Python once, while it is traced. What it changes without listing it in `outputs` is changed then, and left
-with values that have no data; what it reads without listing it in `inputs` is read then, and never again: later assignments, new
+with what that one call made of it; what it reads without listing it in `inputs` is read then, and never again: later assignments, new
 weights and the steps of an optimizer are not seen.
 
 List both as they are: `state = [model.state, optimizer.state]` for a training step, `mx.random.state` where something is drawn. Weights

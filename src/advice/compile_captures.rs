@@ -71,7 +71,7 @@ fn changed(site: &Site<'_>) -> Vec<Told> {
             range,
             message: format!("the compiled `{}` changes `{object}`, which is listed {missing}", site.function.name),
             rationale: vec![
-                "It is changed 1 time, while the function is traced, and not in each call: what it holds then has no data.".to_owned(),
+                "It is changed 1 time, while the function is traced, and not in each call: what it holds then is of that call, and what depends on its arguments has no data.".to_owned(),
                 format!("List its state both ways: `state = [..., {object}.state]` and `@partial(mx.compile, inputs=state, outputs=state)`; the same list belongs in the `mx.eval` of the step."),
             ],
         });
