@@ -9,5 +9,8 @@ ARGUMENTS = {
     "numbered": lambda mx, dtype: (mx.random.normal((2, 3, 5)).astype(dtype),),
     "read_twice": lambda mx, dtype: (mx.array([[3, 1], [0, 2]]),),
     "rank_not_visible": lambda mx, dtype: (mx.array([104, 105]),),
+    "corners": lambda mx, dtype: (mx.arange(8).reshape(4, 2).astype(dtype),),
+    "beside_others": lambda mx, dtype: (["a", "b"], mx.array([0.5, 0.25]).astype(dtype)),
+    "its_own_number": lambda mx, dtype: (mx.array([1, 2, 3, 4]), 3),
 }
 EXACT = set(ARGUMENTS)

@@ -53,3 +53,30 @@ def rank_not_visible(tokens: mx.array):
     for token in tokens:
         text += chr(token.item())
     return text
+
+
+def corners(boxes: mx.array):
+    """Two columns of each row, under one pair of brackets."""
+    pairs = []
+    for i in range(len(boxes)):
+        pairs.append((boxes[i, 0].item(), boxes[i, 1].item()))
+    return pairs
+
+
+def beside_others(names: list, scores: mx.array):
+    """The index counts through something else."""
+    best = {}
+    for i, name in enumerate(names):
+        best[name] = scores[i].item()
+    return best
+
+
+def its_own_number(tokens: mx.array, eos: int):
+    """The name of the element becomes that of its number."""
+    kept = []
+    for token in tokens:
+        token = token.item()
+        if token == eos:
+            break
+        kept.append(token)
+    return kept

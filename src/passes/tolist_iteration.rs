@@ -19,7 +19,7 @@ use crate::syntax::{Edit, Ranged, TextRange};
 
 use crate::place::Place;
 use origin::{Origin, axes, no_array, origin};
-use reads::{Read, Reads, binds, is_always_read, read_each_round};
+use reads::{Read, Reads, binds, is_always_read, number_read, read_each_round};
 
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Lazy evaluation: avoid .item() in a loop";
@@ -74,6 +74,8 @@ struct Use {
     reads: Vec<Read>,
     /// Every round reads an element, so that rows of more than one element raise at once.
     each_round: bool,
+    /// The lines that do nothing but give the loop variable its own number.
+    rebinding: Option<TextRange>,
 }
 
 /// Looks through the statements of one scope.
@@ -99,10 +101,23 @@ impl<'x> Loops<'_, 'x> {
         }
         if let Some(proposals) = by_index::in_loop(self, s) {
             self.found.extend(proposals);
-            return;
+            if by_index::counted_by_enumerate(self.place, &s.iter).is_none() {
+                return;
+            }
         }
         for source in self.sources(&s.iter, &s.target) {
-            let Some(mut use_) = self.reads_of(&source.names, s.range, |r| r.visit_body(&s.body)) else { continue };
+            let rebinding = self.rebinding(&source.names, &s.body);
+            // From there on the name is a number's.
+            let body = &s.body[..rebinding.map_or(s.body.len(), |(at, _)| at + 1)];
+            let visit = |r: &mut Reads<'_, 'x>| match (body, rebinding) {
+                ([before @ .., Stmt::Assign(last)], Some(_)) => {
+                    r.visit_body(before);
+                    r.visit_expr(&last.value);
+                }
+                _ => r.visit_body(body),
+            };
+            let Some(mut use_) = self.reads_of(&source.names, s.range, visit) else { continue };
+            use_.rebinding = rebinding.map(|(_, lines)| lines);
             use_.each_round = read_each_round(&s.body, &use_.reads);
             let late = source.names.iter().find(|name| !self.is_read_only_at(name, s.range, &use_.reads));
             let proposal = match late {
@@ -122,7 +137,9 @@ impl<'x> Loops<'_, 'x> {
         }
         if let Some(proposals) = by_index::in_comprehension(self, statement, whole, elements, generators) {
             self.found.extend(proposals);
-            return;
+            if generators.first().is_none_or(|g| by_index::counted_by_enumerate(self.place, &g.iter).is_none()) {
+                return;
+            }
         }
         for (n, generator) in generators.iter().enumerate().filter(|(_, g)| !g.is_async) {
             let (own, later) = (&generator.ifs, &generators[n + 1..]);
@@ -191,7 +208,25 @@ impl<'x> Loops<'_, 'x> {
             all.append(&mut reads.numbers);
         }
         all.sort_by_key(|r| r.call.start());
-        (!all.is_empty()).then_some(Use { reads: all, each_round: false })
+        (!all.is_empty()).then_some(Use { reads: all, each_round: false, rebinding: None })
+    }
+
+    /// Where `body` says `x = x.item()` of the only name in `names`, and the lines of that statement, which can go.
+    fn rebinding(&self, names: &[&str], body: &[Stmt]) -> Option<(usize, TextRange)> {
+        let &[name] = names else { return None };
+        let is_name = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name);
+        let reads_itself = |s: &Stmt| match s {
+            Stmt::Assign(s) => {
+                let read = s.value.as_call_expr().and_then(|call| number_read(self.place, call));
+                matches!(&s.targets[..], [target] if is_name(target)) && read.is_some_and(|(element, read)| is_name(element) && read.is_item)
+            }
+            _ => false,
+        };
+        let at = body.iter().position(reads_itself)?;
+        let source = self.place.source();
+        let lines = TextRange::new(source.line_start(body[at].start()), source.full_line_end(body[at].end()));
+        let is_alone = source.slice(lines).trim() == source.slice(body[at].range());
+        (is_alone && body.len() > 1).then_some((at, lines))
     }
 
     /// Whether what the loop assigns to `name` is read at `reads` only, during the loop and after it.
@@ -230,7 +265,10 @@ impl<'x> Loops<'_, 'x> {
                 edits.insert(0, Edit::delete(head));
                 edits.push(Edit::delete(tail));
             }
-            None => edits.extend(use_.reads.iter().filter(|r| r.is_item).map(|r| self.without_call(r))),
+            None => edits.extend(use_.reads.iter().filter(|r| r.is_item).map(|r| match use_.rebinding {
+                Some(lines) if lines.contains_range(r.call) => Edit::delete(lines),
+                _ => self.without_call(r),
+            })),
         }
         let (first, plain) = (self.place.source().slice(use_.reads[0].call), shorten(text));
         let message = format!(
@@ -578,6 +616,61 @@ mod tests {
             assert_eq!(safe(body), after);
         }
         only_unsafe("for i in range(n):\n    out(a[i].item())\n", "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n");
+    }
+
+    #[test]
+    fn columns_are_read_out_of_lists_of_rows() {
+        let table = "t = mx.zeros((n, 2))\n";
+        only_unsafe(
+            &format!("{table}for i in range(n):\n    out(t[i, 0].item(), t[i, -1].item())\n"),
+            &format!("{table}t_list = t.tolist()\nfor i in range(n):\n    out(t_list[i][0], t_list[i][-1])\n"),
+        );
+        assert_eq!(
+            safe(&format!("{table}xs = [int(t[i][1]) for i in range(len(t))]\n")),
+            format!("{table}t_list = t.tolist()\nxs = [int(t_list[i][1]) for i in range(len(t))]\n")
+        );
+        // Rows of unknown length may be those of logits.
+        only_unsafe(
+            "for i in range(len(a)):\n    out(a[i, 0].item())\n",
+            "a_list = a[:, :1].tolist()\nfor i in range(len(a)):\n    out(a_list[i][0])\n",
+        );
+        for body in [
+            "for i in range(len(a)):\n    out(a[i, -1].item())\n",
+            "for i in range(len(a)):\n    out(a[i, 0].item(), a[i].item())\n",
+            "for i in range(len(a)):\n    out(a[i, n].item())\n",
+            "for i in range(len(a)):\n    out(a[0, i].item())\n",
+            "t = mx.zeros((n, 2, 2))\nfor i in range(n):\n    out(t[i, 0].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn an_index_may_count_through_something_else() {
+        only_unsafe(
+            "for i, x in enumerate(xs):\n    out(x, a[i].item())\n",
+            "a_list = a.flatten().tolist()\nfor i, x in enumerate(xs):\n    out(x, a_list[i])\n",
+        );
+        assert_eq!(
+            safe("for i, x in enumerate(a):\n    out(model(x), a[i].item())\n"),
+            "a_list = a.flatten().tolist()\nfor i, x in enumerate(a):\n    out(model(x), a_list[i])\n"
+        );
+        stays("for i, x in enumerate(xs, 1):\n    out(x, a[i].item())\n");
+    }
+
+    #[test]
+    fn a_name_that_becomes_its_own_number_has_it_from_the_start() {
+        assert_eq!(
+            safe("a = a.flatten()\nfor x in a:\n    x = x.item()\n    out(x, x + 1)\n"),
+            "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
+        );
+        for body in [
+            "for x in a:\n    model(x)\n    x = x.item()\n    out(x)\n",
+            "for x in a:\n    if n:\n        x = x.item()\n    out(x)\n",
+            "for x in a:\n    x = x.item()  # once\n",
+        ] {
+            stays(body);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Loops over indices: `for i in range(len(a)): .. a[i].item() ..` becomes a list made before the loop and `.. a_list[i] ..` in it. The array must be the
-//! same from the first round to the last, and every index must lie inside: MLX does not check, a list does.
+//! Loops over indices: `for i in range(len(a)): .. a[i].item() ..` becomes a list made before the loop and `.. a_list[i] ..` in it, and `a[i, 0]` becomes
+//! `a_list[i][0]`. The array must be the same from the first round to the last, and every index must lie inside: MLX does not check, a list does.
 
 use crate::finding::{Applicability, Proposal};
 use crate::graph::facts::Facts;
@@ -7,7 +7,7 @@ use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, is_builtin};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
-use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
+use crate::syntax::{Edit, Ranged, Source, TextRange, TokenKind};
 
 use super::origin::axes;
 use super::reads::{Read, number_read};
@@ -16,14 +16,25 @@ use super::{Loops, Use, shorten};
 /// Builtins that leave their arguments as they are.
 const HARMLESS: [&str; 12] = ["len", "enumerate", "zip", "sum", "min", "max", "list", "tuple", "print", "isinstance", "sorted", "float"];
 
+/// Rows of more elements than these are cut to what is read of them.
+const NARROW: i64 = 16;
+
 /// A loop that counts through the places of something.
 struct Counter<'x> {
     name: &'x str,
     /// Its first value.
     start: i64,
-    /// Below which number it stays.
-    bound: ValueId,
-    bound_text: TextRange,
+    /// Below what it stays.
+    bound: Bound,
+    bound_text: String,
+}
+
+/// Below what an index stays.
+enum Bound {
+    /// A number.
+    Number(ValueId),
+    /// How many elements something has that is gone through beside it.
+    LengthOf(Option<ValueId>),
 }
 
 /// `a[i + offset]`, read as a number.
@@ -31,7 +42,16 @@ struct Counter<'x> {
 struct Element<'x> {
     array: &'x ast::ExprName,
     offset: i64,
+    column: Option<Column>,
     read: Read,
+}
+
+/// The second index of an element, a plain number.
+#[derive(Clone, Copy)]
+struct Column {
+    at: i64,
+    /// What stands between the two where they share their brackets.
+    comma: Option<TextRange>,
 }
 
 /// Where the new statement goes, and what it is for.
@@ -75,8 +95,15 @@ pub(super) fn in_comprehension(
     Some(proposals(loops, &counter, seen, &site, &generator.iter))
 }
 
-/// `for name in range(bound)`, perhaps from another start or in steps, where no index is negative.
+/// `for name in range(bound)`, perhaps from another start or in steps, where no index is negative, or `for name, _ in enumerate(bound)`.
 fn counter<'x>(place: &Place<'_>, iterable: &'x Expr, target: &'x Expr) -> Option<Counter<'x>> {
+    if let Some(beside) = counted_by_enumerate(place, iterable)
+        && let Expr::Tuple(ast::ExprTuple { elts, .. }) = target
+        && let [Expr::Name(name), _] = &elts[..]
+    {
+        let bound_text = format!("len({})", shorten(place.source().slice(beside.range())));
+        return Some(Counter { name: &name.id, start: 0, bound: Bound::LengthOf(place.value(beside)), bound_text });
+    }
     let (Expr::Call(call), Expr::Name(name)) = (iterable, target) else { return None };
     if !place.calls_builtin(call, "range") || !call.arguments.keywords.is_empty() {
         return None;
@@ -89,10 +116,19 @@ fn counter<'x>(place: &Place<'_>, iterable: &'x Expr, target: &'x Expr) -> Optio
         [_, start, bound, step] => (bound, Some(start), Some(step)),
         _ => return None,
     };
-    let bound_text = call.arguments.args.get(usize::from(start.is_some()))?.range();
+    let bound_text = shorten(place.source().slice(call.arguments.args.get(usize::from(start.is_some()))?.range()));
     let start = start.map_or(Some(0), |v| graph.as_int(v))?;
     let step = step.map_or(Some(1), |v| graph.as_int(v))?;
-    (start >= 0 && step >= 1).then_some(Counter { name: &name.id, start, bound, bound_text })
+    (start >= 0 && step >= 1).then_some(Counter { name: &name.id, start, bound: Bound::Number(bound), bound_text })
+}
+
+/// What `enumerate` counts from 0, if `iterable` calls it.
+pub(super) fn counted_by_enumerate<'x>(place: &Place<'_>, iterable: &'x Expr) -> Option<&'x Expr> {
+    let Expr::Call(call) = iterable else { return None };
+    match &*call.arguments.args {
+        [beside] if call.arguments.keywords.is_empty() && place.calls_builtin(call, "enumerate") => Some(beside),
+        _ => None,
+    }
 }
 
 fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>, site: &Site, iterable: &Expr) -> Vec<Proposal> {
@@ -120,7 +156,7 @@ fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>,
     let place = loops.place;
     let value = place.value_of(array, site.statement.start())?;
     // A list checks its bounds: every index must lie inside, or be the last element counted from the end.
-    let slack = slack(place, facts, counter.bound, value);
+    let slack = slack(place, facts, &counter.bound, value);
     let is_inside = |e: &&Element<'_>| counter.start + e.offset >= -1 && e.offset <= slack.unwrap_or(0);
     let own: Vec<Element<'_>> = seen.reads.iter().filter(|e| e.array.id.as_str() == array).filter(is_inside).copied().collect();
     // Whoever changes an array in place makes it another value from there on, under every name that holds it.
@@ -132,22 +168,35 @@ fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>,
     if !offsets.into_iter().all(|at| place.value_of(array, at) == Some(value)) {
         return loops.left(site.inner, read.call, &[read], || format!("`{array}` may be another array, or a changed one, in a later round"));
     }
-    let use_ = Use { reads: own.iter().map(|e| e.read).collect(), each_round: true };
-    let mut verdict = match loops.judge(value, facts, 1, array, &use_) {
+    let columns: Vec<i64> = own.iter().filter_map(|e| Some(e.column?.at)).collect();
+    if !columns.is_empty() && columns.len() < own.len() {
+        return loops.left(site.inner, read.call, &[read], || format!("`{array}` is read by one index and by two"));
+    }
+    let use_ = Use { reads: own.iter().map(|e| e.read).collect(), each_round: columns.is_empty(), rebinding: None };
+    let mut verdict = match loops.judge(value, facts, if columns.is_empty() { 1 } else { 2 }, array, &use_) {
         Ok(verdict) => verdict,
         Err(reason) => return loops.left(site.inner, read.call, &use_.reads, || reason),
     };
     if slack.is_none() {
-        let bound = shorten(place.source().slice(counter.bound_text));
-        verdict.assumptions.push(format!("`{array}` has at least `{bound}` elements"));
+        let what = if columns.is_empty() { "elements" } else { "rows" };
+        verdict.assumptions.push(format!("`{array}` has at least `{}` {what}", counter.bound_text));
+        verdict.applicability = Applicability::Unsafe;
+    }
+    let (part, assumed) = match part_of_rows(facts.length(value, 1).and_then(|length| place.analysis.graph.as_int(length)), array, &columns) {
+        Ok(part) => part,
+        Err(reason) => return loops.left(site.inner, read.call, &use_.reads, || reason),
+    };
+    if let Some(assumed) = assumed {
+        verdict.assumptions.push(assumed);
         verdict.applicability = Applicability::Unsafe;
     }
     let fresh = fresh_name(place, array);
     let source = place.source();
     let (newline, indentation) = (source.newline(), source.indentation(site.statement.start()));
-    let mut edits = vec![Edit::insert(site.statement.start(), format!("{fresh} = {array}{}{newline}{indentation}", verdict.suffix))];
+    let mut edits = vec![Edit::insert(site.statement.start(), format!("{fresh} = {array}{part}{}{newline}{indentation}", verdict.suffix))];
     for element in own {
         edits.push(Edit::replace(element.array.range, fresh.as_str()));
+        edits.extend(element.column.and_then(|c| c.comma).map(|comma| Edit::replace(comma, "][")));
         edits.extend(element.read.is_item.then(|| loops.without_call(&element.read)));
     }
     let first = source.slice(use_.reads[0].call);
@@ -159,8 +208,25 @@ fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>,
     Some(loops.proposal(range, &verdict, message, &use_.reads, edits))
 }
 
+/// What is taken of rows of `width` elements, if that is known, of which `columns` are read, and what that assumes.
+fn part_of_rows(width: Option<i64>, array: &str, columns: &[i64]) -> Result<(String, Option<String>), String> {
+    let needed = columns.iter().map(|&at| if at < 0 { -at } else { at + 1 }).max().unwrap_or(0);
+    // The rows may be long, as those of logits are, and all their elements would be made Python numbers.
+    let is_cut = needed > 0 && width.is_none_or(|width| width > NARROW);
+    if is_cut && columns.iter().any(|&at| at < 0) {
+        return Err(format!("the rows of `{array}` may be long, and few of their elements are read"));
+    }
+    let assumed = format!("`{array}` has at least {needed} column{}", if needed == 1 { "" } else { "s" });
+    let part = if is_cut { format!("[:, :{needed}]") } else { String::new() };
+    Ok((part, (needed > width.unwrap_or(0)).then_some(assumed)))
+}
+
 /// By how much `bound` is less than the number of elements of `array`, where it is known to be no more.
-fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueId) -> Option<i64> {
+fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: &Bound, array: ValueId) -> Option<i64> {
+    let bound = match *bound {
+        Bound::Number(bound) => bound,
+        Bound::LengthOf(of) => return (of == Some(array)).then_some(0),
+    };
     if is_length(place, facts, bound, array) {
         return Some(0);
     }
@@ -193,6 +259,33 @@ fn offset_from(slice: &Expr, index: &str) -> Option<i64> {
         _ if !is_index(&e.left) => None,
         ast::Operator::Add => Some(n),
         ast::Operator::Sub => Some(-n),
+        _ => None,
+    }
+}
+
+/// What `subscript` takes out of which array, where it is one element under `index`: `a[i]`, `a[i, 0]`, `a[i][0]`.
+fn element<'x>(source: &Source<'_>, subscript: &'x ast::ExprSubscript, index: &str) -> Option<(&'x ast::ExprName, i64, Option<Column>)> {
+    match (&*subscript.value, &*subscript.slice) {
+        (Expr::Name(array), Expr::Tuple(ast::ExprTuple { elts, parenthesized: false, .. })) => {
+            let [row, column] = &elts[..] else { return None };
+            let comma = TextRange::new(row.end(), column.start());
+            let column = Column { at: plain_number(column)?, comma: Some(comma).filter(|&c| source.slice(c).trim() == ",") };
+            column.comma.and(Some((array, offset_from(row, index)?, Some(column))))
+        }
+        (Expr::Name(array), row) => Some((array, offset_from(row, index)?, None)),
+        (Expr::Subscript(inner), column) => {
+            let Expr::Name(array) = &*inner.value else { return None };
+            Some((array, offset_from(&inner.slice, index)?, Some(Column { at: plain_number(column)?, comma: None })))
+        }
+        _ => None,
+    }
+}
+
+/// The number that `expr` is, if it is nothing else.
+fn plain_number(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::NumberLiteral(ast::ExprNumberLiteral { value: ast::Number::Int(n), .. }) => n.as_i64(),
+        Expr::UnaryOp(e) if e.op == ast::UnaryOp::USub => plain_number(&e.operand).map(|n| -n),
         _ => None,
     }
 }
@@ -240,11 +333,11 @@ impl<'p, 'x> Indexed<'p, 'x> {
 
     fn call(&mut self, expr: &'x Expr, call: &'x ast::ExprCall) {
         if self.opaque == 0
-            && let Some((Expr::Subscript(element), read)) = number_read(self.place, call)
-            && let (Expr::Name(array), Some(offset)) = (&*element.value, offset_from(&element.slice, self.index))
-            && array.range.start() == element.range.start()
+            && let Some((Expr::Subscript(subscript), read)) = number_read(self.place, call)
+            && let Some((array, offset, column)) = element(self.place.source(), subscript, self.index)
+            && array.range.start() == subscript.range.start()
         {
-            self.reads.push(Element { array, offset, read });
+            self.reads.push(Element { array, offset, column, read });
             return;
         }
         let harmless =
