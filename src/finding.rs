@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::graph::value::ValueId;
+use crate::replay::Site;
 use crate::syntax::{Edit, TextRange};
 
 /// The name by which a user selects a transform: kebab-case, equal to the file name in `transforms/` but for `_`.
@@ -127,9 +128,21 @@ pub enum Contract {
         import: Option<Import>,
         /// Findings of one transform with the same number here were judged as one: all of their edits are applied or none.
         unit: Option<usize>,
+        /// What can be run to see it.
+        site: Box<Site>,
     },
     /// Statements change on purpose, and the pass itself proves that they may. The result is Python, and no comment and no definition is lost.
     Statements,
+}
+
+impl Contract {
+    /// The number that findings which are applied together share.
+    pub fn unit(&self) -> Option<usize> {
+        match self {
+            Self::Values { unit, .. } => *unit,
+            Self::Statements => None,
+        }
+    }
 }
 
 /// An import of `mlx.core` that an edit adds.

@@ -15,6 +15,7 @@ pub mod passes;
 pub mod place;
 pub mod platform;
 pub mod proof;
+pub mod replay;
 pub mod report;
 pub mod rule;
 pub mod syntax;

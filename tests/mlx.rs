@@ -3,6 +3,7 @@
 //! they are given, and that they notice a wrong rewrite.
 
 mod proof;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -22,7 +22,7 @@ Without --write nothing is changed: the diff goes to standard output, the summar
 A file or folder named like a command is reached as ./NAME.
 
 Exit codes: 0 nothing left to report; 1 findings remain, a diff was shown, or a file could not be read or parsed;
-2 bad usage, an internal error, or a file that could not be written.";
+2 bad usage, an internal error, an edit that was run and differs, or a file that could not be written.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -41,6 +41,8 @@ pub(super) enum Command {
         #[command(flatten)]
         settings: SettingsArgs,
     },
+    /// Run each proposed edit under MLX: the code of its site, before and after, on arrays that fit it. The file itself is never executed
+    Verify(CheckArgs),
     /// Run transforms under MLX, before and after, and compare both with float64. This executes the rules, those of the configuration too
     Prove(ProveArgs),
     /// Print the value graph of a file, or of one function of it
@@ -79,18 +81,25 @@ pub(super) struct ProveArgs {
     pub(super) ids: Vec<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
-    /// A Python that has mlx and numpy [default: $MLXFIX_PYTHON, the active virtual environment, or python3]
-    #[arg(long, value_name = "PROGRAM")]
-    pub(super) python: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) python: PythonArgs,
     /// How many run at the same time [default: one for each core]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZero<usize>>,
-    /// After how many seconds one is given up
-    #[arg(long, value_name = "SECONDS", default_value = "600")]
-    pub(super) timeout: NonZero<u64>,
     /// How the result is shown
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) output_format: ProofFormat,
+}
+
+/// Where MLX is, and how long it may take.
+#[derive(Args, Debug)]
+pub(super) struct PythonArgs {
+    /// A Python that has mlx and numpy [default: $MLXFIX_PYTHON, the active virtual environment, or python3]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) python: Option<PathBuf>,
+    /// After how many seconds a transform or a site is given up [default: 600 for a transform, 60 for a site]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) timeout: Option<NonZero<u64>>,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,6 +158,11 @@ pub(super) struct CheckArgs {
     /// Of the edits that may be applied, apply only those that keep every bit of the results
     #[arg(long)]
     pub(super) exact: bool,
+    /// Of the edits that may be applied, apply only those that hold where the code of their site is run under MLX
+    #[arg(long)]
+    pub(super) verify: bool,
+    #[command(flatten)]
+    pub(super) python: PythonArgs,
     /// Run only these transforms (comma-separated, repeatable)
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) select: Vec<String>,

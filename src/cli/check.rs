@@ -1,15 +1,27 @@
 //! `mlxfix [PATHS]`: run the plan that the arguments make, put the results on their streams and find the exit code.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::batch::{self, Configuration, Place, Plan, Scope};
+use crate::batch::{self, Configuration, Done, Place, Plan, Scope};
+use crate::engine::Options;
+use crate::replay::Verdicts;
 use crate::report::{self, FileReport, Problem, Summary};
 
 use super::args::{CheckArgs, OutputFormat};
-use super::{CLEAN, FAILURE, FINDINGS, complain, print, settings, stdin};
+use super::{CLEAN, FAILURE, FINDINGS, complain, print, settings, stdin, verify};
+
+/// What the findings are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To change files, or show how.
+    Change,
+    /// To say of each whether it was seen to hold.
+    Verify,
+}
 
 /// What is kept of an analysed file.
 pub(super) struct Digest {
@@ -21,10 +33,11 @@ pub(super) struct Digest {
 
 impl Digest {
     /// Tell the findings of `file` in `format`.
-    pub(super) fn of(file: &FileReport<'_>, format: OutputFormat) -> Self {
+    pub(super) fn of(file: &FileReport<'_>, format: OutputFormat, purpose: Purpose) -> Self {
         let mut summary = Summary::default();
         summary.add(file.fixed, file.old != file.new);
         let out = match format {
+            OutputFormat::Diff if purpose == Purpose::Verify => report::verdicts(file),
             OutputFormat::Diff => report::diff(file),
             OutputFormat::Json | OutputFormat::JsonLines => report::records(file),
         };
@@ -35,6 +48,7 @@ impl Digest {
 /// What a run has to say so far.
 pub(super) struct Run<'a> {
     args: &'a CheckArgs,
+    purpose: Purpose,
     format: OutputFormat,
     out: Vec<u8>,
     complaints: String,
@@ -46,27 +60,31 @@ pub(super) struct Run<'a> {
 }
 
 /// Run the check that `args` ask for; the result is the exit code.
-pub(super) fn run(args: &CheckArgs) -> Result<u8> {
+pub(super) fn run(args: &CheckArgs, purpose: Purpose) -> Result<u8> {
     let configurations = args.settings.configurations();
     let here = settings::governing(&configurations, None)?;
     let from_stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
-    let mut run = Run::new(args, args.format(here.as_deref())?, from_stdin && args.write);
+    let mut run = Run::new(args, purpose, args.format(here.as_deref())?, from_stdin && args.write);
     if from_stdin {
         if args.paths.len() > 1 {
             bail!("standard input (`-`) cannot be mixed with files");
         }
         let name = args.stdin_filename.as_deref();
         let options = args.options(settings::governing(&configurations, name)?.as_deref(), settings::project_mlx(&configurations, name))?;
-        stdin::run(&mut run, name, &options, args.write)?;
+        stdin::run(&mut run, name, &options)?;
     } else {
         // What is wrong with the arguments is told even where there is no file to apply them to.
         args.options(here.as_deref(), None)?;
         let scope = Scope { exclude: args.exclude.clone(), respect_gitignore: args.respects_gitignore(here.as_deref()), configurations };
-        let options = |configuration: Option<&Configuration>, mlx| args.options(configuration, mlx);
-        let plan = Plan { paths: args.paths.clone(), scope, options: &options, write: args.write, jobs: args.jobs };
-        let format = run.format();
         let start = Instant::now();
-        let done = batch::run(&plan, |file| Digest::of(file, format))?;
+        let verdicts = args.verify.then(|| {
+            verify::verdicts(args, |known| {
+                let done = files(args, &scope, Some(known), false, |file| file.fixed.unknown.clone())?;
+                Ok(done.outcomes.into_iter().filter_map(|outcome| outcome.digest).flatten().collect())
+            })
+        });
+        let format = run.format();
+        let done = files(args, &scope, verdicts.transpose()?, args.write, |file| Digest::of(file, format, purpose))?;
         if args.verbose {
             complain(&format!("Files that speak of MLX: {}. Time: {:.3} s.\n", done.analysed, start.elapsed().as_secs_f64()));
         }
@@ -77,9 +95,32 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8> {
     run.finish()
 }
 
+/// Analyse the files that `args` name, in `scope`, where so much is known of edits.
+fn files<T: Send>(
+    args: &CheckArgs,
+    scope: &Scope,
+    verdicts: Option<Arc<Verdicts>>,
+    write: bool,
+    digest: impl Fn(&FileReport<'_>) -> T + Sync,
+) -> Result<Done<T>> {
+    let options = |configuration: Option<&Configuration>, mlx| Ok(Options { verdicts: verdicts.clone(), ..args.options(configuration, mlx)? });
+    let plan = Plan { paths: args.paths.clone(), scope: scope.clone(), options: &options, write, jobs: args.jobs };
+    batch::run(&plan, digest)
+}
+
 impl<'a> Run<'a> {
-    fn new(args: &'a CheckArgs, format: OutputFormat, plain: bool) -> Self {
-        Self { args, format, out: Vec::new(), complaints: String::new(), summary: Summary::default(), plain, failed: false, unfit: false }
+    fn new(args: &'a CheckArgs, purpose: Purpose, format: OutputFormat, plain: bool) -> Self {
+        Self { args, purpose, format, out: Vec::new(), complaints: String::new(), summary: Summary::default(), plain, failed: false, unfit: false }
+    }
+
+    /// What was asked for.
+    pub(super) fn args(&self) -> &'a CheckArgs {
+        self.args
+    }
+
+    /// What of an analysed file is told.
+    pub(super) fn digest(&self, file: &FileReport<'_>) -> Digest {
+        Digest::of(file, self.format, self.purpose)
     }
 
     /// How findings are told.
@@ -129,8 +170,9 @@ impl<'a> Run<'a> {
     fn code(&self) -> u8 {
         let shown = !self.args.write && self.summary.changes_something();
         match () {
-            () if self.failed => FAILURE,
+            () if self.failed || self.summary.contradicted() => FAILURE,
             () if self.args.exit_zero => CLEAN,
+            () if self.purpose == Purpose::Verify && !self.unfit && self.summary.is_verified() => CLEAN,
             () if self.unfit || shown || self.summary.findings_remain() => FINDINGS,
             () => CLEAN,
         }

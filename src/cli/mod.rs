@@ -9,6 +9,7 @@ mod prove;
 mod select;
 mod settings;
 mod stdin;
+mod verify;
 mod why;
 
 use std::io::{self, Write};
@@ -16,7 +17,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{CheckArgs, Cli, Command};
+use check::Purpose;
 
 use crate::batch;
 
@@ -32,8 +34,9 @@ pub fn main() -> ExitCode {
     batch::catch_panics();
     let cli = Cli::parse();
     let result = match cli.command {
-        None => check::run(&cli.check),
-        Some(Command::Check(check)) => check::run(&check),
+        None => check::run(&cli.check, Purpose::Change),
+        Some(Command::Check(check)) => check::run(&check, Purpose::Change),
+        Some(Command::Verify(check)) => check::run(&CheckArgs { verify: true, ..check }, Purpose::Verify),
         Some(Command::Explain { id, settings }) => explain::explain(&id, &settings),
         Some(Command::List { settings }) => explain::list(&settings),
         Some(Command::Prove(args)) => prove::prove(&args),

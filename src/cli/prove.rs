@@ -1,13 +1,11 @@
 //! `prove`: run rules under the user's MLX and tell what was seen.
 
 use std::num::NonZero;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::catalog::{CATALOG, Kind};
-use crate::proof::{self, Interpreter};
+use crate::proof;
 
 use super::args::{ProofFormat, ProveArgs};
 use super::{CLEAN, FAILURE, FINDINGS, complain, print};
@@ -20,7 +18,7 @@ pub(super) fn prove(args: &ProveArgs) -> Result<u8> {
     } else {
         args.ids.iter().map(|id| transforms.named(id)).collect::<Result<_>>()?
     };
-    let interpreter = Interpreter { path: interpreter(args), time: Duration::from_secs(args.timeout.get()) };
+    let interpreter = args.python.interpreter(600);
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
     let outcomes = proof::prove(&rules, &interpreter, jobs);
     let proofs: Vec<&proof::Proof> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
@@ -48,14 +46,4 @@ pub(super) fn prove(args: &ProveArgs) -> Result<u8> {
 /// Whether there is something to run: a pass may be specified by an example alone.
 fn is_executable(id: &str, text: &str) -> bool {
     CATALOG.iter().find(|e| e.id == id).is_none_or(|e| matches!(e.kind, Kind::Rule)) || text.contains("\ndef inputs(")
-}
-
-/// The Python of the user: the one that is named, that of the active virtual environment, or the usual one.
-fn interpreter(args: &ProveArgs) -> PathBuf {
-    let named = args.python.clone().or_else(|| std::env::var_os("MLXFIX_PYTHON").map(PathBuf::from));
-    let active = || {
-        let root = PathBuf::from(std::env::var_os("VIRTUAL_ENV")?);
-        Some(if cfg!(windows) { root.join("Scripts").join("python.exe") } else { root.join("bin").join("python") })
-    };
-    named.or_else(active).unwrap_or_else(|| PathBuf::from("python3"))
 }

@@ -5,14 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::batch::{self, Place, Places};
+use crate::batch::{self, Checked, Place, Places};
 use crate::engine::Options;
-use crate::report::{FileReport, Summary};
+use crate::report::{FileReport, Problem, Summary};
 
 use super::check::{Digest, Run};
+use super::verify;
 
 /// Analyse standard input under the name `name`.
-pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, write: bool) -> Result<()> {
+pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options) -> Result<()> {
+    let write = run.args().write;
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
     // The same files are passed over as when they are read from disk.
@@ -21,7 +23,12 @@ pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, wri
         return Ok(());
     }
     let place = place(name);
-    let checked = batch::on_deep_stack(|| batch::check(&bytes, options)).context("cannot start a thread")?;
+    let analyse = |verdicts| batch::on_deep_stack(|| batch::check(&bytes, &Options { verdicts, ..options.clone() })).context("cannot start a thread");
+    let verdicts = run.args().verify.then(|| {
+        let unknown = |checked: Result<Checked<'_>, Problem>| checked.map_or_else(|_| Vec::new(), |checked| checked.fixed.unknown);
+        verify::verdicts(run.args(), |known| Ok(unknown(analyse(Some(known))?)))
+    });
+    let checked = analyse(verdicts.transpose()?)?;
     match checked {
         Ok(checked) => {
             let report = FileReport {
@@ -34,7 +41,7 @@ pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options, wri
                 fixed: &checked.fixed,
                 written: write,
             };
-            let digest = Digest::of(&report, run.format());
+            let digest = run.digest(&report);
             // With --write the text itself goes to standard output, so the remarks on what is left have no place there.
             let out = if write { checked.bytes } else { digest.out };
             run.add(&place, Some(Digest { out, summary: digest.summary }), checked.problem);

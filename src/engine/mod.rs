@@ -1,6 +1,7 @@
 //! Runs the transforms over one text, in catalog order and to a bounded fixpoint, and validates what they propose. Reads no file and prints nothing.
 
 mod refuse;
+mod replay;
 mod validate;
 
 pub use crate::graph::dtypes::flow::Known;
@@ -21,6 +22,7 @@ use crate::graph::dtypes::table::table;
 use crate::graph::value::Graph;
 use crate::passes::Pass;
 use crate::platform::{Platform, Version};
+use crate::replay::{Key, Replay, Verdict, Verdicts};
 use crate::rule;
 use crate::rule::load::Rule;
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange, TextSize};
@@ -40,11 +42,15 @@ pub struct Options {
     pub platform: Platform,
     /// Rules of the user's own, which run after those of the catalog.
     pub rules: Vec<Arc<UserRule>>,
+    /// What was seen where edits were run: an edit that is known not to hold is not applied, and of one that nothing is known of it is said what must be
+    /// run. `None` where edits are not run.
+    pub verdicts: Option<Arc<Verdicts>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { select: None, ignore: Vec::new(), admit: Applicability::Safe, exact: false, platform: Platform::default(), rules: Vec::new() }
+        let (admit, platform) = (Applicability::Safe, Platform::default());
+        Self { select: None, ignore: Vec::new(), admit, exact: false, platform, rules: Vec::new(), verdicts: None }
     }
 }
 
@@ -57,6 +63,8 @@ pub struct Reported {
     pub applied: bool,
     /// Whether they would be, did it keep every bit.
     pub held_back: bool,
+    /// What was seen where its code was run before and after its edits.
+    pub verdict: Option<Verdict>,
 }
 
 /// What came of one text.
@@ -70,6 +78,8 @@ pub struct Fixed {
     pub findings: Vec<Reported>,
     /// Which promise of the engine was broken. The text is then left as it was, and nothing counts as applied.
     pub broken: Option<String>,
+    /// The edits among them that nothing is known of, each with what is to be run, or why nothing can be.
+    pub unknown: Vec<(Key, Result<Replay, String>)>,
 }
 
 /// Steps, each of which applies all that one transform finds, before a text counts as one that does not settle. Each line may need one more.
@@ -78,7 +88,8 @@ const MAX_STEPS: usize = 100;
 /// Look for everything that `options` selects in `text`, and apply what they admit.
 pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
     let transforms = transforms(options);
-    let mut run = Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), advice: None, options };
+    let mut run =
+        Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), unknown: Vec::new(), advice: None, options };
     let mut from = 0;
     let steps = MAX_STEPS + text.lines().count();
     let mut seen = FxHashSet::default();
@@ -96,6 +107,7 @@ pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
         edits: EditSet::new(),
         findings: Vec::new(),
         broken: Some(format!("the text did not settle after {} steps", seen.len())),
+        unknown: Vec::new(),
     })
 }
 
@@ -114,6 +126,12 @@ impl Options {
     /// Whether `finding` may not be applied for what it does to the numbers.
     fn holds_back(&self, finding: &Finding) -> bool {
         self.exact && finding.numerics.is_some_and(|n| n != Numerics::Exact)
+    }
+
+    /// The file of the transform `id`, and whether it ships.
+    fn rule_text(&self, id: &str) -> (&str, bool) {
+        let own = self.rules.iter().find(|r| r.id() == id).map(|r| (&*r.text, false));
+        own.or_else(|| CATALOG.iter().find(|e| e.id == id).map(|e| (e.text, true))).unwrap_or_default()
     }
 
     fn selects(&self, id: &str) -> bool {
@@ -154,14 +172,21 @@ enum Step {
     /// The transform with this index changed the text.
     Applied(usize),
     /// No transform had an admitted edit; these were not admitted.
-    Settled(Vec<Proposal>),
+    Settled(Vec<Told>),
+}
+
+/// A finding, and what was seen where its code was run.
+struct Told {
+    finding: Finding,
+    verdict: Option<Verdict>,
 }
 
 struct Run<'t> {
     original: &'t str,
     text: String,
     edits: EditSet,
-    findings: Vec<Finding>,
+    findings: Vec<Told>,
+    unknown: Vec<(Key, Result<Replay, String>)>,
     /// What is to be done by hand; `None` before the first step.
     advice: Option<Vec<Finding>>,
     options: &'t Options,
@@ -181,8 +206,9 @@ impl Run<'_> {
         let mlx = self.options.platform.mlx.as_ref();
         for (index, transform) in transforms.iter().enumerate().skip(from) {
             let proposals = propose(*transform, &mut analysis, &self.options.platform);
-            let (admitted, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(|p| self.options.admits(&p.finding));
+            let (admitted, others) = self.admitted(&text, proposals);
             if let Some((edits, applied)) = accept(&mut analysis, units(admitted), mlx) {
+                let applied = self.with_verdicts(&mut analysis, applied);
                 self.apply(&text, &edits, applied);
                 return Ok(Step::Applied(index));
             }
@@ -191,38 +217,70 @@ impl Run<'_> {
             let apart = others.into_iter().filter(|p| p.finding.edits.is_empty() || !taken.iter().any(|t| t.contains_range(p.finding.range)));
             rest.extend(valid(&mut analysis, units(apart.collect()), mlx));
         }
+        let rest = self.with_verdicts(&mut analysis, rest);
         drop(analysis);
         drop(source);
         self.text = text;
         Ok(Step::Settled(rest))
     }
 
+    /// Those of `proposals` that may be applied to the present text `text`, and of which nothing was seen that contradicts them; and the others.
+    fn admitted(&self, text: &str, proposals: Vec<Proposal>) -> (Vec<Proposal>, Vec<Proposal>) {
+        let holds = |p: &Proposal| self.options.verdicts.as_ref().is_none_or(|v| v.admit(key(text, &p.finding)));
+        // What is applied together is withdrawn together.
+        let withdrawn: FxHashSet<usize> = proposals.iter().filter(|p| !holds(p)).filter_map(|p| p.contract.unit()).collect();
+        let stays = |p: &Proposal| holds(p) && p.contract.unit().is_none_or(|unit| !withdrawn.contains(&unit));
+        proposals.into_iter().partition(|p| self.options.admits(&p.finding) && stays(p))
+    }
+
+    /// The findings of `proposals` with what is known of their edits. What is not known is noted.
+    fn with_verdicts(&mut self, analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Vec<Told> {
+        let Some(verdicts) = &self.options.verdicts else {
+            return proposals.into_iter().map(|p| Told { finding: p.finding, verdict: None }).collect();
+        };
+        let text = analysis.source.text();
+        let mut known = Vec::with_capacity(proposals.len());
+        for proposal in &proposals {
+            let key = key(text, &proposal.finding);
+            let verdict = verdicts.get(key).cloned();
+            if verdict.is_none() && !proposal.finding.edits.is_empty() {
+                let unit = proposal.contract.unit();
+                let together = proposals.iter().filter(|p| unit.is_some() && p.contract.unit() == unit);
+                let edits: Vec<&Finding> = together.map(|p| &p.finding).chain(unit.is_none().then_some(&proposal.finding)).collect();
+                let rule = self.options.rule_text(proposal.finding.transform.as_str());
+                self.unknown.push((key, replay::replay(analysis, proposal, &edits, rule)));
+            }
+            known.push(verdict);
+        }
+        proposals.into_iter().zip(known).map(|(p, verdict)| Told { finding: p.finding, verdict }).collect()
+    }
+
     /// Take over edits of the present text `text`.
-    fn apply(&mut self, text: &str, edits: &EditSet, applied: Vec<Finding>) {
+    fn apply(&mut self, text: &str, edits: &EditSet, applied: Vec<Told>) {
         let first = self.findings.len();
-        for mut finding in applied {
-            finding.range = self.edits.original_range(finding.range);
-            self.findings.push(finding);
+        for mut told in applied {
+            told.finding.range = self.edits.original_range(told.finding.range);
+            self.findings.push(told);
         }
         self.text = edits.apply(text);
         self.edits = self.edits.then(&edits.renumbered(|n| n + first), self.original);
     }
 
     /// Everything in terms of the original text.
-    fn finish(self, rest: Vec<Proposal>) -> Fixed {
-        let Self { original, text, edits, mut findings, advice, options } = self;
+    fn finish(self, rest: Vec<Told>) -> Fixed {
+        let Self { original, text, edits, mut findings, unknown, advice, options } = self;
         let applied = findings.len();
         give_edits(&mut findings, &edits, 0);
-        let mut waiting: Vec<Finding> = rest.into_iter().map(|p| p.finding).collect();
+        let mut waiting = rest;
         // Findings whose edits do not meet are told in terms of the original together.
         while !waiting.is_empty() {
             let (mut layer, mut told, mut left) = (EditSet::new(), Vec::new(), Vec::new());
-            for mut finding in waiting {
-                if layer.try_add(&finding.edits, applied + told.len()) {
-                    finding.range = edits.original_range(finding.range);
-                    told.push(finding);
+            for mut one in waiting {
+                if layer.try_add(&one.finding.edits, applied + told.len()) {
+                    one.finding.range = edits.original_range(one.finding.range);
+                    told.push(one);
                 } else {
-                    left.push(finding);
+                    left.push(one);
                 }
             }
             give_edits(&mut told, &edits.then(&layer, original), applied);
@@ -230,26 +288,29 @@ impl Run<'_> {
             waiting = left;
         }
         let advice = apart_from_edits(advice.unwrap_or_default(), &findings);
-        findings.extend(advice);
+        findings.extend(advice.into_iter().map(|finding| Told { finding, verdict: None }));
         let mut order: Vec<usize> = (0..findings.len()).collect();
-        let key = |&n: &usize| (findings[n].range.start(), findings[n].range.end(), findings[n].transform.clone(), n);
+        let key = |&n: &usize| {
+            let finding = &findings[n].finding;
+            (finding.range.start(), finding.range.end(), finding.transform.clone(), n)
+        };
         order.sort_by_key(key);
         let mut places = vec![0; findings.len()];
         order.iter().enumerate().for_each(|(place, &n)| places[n] = place);
         let edits = edits.renumbered(|n| places[n]);
-        let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
+        let mut findings: Vec<Option<Told>> = findings.into_iter().map(Some).collect();
         let reported = order.into_iter().filter_map(|n| {
-            let finding = findings[n].take()?;
+            let Told { finding, verdict } = findings[n].take()?;
             let held_back = n >= applied && finding.applicability <= options.admit && options.holds_back(&finding);
-            Some(Reported { finding, applied: n < applied, held_back })
+            Some(Reported { finding, applied: n < applied, held_back, verdict })
         });
-        Fixed { text, findings: reported.collect(), edits, broken: None }
+        Fixed { text, findings: reported.collect(), edits, broken: None, unknown }
     }
 }
 
 /// The `advice` on code that no edit of `findings` touches: where one does, it answers the advice, or the code is about to be other code.
-fn apart_from_edits(advice: Vec<Finding>, findings: &[Finding]) -> Vec<Finding> {
-    let mut edited: Vec<TextRange> = findings.iter().flat_map(|f| &f.edits).map(|e| e.range).collect();
+fn apart_from_edits(advice: Vec<Finding>, findings: &[Told]) -> Vec<Finding> {
+    let mut edited: Vec<TextRange> = findings.iter().flat_map(|told| &told.finding.edits).map(|e| e.range).collect();
     edited.sort_unstable_by_key(|r| r.start());
     // The furthest end of each edit and all before it.
     let ends = edited.iter().scan(TextSize::new(0), |end, r| {
@@ -264,13 +325,18 @@ fn apart_from_edits(advice: Vec<Finding>, findings: &[Finding]) -> Vec<Finding> 
     advice.into_iter().filter(|a| !is_touched(a.range)).collect()
 }
 
+/// The key of the edits of `finding` in `text`.
+fn key(text: &str, finding: &Finding) -> Key {
+    Key::of(text, finding.transform.as_str(), &finding.edits)
+}
+
 /// Give each finding the edits of `edits` that carry its number, which is its place in the slice plus `first`.
-fn give_edits(findings: &mut [Finding], edits: &EditSet, first: usize) {
-    findings.iter_mut().for_each(|f| f.edits.clear());
+fn give_edits(findings: &mut [Told], edits: &EditSet, first: usize) {
+    findings.iter_mut().for_each(|told| told.finding.edits.clear());
     for (edit, numbers) in edits.iter() {
         for n in numbers {
-            if let Some(finding) = n.checked_sub(first).and_then(|at| findings.get_mut(at)) {
-                finding.edits.push(edit.clone());
+            if let Some(told) = n.checked_sub(first).and_then(|at| findings.get_mut(at)) {
+                told.finding.edits.push(edit.clone());
             }
         }
     }
@@ -332,14 +398,14 @@ fn units(proposals: Vec<Proposal>) -> Vec<Unit> {
     units
 }
 
-/// The edits of those units that do not collide and are valid, with their findings; `None` if there is none.
-fn accept(analysis: &mut Analysis<'_>, units: Vec<Unit>, mlx: Option<&Version>) -> Option<(EditSet, Vec<Finding>)> {
+/// The edits of those units that do not collide and are valid, with the proposals; `None` if there is none.
+fn accept(analysis: &mut Analysis<'_>, units: Vec<Unit>, mlx: Option<&Version>) -> Option<(EditSet, Vec<Proposal>)> {
     let (edits, mut chosen, left) = apart(units);
     if chosen.is_empty() {
         return None;
     }
     if holds(analysis, &edits, &chosen, mlx) {
-        return Some((edits, chosen.into_iter().flatten().map(|p| p.finding).collect()));
+        return Some((edits, chosen.into_iter().flatten().collect()));
     }
     // One of them is to blame. A half without it is taken now; the others get their turn in the next step. What met one of them does so where none is right.
     let second = chosen.split_off(chosen.len().div_ceil(2));

@@ -187,6 +187,16 @@ pub fn twin(method: FunctionId) -> Option<FunctionId> {
     TABLE.twins.get(usize::from(method.0)).copied().flatten()
 }
 
+/// The functions and methods that compute and do nothing else: they touch no file and no state, and run no code that they are given. What reads memory by
+/// its address is not among them.
+pub fn harmless() -> impl Iterator<Item = &'static str> {
+    let raw = |name: &str| name.ends_with("_kernel") || matches!(name, "as_strided" | "from_dlpack" | "array.at");
+    let computes = |id: FunctionId| matches!(id.get().effect, Effect::Pure | Effect::Random) || matches!(id.name(), "array.item" | "array.tolist");
+    let methods = TABLE.methods.iter().filter(move |(_, id)| computes(**id)).map(|(_, id)| id.name());
+    let functions = TABLE.by_name.iter().filter(move |(_, id)| computes(**id)).map(|(name, _)| *name);
+    methods.chain(functions).filter(move |name| !raw(name))
+}
+
 /// Whether `name` is a property of `mx.array`: read without a call.
 pub fn is_property(name: &str) -> bool {
     const PROPERTIES: [&str; 11] = ["shape", "dtype", "ndim", "size", "T", "mT", "real", "imag", "at", "nbytes", "itemsize"];

@@ -113,6 +113,23 @@ fn is_always(graph: &Graph, facts: &Facts<'_>, value: ValueId, is: impl Fn(Dtype
     matches!(never, Agreement::Never(_))
 }
 
+/// The dtypes that `values` can have together, one of each combination; nothing where there are too many, or some cannot be worked out.
+pub fn combinations(graph: &Graph, facts: &Facts<'_>, values: &[ValueId]) -> Vec<Vec<Dtype>> {
+    let mut seen: Vec<Vec<Dtype>> = Vec::new();
+    let agreement = over_all(graph, facts, |search| {
+        let types = values.iter().map(|&v| match search.type_of(v, 0) {
+            Type::Array(dtype) => Some(dtype),
+            _ => None,
+        });
+        match types.collect::<Option<Vec<Dtype>>>() {
+            Some(types) if !seen.contains(&types) => seen.push(types),
+            _ => {}
+        }
+        Case::Holds
+    });
+    if agreement == Agreement::Same { seen } else { Vec::new() }
+}
+
 /// What one combination of inputs says.
 enum Case {
     Holds,

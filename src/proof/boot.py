@@ -1,7 +1,8 @@
 """Runs the program that comes on standard input, with nothing of the current directory in sight, within limits.
 
 The input is a JSON object: `modules`, pairs of a name and a text, later ones importing earlier ones; `job`, which the function `main` of
-the last one gets; `seconds` and `bytes`, the limits. Standard output gets what `main` gives, as JSON, and nothing else.
+the last one gets; `seconds` and `bytes`, the limits. Standard output gets what `main` gives, as JSON, and nothing else: of a generator
+each item on a line of its own, as soon as it is there.
 """
 
 import sys
@@ -37,5 +38,8 @@ answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 program = json.load(sys.stdin)
 limit(program["seconds"], program["bytes"])
-json.dump(run(program), answers)
+answer = run(program)
+for item in answer if isinstance(answer, types.GeneratorType) else [answer]:
+    answers.write(json.dumps(item) + "\n")
+    answers.flush()
 answers.close()

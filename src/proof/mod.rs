@@ -1,8 +1,10 @@
-//! Proves rules by running them: `before` and `after` of a rule's file under the user's MLX, held against a float64 computation. The program that does so is
-//! Python, in the files beside this one; it and the rule are all that is executed, in a process of its own, never the code that is analysed.
+//! Proves rules by running them: `before` and `after` of a rule's file under the user's MLX, held against a float64 computation. `verify` does the same with
+//! the code of a site. The program that does so is Python, in the files beside this one; it, the rule, and the computations of a match made anew are all that
+//! is executed, in a process of its own, never the code that is analysed.
 
 mod run;
 mod table;
+mod verify;
 
 use std::num::NonZero;
 use std::sync::Mutex;
@@ -16,6 +18,7 @@ use crate::rule::prelude;
 
 pub use run::Interpreter;
 pub use table::{text, verdict};
+pub use verify::verify;
 
 /// The modules of the proof, each after those that it imports.
 const MODULES: [(&str, &str); 5] = [
@@ -24,6 +27,13 @@ const MODULES: [(&str, &str); 5] = [
     ("readings", include_str!("readings.py")),
     ("stress", include_str!("stress.py")),
     ("prove", include_str!("prove.py")),
+];
+/// Those that come on top of them where sites are run.
+const SITES: [(&str, &str); 4] = [
+    ("harmless", include_str!("harmless.py")),
+    ("tree", include_str!("tree.py")),
+    ("slice", include_str!("slice.py")),
+    ("replay", include_str!("replay.py")),
 ];
 
 /// What a rule was seen to do.

@@ -379,6 +379,10 @@ class Rule:
         self.namespace = {"__name__": name.replace("-", "_")}
         tree = ast.parse(text, name)
         exec(compile(tree, name, "exec"), self.namespace)
+        self.read(tree)
+
+    def read(self, tree):
+        """Notes which functions there are."""
         self.functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
         parts = ("before", "after", "guard", "inputs", "uses")
         self.helpers = {key: n for key, n in self.functions.items() if key.split("_")[0] not in parts}

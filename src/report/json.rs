@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::engine::Reported;
 use crate::finding::{Applicability, Numerics};
+use crate::replay::Verdict;
 use crate::syntax::{Lines, Location};
 
 use super::{FileReport, Problem, readable};
@@ -36,6 +37,8 @@ struct Record<'a> {
     rationale: &'a [String],
     assumptions: &'a [String],
     guide: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<&'a Verdict>,
 }
 
 #[derive(Serialize)]
@@ -106,6 +109,7 @@ fn append_all(out: &mut Vec<u8>, file: &FileReport<'_>, lines: &Lines<'_>, name:
                 rationale: &finding.rationale,
                 assumptions: &finding.assumptions,
                 guide: Some(finding.guide.as_str()).filter(|guide| !guide.is_empty()),
+                verification: reported.verdict.as_ref(),
             },
         );
     }
@@ -140,6 +144,7 @@ pub fn problem_record(path: &Path, full_path: &Path, problem: &Problem) -> Vec<u
             rationale: &[],
             assumptions: &[],
             guide: None,
+            verification: None,
         },
     );
     out

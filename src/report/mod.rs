@@ -8,6 +8,7 @@ mod preamble;
 mod quote;
 mod refusal;
 mod text;
+mod verdict;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub use json::{array, problem_record, records};
 pub use preamble::remarks;
 pub use refusal::{refusal_record, refusal_text};
 pub use text::{Summary, problem_line};
+pub use verdict::verdicts;
 
 /// One analysed file, as the reports need it.
 pub struct FileReport<'a> {

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use crate::engine::Reported;
 use crate::finding::{Applicability, Finding};
 
+use super::verdict::sentence;
 use super::{FileReport, readable};
 
 /// What is said about the findings of `file`, each line ending in a line feed.
@@ -36,6 +37,9 @@ pub fn remarks(file: &FileReport<'_>) -> String {
         if !finding.guide.is_empty() {
             line(&mut out, "  guide: ", &finding.guide);
         }
+        if let Some(verdict) = &reported.verdict {
+            line(&mut out, "  ", &sentence(verdict));
+        }
         if let Some(way) = not_applied(reported) {
             line(&mut out, "  ", way);
         }
@@ -48,6 +52,7 @@ fn not_applied(reported: &Reported) -> Option<&'static str> {
     let Finding { applicability, edits, .. } = &reported.finding;
     match applicability {
         _ if reported.applied || edits.is_empty() => None,
+        _ if reported.verdict.as_ref().is_some_and(|v| !v.holds()) => Some("not applied: only what was verified is"),
         _ if reported.held_back => Some("not applied: it does not keep every bit, as --exact demands"),
         Applicability::Safe => Some("not applied: the file was left alone, or another edit is in the way"),
         Applicability::Narrowing => Some("not applied: apply with --narrow"),
@@ -56,10 +61,15 @@ fn not_applied(reported: &Reported) -> Option<&'static str> {
     }
 }
 
-/// One remark. A line ending or another control character inside it would end the comment, so each is replaced by a blank.
+/// One remark.
 fn line(out: &mut String, lead: &str, text: &str) {
     out.push_str("# ");
     out.push_str(lead);
+    single_line(out, text);
+}
+
+/// A line of its own. A line ending or another control character inside it would end it, so each is replaced by a blank.
+pub(super) fn single_line(out: &mut String, text: &str) {
     out.extend(text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }));
     out.push('\n');
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::engine::Fixed;
 use crate::finding::{Applicability, TransformId};
+use crate::replay::Verdict;
 
 use super::{Problem, ProblemKind, readable};
 
@@ -16,6 +17,10 @@ pub struct Summary {
     applied: usize,
     waiting: [usize; 4],
     held_back: usize,
+    /// Edits that are not applied for want of a verification.
+    unverified: usize,
+    /// Edits that were seen to hold, that were seen not to, and that could not be run.
+    verified: [usize; 3],
     changed_files: usize,
     problems: BTreeMap<ProblemKind, usize>,
 }
@@ -30,8 +35,16 @@ impl Summary {
         for reported in &fixed.findings {
             let column = reported.finding.applicability as usize;
             self.sites.entry(reported.finding.transform.clone()).or_default()[column] += 1;
+            match reported.verdict {
+                Some(Verdict::Verified(_)) => self.verified[0] += 1,
+                Some(Verdict::Differs(_)) => self.verified[1] += 1,
+                Some(Verdict::NotReplayed { .. }) => self.verified[2] += 1,
+                None => {}
+            }
             if reported.applied {
                 self.applied += 1;
+            } else if reported.verdict.as_ref().is_some_and(|v| !v.holds()) {
+                self.unverified += 1;
             } else if reported.held_back {
                 self.held_back += 1;
             } else {
@@ -53,6 +66,8 @@ impl Summary {
         }
         self.applied += other.applied;
         self.held_back += other.held_back;
+        self.unverified += other.unverified;
+        self.verified.iter_mut().zip(other.verified).for_each(|(sum, count)| *sum += count);
         self.waiting.iter_mut().zip(other.waiting).for_each(|(sum, count)| *sum += count);
         self.changed_files += other.changed_files;
         for (kind, count) in &other.problems {
@@ -62,7 +77,17 @@ impl Summary {
 
     /// Whether a finding is left that was not applied.
     pub fn findings_remain(&self) -> bool {
-        self.held_back > 0 || self.waiting.iter().any(|&count| count > 0)
+        self.held_back > 0 || self.unverified > 0 || self.waiting.iter().any(|&count| count > 0)
+    }
+
+    /// Whether an edit was run and seen not to hold.
+    pub fn contradicted(&self) -> bool {
+        self.verified[1] > 0
+    }
+
+    /// Whether every edit was run and seen to hold.
+    pub fn is_verified(&self) -> bool {
+        self.verified[1] + self.verified[2] == 0
     }
 
     /// Whether any edit was applied to the texts.
@@ -83,6 +108,10 @@ impl Summary {
             (0, true) => put(&mut out, "Nothing found; `mlxfix explain profiling` says how to find what is slow."),
             (0, false) => put(&mut out, if written { "Nothing changed." } else { "Nothing to change." }),
             (files, _) => put(&mut out, &format!("{verb} {} at {}.", counted(files, "file"), counted(self.applied, "site"))),
+        }
+        let [verified, differing, not_run] = self.verified;
+        if verified + differing + not_run > 0 {
+            put(&mut out, &format!("Run under MLX: {verified} verified, {differing} withdrawn, {not_run} not verified."));
         }
         if let Some(hint) = self.hint() {
             put(&mut out, &hint);

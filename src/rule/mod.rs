@@ -21,6 +21,7 @@ mod reach;
 mod removal;
 mod rotations;
 mod shapeless;
+mod site;
 mod spell;
 mod surroundings;
 mod template;
@@ -341,7 +342,12 @@ fn proposal(
             guide: rule.about.guide.clone(),
             edits: written.edits,
         },
-        contract: Contract::Values { replaced: (candidate.root.value, candidate.after), import: written.import, unit },
+        contract: Contract::Values {
+            replaced: (candidate.root.value, candidate.after),
+            import: written.import,
+            unit,
+            site: Box::new(site::site(rule, analysis, candidate)),
+        },
     }
 }
 
