@@ -245,10 +245,10 @@ impl Run<'_> {
             let verdict = verdicts.get(key).cloned();
             if verdict.is_none() && !proposal.finding.edits.is_empty() {
                 let unit = proposal.contract.unit();
-                let together = proposals.iter().filter(|p| unit.is_some() && p.contract.unit() == unit);
-                let edits: Vec<&Finding> = together.map(|p| &p.finding).chain(unit.is_none().then_some(&proposal.finding)).collect();
+                let others = proposals.iter().filter(|p| unit.is_some() && p.contract.unit() == unit);
+                let together: Vec<&Proposal> = others.chain(unit.is_none().then_some(proposal)).collect();
                 let rule = self.options.rule_text(proposal.finding.transform.as_str());
-                self.unknown.push((key, replay::replay(analysis, proposal, &edits, rule)));
+                self.unknown.push((key, replay::replay(analysis, proposal, &together, rule)));
             }
             known.push(verdict);
         }

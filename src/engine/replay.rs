@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::finding::{Applicability, Contract, Finding, Numerics, Proposal};
+use crate::finding::{Applicability, Contract, Numerics, Proposal};
 use crate::graph::Analysis;
 use crate::graph::body::Occurrence;
 use crate::graph::dtypes;
@@ -20,19 +20,23 @@ const MAX_LEAVES: usize = 400;
 const MAX_ARRAYS: usize = 5;
 
 /// What is to be run of `proposal`, which is valid in the text of `old`, or why nothing can be. `together` are
-/// the findings that are applied with it, itself among them. The rule is told by its file, and whether it ships. The graph of `old` grows; its values keep their numbers.
-pub(super) fn replay(old: &mut Analysis<'_>, proposal: &Proposal, together: &[&Finding], (rule, ships): (&str, bool)) -> Result<Replay, String> {
+/// the proposals that are applied with it, itself among them. The rule is told by its file, and whether it ships. The graph of `old` grows; its values keep their numbers.
+pub(super) fn replay(old: &mut Analysis<'_>, proposal: &Proposal, together: &[&Proposal], (rule, ships): (&str, bool)) -> Result<Replay, String> {
     let Proposal { finding, contract } = proposal;
-    let Contract::Values { replaced, site, .. } = contract else {
+    let Contract::Values { site, .. } = contract else {
         return Err("a pass changes statements, of which there is no value to compare".to_owned());
     };
-    let leaves = Leaves::of(old, *replaced, site);
+    let replaced = together.iter().filter_map(|p| match &p.contract {
+        Contract::Values { replaced, .. } => Some(*replaced),
+        Contract::Statements => None,
+    });
+    let mut memo: FxHashMap<ValueId, ValueId> = replaced.collect();
+    let leaves = Leaves::of(old, &memo, site);
     let mut edits = EditSet::new();
-    together.iter().for_each(|finding| _ = edits.try_add(&finding.edits, 0));
+    together.iter().for_each(|p| _ = edits.try_add(&p.finding.edits, 0));
     let text = edits.apply(old.source.text());
     let source = Source::parse(&text).map_err(|e| format!("the result is no Python: {e}"))?;
     let before = version(old, site, &leaves.numbers, |place| Some(span(place.range)))?;
-    let mut memo = FxHashMap::from_iter([*replaced]);
     let wanted: Vec<ValueId> = site.places.iter().map(|place| old.graph.substitute(place.value, &mut memo)).collect();
     let (leaves, numbers, arrays, dtypes) = (leaves.told, leaves.numbers, leaves.arrays, leaves.dtypes);
     let constants = constants(&old.graph, site);
@@ -130,18 +134,20 @@ struct Leaves {
 }
 
 impl Leaves {
-    fn of(analysis: &Analysis<'_>, replaced: (ValueId, ValueId), site: &Site) -> Self {
+    fn of(analysis: &Analysis<'_>, replaced: &FxHashMap<ValueId, ValueId>, site: &Site) -> Self {
         let graph = &analysis.graph;
         let bound: FxHashSet<ValueId> = site.bindings.iter().filter(|b| b.1 != Form::Part).map(|b| b.2).collect();
-        let roots = [replaced.0, replaced.1].into_iter().chain(site.places.iter().map(|p| p.value));
+        let roots = replaced.iter().flat_map(|(&before, &after)| [before, after]).chain(site.places.iter().map(|p| p.value));
         let roots = roots.chain(site.bindings.iter().map(|b| b.2));
         let all = reached(graph, roots.collect());
-        let replaced: FxHashSet<ValueId> = [replaced.0].into_iter().chain(site.places.iter().map(|p| p.value)).collect();
+        let replaced: FxHashSet<ValueId> = replaced.keys().copied().chain(site.places.iter().map(|p| p.value)).collect();
         // What a module makes of its argument is computed where the module is given.
         let is_called = |v: ValueId| graph.op(v) == Op::Apply && bound.contains(&graph.operands(v)[0]);
         // What is made of what is replaced is not the same value before and after.
         let depends = |v: ValueId| reached(graph, vec![v]).iter().any(|v| replaced.contains(v));
-        let given = |v: ValueId| bound.contains(&v) || is_opaque(graph, v);
+        // A part of what is given is taken from it.
+        let is_part = |v: ValueId| matches!(graph.op(v), Op::Index(_) | Op::Item(_)) && bound.contains(&graph.operands(v)[0]);
+        let given = |v: ValueId| bound.contains(&v) || is_opaque(graph, v) && !is_part(v);
         let wanted = |&v: &ValueId| given(v) && !is_called(v) && !is_constant(graph, v) && !depends(v);
         let values: Vec<ValueId> = all.into_iter().filter(wanted).take(MAX_LEAVES).collect();
         let numbers: FxHashMap<ValueId, usize> = values.iter().enumerate().map(|(n, &v)| (v, n)).collect();
