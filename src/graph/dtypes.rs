@@ -118,7 +118,7 @@ pub fn combinations(graph: &Graph, facts: &Facts<'_>, values: &[ValueId]) -> Vec
     let mut seen: Vec<Vec<Dtype>> = Vec::new();
     let agreement = over_all(graph, facts, |search| {
         let types = values.iter().map(|&v| match search.type_of(v, 0) {
-            Type::Array(dtype) => Some(dtype),
+            Type::Array(dtype) => dtype.known(),
             _ => None,
         });
         match types.collect::<Option<Vec<Dtype>>>() {
