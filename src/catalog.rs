@@ -87,6 +87,8 @@ pub const CATALOG: &[Entry] = &[
     // Last: what reads an array is settled by now.
     transform!("redundant-eval", "redundant_eval", Kind::Pass(passes::redundant_eval::find)),
     // Advice changes nothing, so its order is that in which it is listed.
+    transform!("mixed-half", "mixed_half", Kind::Advice(advice::mixed_half::find)),
+    transform!("numpy-scalar-left", "numpy_scalar_left", Kind::Advice(advice::numpy_scalar_left::find)),
     transform!("sync-in-loop", "sync_in_loop", Kind::Advice(advice::sync_in_loop::find)),
     transform!("eval-in-loop", "eval_in_loop", Kind::Advice(advice::eval_in_loop::find)),
     transform!("async-eval", "async_eval", Kind::Advice(advice::async_eval::find)),

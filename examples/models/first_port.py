@@ -84,7 +84,7 @@ class Experts(nn.Module):
         gate = gates[mx.arange(gates.shape[0]), best]
         chosen = mx.zeros_like(gates)
         chosen[mx.arange(gates.shape[0]), best] = 1
-        hidden = nn.relu(rows @ self.up + self.up_bias)
+        hidden = mx.maximum(rows @ self.up + self.up_bias, mx.zeros(self.up.shape[-1:]))
         hidden = hidden * mx.rsqrt(mx.mean(mx.square(hidden), axis=-1, keepdims=True) + 1e-6)
         out = residual.reshape(-1, residual.shape[-1]) + hidden @ self.down
         return (out * gate[:, None]).reshape(residual.shape), chosen.reshape(*x.shape[:-1], -1)

@@ -11,6 +11,8 @@ pub mod compile_scalar_args;
 mod compiled;
 pub mod eval_in_compiled;
 pub mod eval_in_loop;
+pub mod mixed_half;
+pub mod numpy_scalar_left;
 mod origin;
 mod reads;
 mod rounds;

@@ -92,6 +92,26 @@ impl<'x> DtypeFlow<'x> {
         matches!(self.of(value), Known::Promotion(..) | Known::Array(Dtype::Float16 | Dtype::Bfloat16))
     }
 
+    /// The half precision that the array `value` is in, or is promoted with.
+    pub fn half(&mut self, value: ValueId) -> Option<Dtype> {
+        match self.of(value) {
+            Known::Array(dtype @ (Dtype::Float16 | Dtype::Bfloat16)) => Some(dtype),
+            Known::Promotion(_, half) => half,
+            _ => None,
+        }
+    }
+
+    /// What `value` is made of in float16 and in bfloat16, where it is float32 for that.
+    pub fn mixed(&mut self, value: ValueId) -> Option<(ValueId, ValueId)> {
+        let joined = self.joined(value);
+        if !self.is_single(value) || joined.iter().any(|&v| self.is_single(v)) {
+            return None;
+        }
+        let narrow = joined.iter().copied().find(|&v| self.half(v) == Some(Dtype::Float16))?;
+        let brain = joined.iter().copied().find(|&v| self.half(v) == Some(Dtype::Bfloat16))?;
+        Some((narrow, brain))
+    }
+
     /// Whether the array `value` holds floating point numbers, whatever it is made of.
     pub fn is_floating(&mut self, value: ValueId) -> bool {
         self.is_floating_at(value, 0)
