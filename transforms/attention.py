@@ -45,7 +45,7 @@ def after(q, k, v, scale=1.0, mask=None):
 
 
 def guard(q, k, v, mask=None, fill=None):
-    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype) and is_floating(k.dtype)
+    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype)
             and (mask is None or masks_scores(mask, q, k, fill)))  # fmt: skip
 
 
@@ -101,4 +101,4 @@ def inputs(dtype):
         q, k, v = (mx.random.normal(s, key=mx.random.key(i)).astype(dtype) for i, s in enumerate([queries, keys, keys]))
         given, keep = {"q": q, "k": k, "v": v, "scale": 0.25, "fill": -1e9, "n": n, "t": dtype}, mx.tri(queries[2], keys[2]) > 0
         wide = given | {"q": q.astype(mx.float32), "k": k.astype(mx.float32), "scale": 0.2, "mask": None}
-        yield from (wide, *(given | {"mask": m} for m in (None, keep, mx.where(keep, 0.0, -1e4).astype(dtype))))
+        yield from (wide, *(given | {"mask": m} for m in (None, keep, mx.where(keep, mx.arange(keys[2]) * 0.3, -1e4).astype(dtype))))

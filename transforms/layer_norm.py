@@ -53,7 +53,8 @@ def after(x, eps, w=None, b=None):
 
 
 def guard(x, w=None, b=None):
-    return is_floating(x.dtype) and (w is None or (w.ndim == 1 and spans(w, x))) and (b is None or (b.ndim == 1 and spans(b, x)))
+    return (is_floating(x.dtype) and (w is None or (w.ndim == 1 and spans(w, x) and is_floating(w.dtype)))
+            and (b is None or (b.ndim == 1 and spans(b, x) and is_floating(b.dtype))))  # fmt: skip
 
 
 def inputs(dtype):

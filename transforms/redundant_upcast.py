@@ -68,5 +68,5 @@ def inputs(dtype):
         x = mx.random.normal(shape, key=mx.random.key(1)).astype(dtype)
         norms = [nn.LayerNorm(64, affine=False), nn.RMSNorm(64), nn.GroupNorm(8, 64, pytorch_compatible=True), nn.GroupNorm(8, 64)]
         for norm in norms[: 4 if len(shape) > 2 else 2]:
-            norm.set_dtype(dtype)
+            norm.apply(lambda p: mx.random.uniform(0.5, 1.5, p.shape, dtype))
             yield {"x": x + 0.5, "eps": 1e-5, "norm": norm, "dtype": dtype}

@@ -62,7 +62,7 @@ def after(x, eps, w=None):
 
 
 def guard(x, w=None):
-    return is_floating(x.dtype) and (w is None or (w.ndim == 1 and spans(w, x)))
+    return is_floating(x.dtype) and (w is None or (w.ndim == 1 and spans(w, x) and is_floating(w.dtype)))
 
 
 def inputs(dtype):

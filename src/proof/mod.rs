@@ -62,7 +62,7 @@ pub struct Variant {
     pub contexts: Contexts,
     /// How often each condition of the guard was the only one to refuse.
     pub refusals: Vec<Refusals>,
-    /// Conditions that refused only inputs on which nothing differs.
+    /// Conditions that refused only inputs on which nothing differs, with or without a reason.
     pub too_strict: Vec<String>,
     /// The smallest counterexample of each kind.
     pub failures: Vec<Failure>,
@@ -89,6 +89,8 @@ pub struct Row {
     pub mean: (f64, f64),
     /// The largest error of both.
     pub largest: (f64, f64),
+    /// The largest error of both on zeros, and on very large and very small numbers.
+    pub extreme: (f64, f64),
 }
 
 /// What was seen inside the transformations of functions.
@@ -120,6 +122,8 @@ pub struct Refusals {
     pub alone: usize,
     /// How often the rewrite would have differed.
     pub needed: usize,
+    /// Why the condition is asked where it makes no difference; empty if the rule does not say.
+    pub why: String,
 }
 
 /// An input on which a rule is wrong.

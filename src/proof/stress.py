@@ -29,8 +29,8 @@ def with_first(array, number):
 def values(arguments):
     """The same shapes and dtypes, other numbers."""
     yield "zeros", changed(arguments, mx.zeros_like)
-    yield "large", changed(arguments, lambda a: (a * 300).astype(a.dtype))
-    yield "tiny", changed(arguments, lambda a: (a * 1e-4).astype(a.dtype))
+    for label, factor, of_float16 in [("large", 300, 300), ("tiny", 1e-4, 1e-4), ("huge", 1e30, 1e4), ("minute", 1e-30, 1e-7)]:
+        yield label, changed(arguments, lambda a: (a * (of_float16 if a.dtype == mx.float16 else factor)).astype(a.dtype))
     floating = [name for name, value in arguments.items() if is_floating(value)]
     for name in floating:
         for number in (float("inf"), float("-inf"), float("nan")):
@@ -44,12 +44,13 @@ def values(arguments):
 def dtypes(arguments):
     """The same numbers in other dtypes: all of them, and one array apart from the others."""
     floating = [name for name, value in arguments.items() if is_floating(value)]
-    for dtype in (mx.int32, mx.bool_):
-        yield f"all {dtype}", changed(arguments, lambda a: (4 * a).astype(dtype))
+    for dtype in (mx.int32, mx.uint8, mx.bool_):
+        yield f"all {dtype}", changed(arguments, lambda a: mx.abs(4 * a).astype(dtype))
+    yield "all complex64", changed(arguments, lambda a: a.astype(mx.complex64) * (1 + 2j))
     yield "all float64", changed(arguments, lambda a: a.astype(mx.float64))
     if len(floating) > 1:
         for name in floating:
-            for dtype in (mx.float32, *HALVES, mx.int32):
+            for dtype in (mx.float32, *HALVES, mx.int32, mx.float64):
                 if arguments[name].dtype != dtype:
                     yield f"{name} {dtype}", changed(arguments, lambda a: a.astype(dtype), [name])
     for name, value in arguments.items():
@@ -99,10 +100,10 @@ def emptied(array, length):
 
 
 def all_of(arguments):
-    """Every change of one kind, each alone."""
-    yield from values(arguments)
-    yield from dtypes(arguments)
-    yield from shapes(arguments)
+    """Every change of one kind, each alone, and whether it makes the numbers extreme."""
+    for kind in (values, dtypes, shapes):
+        for label, changed in kind(arguments):
+            yield label, changed, kind is values
 
 
 def drawn(parameters, dtype):

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Context, Failure, Proof, Row, Variant};
 
-const HEAD: [&str; 10] = ["pattern", "numerics", "dtype", "ran", "same bits", "refused", "differ", "compile/vmap/grad", "mean ulp", "largest ulp"];
+const HEAD: [&str; 11] =
+    ["pattern", "numerics", "dtype", "ran", "same bits", "refused", "differ", "compile/vmap/grad", "mean ulp", "largest ulp", "on extremes"];
 
 /// The table of `proofs`, then what contradicts a rule, then what its guard refuses without need.
 pub fn text(proofs: &[&Proof]) -> String {
@@ -22,9 +23,10 @@ pub fn text(proofs: &[&Proof]) -> String {
     }
     for (proof, variant) in variants(proofs) {
         for refusals in variant.refusals.iter().filter(|r| variant.too_strict.contains(&r.condition)) {
+            let why = if refusals.why.is_empty() { "it refuses too much, or `cautions` should say why" } else { &refusals.why };
             let _ = writeln!(
                 out,
-                "note: {} {}: `{}` alone refused {} inputs, on none of which the result differs; it must speak of speed, or refuses too much",
+                "note: {} {}: `{}` alone refused {} inputs, on none of which the result differs: {why}",
                 proof.id, variant.name, refusals.condition, refusals.alone
             );
         }
@@ -62,6 +64,7 @@ fn line(proof: &Proof, variant: &Variant, row: &Row, first: bool) -> Vec<String>
         if first { contexts } else { String::new() },
         pair(row.mean),
         pair(row.largest),
+        pair(row.extreme),
     ]
 }
 

@@ -13,7 +13,7 @@ use crate::syntax::{Ranged, Source, TextSize};
 type Mistake = (TextSize, String);
 
 /// What a rule file may assign at its top.
-const SETTINGS: [&str; 6] = ["group", "guide", "gain", "slower", "narrows", "numerics"];
+const SETTINGS: [&str; 7] = ["group", "guide", "gain", "slower", "narrows", "cautions", "numerics"];
 
 /// Check the form of the rule file `source`.
 pub(super) fn check(source: &Source<'_>) -> Result<(), Mistake> {
@@ -151,11 +151,19 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
         [Expr::Name(name)] if SETTINGS.contains(&name.id.as_str()) => name,
         _ => return Err((assign.start(), format!("a rule file assigns {}, and nothing else", quoted(&SETTINGS)))),
     };
-    // The loader reads the dicts.
-    if !["numerics", "slower"].contains(&name.id.as_str()) && !assign.value.is_string_literal_expr() {
-        return Err((assign.value.start(), format!("`{}` must be a string", name.id)));
+    match name.id.as_str() {
+        // The loader reads these dicts.
+        "numerics" | "slower" => Ok(()),
+        "cautions" if is_dict_of_strings(&assign.value) => Ok(()),
+        "cautions" => Err((assign.value.start(), "`cautions` must be a dict of strings: conditions of guards, and why each is asked".to_owned())),
+        name if !assign.value.is_string_literal_expr() => Err((assign.value.start(), format!("`{name}` must be a string"))),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn is_dict_of_strings(value: &Expr) -> bool {
+    let is_string = |e: &Expr| e.is_string_literal_expr();
+    value.as_dict_expr().is_some_and(|d| d.items.iter().all(|i| i.key.as_ref().is_some_and(is_string) && is_string(&i.value)))
 }
 
 /// A pattern is a value, however many names its parts are given.

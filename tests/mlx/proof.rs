@@ -126,6 +126,15 @@ fn a_guard_that_refuses_without_need_is_told() {
     let ran = prove(dir.path(), &["--rule", "strict.py", "strict"]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("note: strict before: `a.ndim <= 3` alone refused "), "{}", ran.out);
+    assert!(ran.out.contains("on none of which the result differs: it refuses too much"), "{}", ran.out);
+
+    let explained = text.replace("numerics =", "cautions = {\"a.ndim<=3\": \"it was never tried\"}\nnumerics =");
+    put(dir.path(), "strict.py", explained.as_bytes());
+    let ran = prove(dir.path(), &["--rule", "strict.py", "strict"]);
+    assert!(ran.out.contains("on none of which the result differs: it was never tried\n"), "{}", ran.out);
+    put(dir.path(), "strict.py", explained.replace("a.ndim<=3", "a.ndim<=2").as_bytes());
+    let ran = prove(dir.path(), &["--rule", "strict.py", "strict"]);
+    assert!(ran.code == 2 && ran.err.contains("`cautions` speaks of `a.ndim <= 2`, which is no condition of a guard"), "{}", ran.err);
 }
 
 #[test]
