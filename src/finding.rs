@@ -94,6 +94,9 @@ impl Numerics {
     }
 }
 
+/// How the sentence of a rationale begins that says what was measured.
+pub const MEASURED: &str = "Measured";
+
 /// One place where a transform applies.
 #[derive(Clone, Debug)]
 pub struct Finding {

@@ -14,6 +14,7 @@ pub mod graph;
 pub mod passes;
 pub mod place;
 pub mod platform;
+pub mod profile;
 pub mod proof;
 pub mod replay;
 pub mod report;

@@ -28,8 +28,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["report", "engine", "finding", "replay", "syntax"]),
     ("config", &["platform", "syntax"]),
     ("batch", &["batch", "config", "report", "engine", "finding", "platform", "syntax"]),
-    ("proof", &["proof", "rule", "replay", "graph"]),
-    ("cli", &["cli", "batch", "proof", "config", "report", "engine", "catalog", "finding", "replay", "platform", "syntax"]),
+    ("profile", &[]),
+    ("proof", &["proof", "profile", "rule", "replay", "graph"]),
+    ("cli", &["cli", "batch", "proof", "profile", "config", "report", "engine", "catalog", "finding", "replay", "platform", "syntax"]),
     ("main", &[]),
     ("lib", &["engine", "syntax"]),
 ];

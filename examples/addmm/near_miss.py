@@ -15,6 +15,16 @@ def plus_the_base_of_a_power(a: mx.array, b: mx.array, c: float):
     return a @ b + c, mx.softmax(c**a, axis=-1)
 
 
+def scaled_by_what_may_be_an_array(a: mx.array, b: mx.array, c: mx.array, scale):
+    """Nothing shows that the factor is a number, and the function takes no array for one."""
+    return scale * (a @ b) + c
+
+
+def less_what_may_be_scaled_by_an_array(a: mx.array, b: mx.array, c: mx.array, scale):
+    """The same where the product is taken away."""
+    return c - scale * (a @ b)
+
+
 def enlarges_the_product(x: mx.array, w: mx.array, heads: int):
     """The bias has one axis more than the product, and the sum one more than either."""
     bias = mx.zeros((heads, 1, 8))

@@ -13,5 +13,6 @@ ARGUMENTS = {
     "top_k_only": lambda mx, dtype: (scores(mx, dtype, 2, 3, 8), 3),
     "unsorted": lambda mx, dtype: (scores(mx, dtype, 3, 6),),
     "replaced": lambda mx, dtype: (scores(mx, dtype, 4, 3), mx.array([[2], [0], [1], [1]]), scores(mx, dtype, 4)),
+    "restored": lambda mx, dtype: (scores(mx, dtype, 2, 3), mx.array([[2, 0, 1], [1, 2, 0]])),
 }
 EXACT = set(ARGUMENTS)

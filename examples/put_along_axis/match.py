@@ -78,3 +78,11 @@ def replaced(q_values: mx.array, actions: mx.array, targets: mx.array):
     updated = mx.stop_gradient(q_values)
     updated[mx.arange(batch), actions.reshape(batch).astype(mx.int32)] = targets.reshape(batch)
     return mx.mean((q_values - updated) ** 2)
+
+
+def restored(values: mx.array, places: mx.array):
+    """Where places come from elsewhere, one of them may occur twice."""
+    batch, width = values.shape
+    restored = mx.zeros((batch, width))
+    restored[mx.arange(batch)[:, None], places.reshape(batch, width).astype(mx.int32)] = values
+    return restored

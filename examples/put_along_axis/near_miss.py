@@ -104,3 +104,45 @@ def in_numpy(x, i):
     y = np.exp(np.asarray(x))
     y[np.arange(y.shape[0]), np.asarray(i)] = 0
     return y
+
+
+def some_rows_of_more(x: mx.array):
+    """Four rows are counted, and the array has eight."""
+    y, values = mx.zeros((8, 5)), x.reshape(4, 5)
+    y[mx.arange(4)[:, None], mx.argsort(values, axis=-1)] = values
+    return y
+
+
+def some_groups_of_more(x: mx.array):
+    """Two batches are counted, and the array has four."""
+    y, best = mx.zeros((4, 3, 8, 6)), mx.argmax(x.reshape(2, 3, 8), axis=-1, keepdims=True)
+    y[mx.arange(2)[:, None, None], mx.arange(3)[:, None], best] = 1.0
+    return y
+
+
+def groups_in_one_batch():
+    """The indices of four batches store into the same one."""
+    y, best = mx.zeros((1, 3, 8, 6)), mx.zeros((4, 3, 2), dtype=mx.int32)
+    y[mx.arange(1)[:, None, None], mx.arange(3)[:, None], best] = 1.0
+    return y
+
+
+def batches_in_one_group():
+    """The indices of four groups store into the same one."""
+    y, best = mx.zeros((2, 1, 8, 6)), mx.zeros((2, 4, 2), dtype=mx.int32)
+    y[mx.arange(2)[:, None, None], mx.arange(1)[:, None], best] = 1.0
+    return y
+
+
+def groups_alike(x: mx.array):
+    """The indices of one batch are those of all."""
+    y, best = mx.zeros((4, 3, 8, 6)), mx.argmax(x.reshape(3, 8), axis=-1, keepdims=True)
+    y[mx.arange(4)[:, None, None], mx.arange(3)[:, None], best] = 1.0
+    return y
+
+
+def groups_get_arrays(x: mx.array, values: mx.array):
+    """What is stored is an array, which another axis would have to be given."""
+    y, best = mx.zeros((4, 3, 8, 6)), mx.argmax(x.reshape(4, 3, 8), axis=-1, keepdims=True)
+    y[mx.arange(4)[:, None, None], mx.arange(3)[:, None], best] = mx.exp(values)
+    return y

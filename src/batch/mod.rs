@@ -17,4 +17,4 @@ pub use guard::{catch_panics, on_deep_stack};
 pub use place::{Place, Places};
 pub use read::{SIZE_LIMIT, small_file, speaks_of_mlx, whole};
 pub use run::{Choose, Done, Outcome, Plan, run};
-pub use write::{output_file, replace};
+pub use write::{output_file, put, replace};

@@ -31,6 +31,17 @@ pub fn replace(path: &Path, old: &[u8], new: &[u8]) -> Result<(), String> {
     sync_directory(directory).map_err(|e| format!("was replaced, but the directory could not be flushed to disk: {e}"))
 }
 
+/// Make the file at `path` hold `bytes`, whole at any moment, and the folders above it where they are missing.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    let mut temporary = tempfile::Builder::new().prefix(".mlxfix-").suffix(".tmp").tempfile_in(directory)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|e| e.error)?;
+    sync_directory(directory)
+}
+
 /// A file for the report of a run.
 pub fn output_file(path: &Path) -> io::Result<File> {
     File::create(path)

@@ -45,6 +45,8 @@ pub(super) enum Command {
     Verify(CheckArgs),
     /// Run transforms under MLX, before and after, and compare both with float64. This executes the rules, those of the configuration too
     Prove(ProveArgs),
+    /// Measure transforms, before and after, on this machine; findings then quote its figures. This executes the rules, those of the configuration too
+    Bench(BenchArgs),
     /// Print the value graph of a file, or of one function of it
     Graph {
         /// A file, or FILE:FUNCTION
@@ -91,6 +93,25 @@ pub(super) struct ProveArgs {
     pub(super) output_format: ProofFormat,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct BenchArgs {
+    /// The transforms, as `mlxfix list` names them [default: all]
+    pub(super) ids: Vec<String>,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(super) python: PythonArgs,
+    /// How long each size is measured in each dtype
+    #[arg(long, value_name = "SECONDS", default_value = "1")]
+    pub(super) seconds: f64,
+    /// The file that takes the figures [default: $MLXFIX_PROFILE, or mlxfix/profile.json in the user's folder for data]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// How the result is shown
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) output_format: ProofFormat,
+}
+
 /// Where MLX is, and how long it may take.
 #[derive(Args, Debug)]
 pub(super) struct PythonArgs {
@@ -106,7 +127,7 @@ pub(super) struct PythonArgs {
 pub(super) enum ProofFormat {
     /// A table, and each counterexample
     Text,
-    /// An array of all that was seen
+    /// All that was seen
     Json,
 }
 

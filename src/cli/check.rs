@@ -8,11 +8,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::batch::{self, Configuration, Done, Place, Plan, Scope};
 use crate::engine::Options;
+use crate::profile::Profile;
 use crate::replay::Verdicts;
 use crate::report::{self, FileReport, Problem, Summary};
 
 use super::args::{CheckArgs, OutputFormat};
-use super::{CLEAN, FAILURE, FINDINGS, complain, print, settings, stdin, verify};
+use super::{CLEAN, FAILURE, FINDINGS, complain, print, profile, settings, stdin, verify};
 
 /// What the findings are for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,7 @@ pub(super) struct Run<'a> {
 /// Run the check that `args` ask for; the result is the exit code.
 pub(super) fn run(args: &CheckArgs, purpose: Purpose) -> Result<u8> {
     let configurations = args.settings.configurations();
+    let figures = profile::of_user(&args.settings);
     let here = settings::governing(&configurations, None)?;
     let from_stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
     let mut run = Run::new(args, purpose, args.format(here.as_deref())?, from_stdin && args.write);
@@ -70,21 +72,22 @@ pub(super) fn run(args: &CheckArgs, purpose: Purpose) -> Result<u8> {
             bail!("standard input (`-`) cannot be mixed with files");
         }
         let name = args.stdin_filename.as_deref();
-        let options = args.options(settings::governing(&configurations, name)?.as_deref(), settings::project_mlx(&configurations, name))?;
+        let options =
+            args.options(settings::governing(&configurations, name)?.as_deref(), settings::project_mlx(&configurations, name), figures.as_ref())?;
         stdin::run(&mut run, name, &options)?;
     } else {
         // What is wrong with the arguments is told even where there is no file to apply them to.
-        args.options(here.as_deref(), None)?;
+        args.options(here.as_deref(), None, figures.as_ref())?;
         let scope = Scope { exclude: args.exclude.clone(), respect_gitignore: args.respects_gitignore(here.as_deref()), configurations };
         let start = Instant::now();
         let verdicts = args.verify.then(|| {
             verify::verdicts(args, |known| {
-                let done = files(args, &scope, Some(known), false, |file| file.fixed.unknown.clone())?;
+                let done = files(args, &scope, figures.as_ref(), Some(known), false, |file| file.fixed.unknown.clone())?;
                 Ok(done.outcomes.into_iter().filter_map(|outcome| outcome.digest).flatten().collect())
             })
         });
         let format = run.format();
-        let done = files(args, &scope, verdicts.transpose()?, args.write, |file| Digest::of(file, format, purpose))?;
+        let done = files(args, &scope, figures.as_ref(), verdicts.transpose()?, args.write, |file| Digest::of(file, format, purpose))?;
         if args.verbose {
             complain(&format!("Files that speak of MLX: {}. Time: {:.3} s.\n", done.analysed, start.elapsed().as_secs_f64()));
         }
@@ -99,11 +102,13 @@ pub(super) fn run(args: &CheckArgs, purpose: Purpose) -> Result<u8> {
 fn files<T: Send>(
     args: &CheckArgs,
     scope: &Scope,
+    figures: Option<&Profile>,
     verdicts: Option<Arc<Verdicts>>,
     write: bool,
     digest: impl Fn(&FileReport<'_>) -> T + Sync,
 ) -> Result<Done<T>> {
-    let options = |configuration: Option<&Configuration>, mlx| Ok(Options { verdicts: verdicts.clone(), ..args.options(configuration, mlx)? });
+    let options =
+        |configuration: Option<&Configuration>, mlx| Ok(Options { verdicts: verdicts.clone(), ..args.options(configuration, mlx, figures)? });
     let plan = Plan { paths: args.paths.clone(), scope: scope.clone(), options: &options, write, jobs: args.jobs };
     batch::run(&plan, digest)
 }

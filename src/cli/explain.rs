@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::args::SettingsArgs;
-use super::{CLEAN, print};
+use super::{CLEAN, print, profile};
 use crate::catalog::{self, About, CATALOG};
 
 /// How to find what is slow where no transform applies, by its first word.
@@ -26,6 +26,17 @@ pub(super) fn explain(id: &str, settings: &SettingsArgs) -> Result<u8> {
             out.push('\n');
             out.push_str(&part);
             out.push('\n');
+        }
+    }
+    if let Some(figures) = profile::of_user(settings) {
+        match figures.of(id, text) {
+            Some(measured) => out.push_str(&format!("\n{}", measured.table())),
+            None if figures.is_stale(id, text) => {
+                out.push_str(&format!(
+                    "\nThe figures of this machine are those of another version of {id}; `mlxfix bench {id}` measures it again.\n"
+                ));
+            }
+            None => {}
         }
     }
     print(out.as_bytes())?;

@@ -1,10 +1,12 @@
 //! The command line: arguments to a plan, outcomes to streams and an exit code. The only module that prints. Nothing is analysed here.
 
 mod args;
+mod bench;
 mod check;
 mod dtypes;
 mod explain;
 mod graph;
+mod profile;
 mod prove;
 mod select;
 mod settings;
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
         Some(Command::List { settings }) => explain::list(&settings),
         Some(Command::Prove(args)) => prove::prove(&args),
         Some(Command::Dtypes { place, output_format }) => dtypes::dtypes(&place, output_format),
+        Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Graph { place }) => graph::graph(&place),
         Some(Command::Why { place, select, settings, platform, output_format }) => why::why(&place, &select, &settings, &platform, output_format),
     };

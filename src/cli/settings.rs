@@ -11,8 +11,10 @@ use crate::config::{Config, Word};
 use crate::engine::Options;
 use crate::finding::Applicability;
 use crate::platform::{Platform, Version};
+use crate::profile::Profile;
 
 use super::args::{CheckArgs, OutputFormat, PlatformArgs, SettingsArgs};
+use super::profile;
 use super::select::{Selector, Transforms};
 
 impl SettingsArgs {
@@ -68,7 +70,7 @@ impl PlatformArgs {
 
 impl CheckArgs {
     /// What to look for in files that `configuration` governs.
-    pub(super) fn options(&self, configuration: Option<&Configuration>, project_mlx: Option<Version>) -> Result<Options> {
+    pub(super) fn options(&self, configuration: Option<&Configuration>, project_mlx: Option<Version>, figures: Option<&Profile>) -> Result<Options> {
         let nothing = Config::default();
         let config = configuration.map_or(&nothing, |c| &c.config);
         let said = |selectors: &[String]| selectors.iter().map(|text| Selector { text: text.clone(), place: None }).collect::<Vec<_>>();
@@ -89,7 +91,8 @@ impl CheckArgs {
             select.extend(more);
         }
         let options = transforms.options(select.as_deref(), &ignore, self.admit(config))?;
-        Ok(Options { exact: self.exact, platform: self.platform.over(config, project_mlx), ..options })
+        let measured = profile::gains(figures, &transforms);
+        Ok(Options { exact: self.exact, platform: self.platform.over(config, project_mlx), measured, ..options })
     }
 
     /// The least trusted edit that may be applied: the same with and without `--write`, so that what was shown is what is written.

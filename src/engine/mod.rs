@@ -8,15 +8,15 @@ pub use crate::graph::dtypes::flow::Known;
 pub use crate::graph::dtypes::table::{DtypeSource, Origin, Row, Table};
 pub use refuse::{refusals, uses_mlx};
 
-use std::sync::Arc;
-
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::advice::Advice;
 use crate::catalog::{self, CATALOG, Kind, UserRule};
-use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, MEASURED, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::dtypes::table::table;
 use crate::graph::value::Graph;
@@ -40,6 +40,8 @@ pub struct Options {
     pub exact: bool,
     /// What the code will run on: no edit brings in what its MLX lacks, or what is slower there.
     pub platform: Platform,
+    /// What each transform was measured to gain where the user is, in place of the figures that it ships with.
+    pub measured: BTreeMap<TransformId, String>,
     /// Rules of the user's own, which run after those of the catalog.
     pub rules: Vec<Arc<UserRule>>,
     /// What was seen where edits were run: an edit that is known not to hold is not applied, and of one that nothing is known of it is said what must be
@@ -50,7 +52,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let (admit, platform) = (Applicability::Safe, Platform::default());
-        Self { select: None, ignore: Vec::new(), admit, exact: false, platform, rules: Vec::new(), verdicts: None }
+        Self { select: None, ignore: Vec::new(), admit, exact: false, platform, measured: BTreeMap::new(), rules: Vec::new(), verdicts: None }
     }
 }
 
@@ -132,6 +134,13 @@ impl Options {
     fn rule_text(&self, id: &str) -> (&str, bool) {
         let own = self.rules.iter().find(|r| r.id() == id).map(|r| (&*r.text, false));
         own.or_else(|| CATALOG.iter().find(|e| e.id == id).map(|e| (e.text, true))).unwrap_or_default()
+    }
+
+    /// Let `finding` tell what was measured where the user is.
+    fn quote(&self, finding: &mut Finding) {
+        let Some(gain) = self.measured.get(&finding.transform) else { return };
+        finding.rationale.retain(|line| !line.starts_with(MEASURED));
+        finding.rationale.push(format!("{MEASURED} here: {gain}."));
     }
 
     fn selects(&self, id: &str) -> bool {
@@ -300,7 +309,8 @@ impl Run<'_> {
         let edits = edits.renumbered(|n| places[n]);
         let mut findings: Vec<Option<Told>> = findings.into_iter().map(Some).collect();
         let reported = order.into_iter().filter_map(|n| {
-            let Told { finding, verdict } = findings[n].take()?;
+            let Told { mut finding, verdict } = findings[n].take()?;
+            options.quote(&mut finding);
             let held_back = n >= applied && finding.applicability <= options.admit && options.holds_back(&finding);
             Some(Reported { finding, applied: n < applied, held_back, verdict })
         });

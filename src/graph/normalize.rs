@@ -344,3 +344,215 @@ fn deviation_as_root(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<V
     let half = graph.float(0.5);
     Some(graph.value(Op::Pow, &[variance, half]))
 }
+
+#[cfg(test)]
+mod tests {
+    //! Each equation by itself: what it makes one node of, and what looks like it and must stay two.
+
+    use super::*;
+    use crate::graph::Analysis;
+    use crate::graph::body::Effect;
+    use crate::syntax::Source;
+
+    /// Expressions over the arrays `x` and `y`, the number `n`, and `u`, of which nothing is known, that are one value.
+    const EQUAL: &[(&str, &str)] = &[
+        // Powers and roots.
+        ("x * x", "x ** 2"),
+        ("mx.square(x)", "x ** 2"),
+        ("x ** 2.0", "x ** 2"),
+        ("mx.sqrt(x)", "x ** 0.5"),
+        ("mx.rsqrt(x)", "x ** -0.5"),
+        ("1 / mx.sqrt(x)", "mx.rsqrt(x)"),
+        ("y / mx.sqrt(x)", "y * mx.rsqrt(x)"),
+        ("mx.reciprocal(x)", "1 / x"),
+        // Reductions and their axes.
+        ("x.sum(-1) / x.shape[-1]", "x.mean(-1)"),
+        ("x.mean((-1,))", "x.mean(-1)"),
+        ("x.mean([-1])", "x.mean(-1)"),
+        ("x.mean(x.ndim - 1)", "x.mean(-1)"),
+        ("x.astype(mx.float32).mean(x.ndim - 1)", "x.astype(mx.float32).mean(-1)"),
+        ("(-x).mean(x.ndim - 1)", "(-x).mean(-1)"),
+        ("(x * 2).mean(x.ndim - 1)", "(x * 2).mean(-1)"),
+        ("(x - x.mean(-1, keepdims=True)).mean(x.ndim - 1)", "(x - x.mean(-1, keepdims=True)).mean(-1)"),
+        ("mx.expand_dims(x.mean(-1), -1)", "x.mean(-1, keepdims=True)"),
+        ("mx.var(x, axis=-1)", "((x - x.mean(-1, keepdims=True)) ** 2).mean(-1)"),
+        ("mx.std(x, axis=-1)", "mx.sqrt(mx.var(x, axis=-1))"),
+        // Functions and operators.
+        ("mx.add(x, y)", "x + y"),
+        ("mx.multiply(x, 2)", "x * 2"),
+        ("mx.matmul(x, y)", "x @ y"),
+        // Conditions.
+        ("not not (n == 1)", "n == 1"),
+        ("x if not n == 1 else y", "y if n == 1 else x"),
+        ("x if n == 1 else x", "x"),
+        ("None if u is None else u", "u"),
+        // Displays and shapes.
+        ("(x, y)[1]", "y"),
+        ("(x, y)[-1]", "y"),
+        ("x.shape[:2][1]", "x.shape[1]"),
+        ("x.shape[1:3][1]", "x.shape[2]"),
+        ("x.shape[:-1][1]", "x.shape[1]"),
+        // Dtypes.
+        ("x.astype(mx.float16).dtype", "mx.float16"),
+        ("x.reshape(1, -1).dtype", "x.dtype"),
+        ("x.astype(x.dtype)", "x"),
+        // Moved axes.
+        ("x.swapaxes(-1, -2)", "x.transpose(0, 1, 3, 2)"),
+        ("x.swapaxes(-1, -3)", "x.transpose(0, 3, 2, 1)"),
+        ("mx.moveaxis(x, -1, -3)", "x.transpose(0, 3, 1, 2)"),
+        ("x.transpose(0, 2, 1, 3).transpose(0, 2, 1, 3)", "x"),
+        ("x.transpose(0, 2, 3, 1)", "x.transpose(0, 2, 1, 3).swapaxes(-1, -2)"),
+        ("mx.einsum('bhqd,bhkd->bhqk', x, y)", "x @ y.swapaxes(-1, -2)"),
+        ("mx.einsum('bhqk,bhkd->bhqd', x, y)", "x @ y"),
+        // New axes and counted numbers.
+        ("x[:, None]", "mx.expand_dims(x, 1)"),
+        ("x[..., None]", "mx.expand_dims(x, -1)"),
+        ("x[None, ..., None]", "mx.expand_dims(x, (0, -1))"),
+        ("mx.arange(0, n, 1)", "mx.arange(n)"),
+        ("mx.arange(n).astype(mx.int32)", "mx.arange(n, dtype=mx.int32)"),
+        ("mx.arange(n).reshape(-1, 1)", "mx.arange(n)[:, None]"),
+        ("mx.arange(n).reshape(n, 1)", "mx.arange(n)[:, None]"),
+        ("mx.expand_dims(mx.arange(n), (1, 2))", "mx.arange(n)[:, None, None]"),
+        ("mx.arange(n)[None][..., None]", "mx.expand_dims(mx.arange(n), (0, 2))"),
+        ("[x for _ in range(n)]", "[x] * n"),
+    ];
+
+    /// Expressions that are two values, though a careless equation would make them one.
+    const DIFFERENT: &[(&str, &str)] = &[
+        ("2 * 2", "2 ** 2"),
+        ("3 ** 2.0", "3 ** 2"),
+        ("x ** 3.0", "x ** 2"),
+        ("mx.square(3)", "3 ** 2"),
+        ("mx.sqrt(n)", "n ** 0.5"),
+        ("1 / x ** 3", "x ** -0.5"),
+        ("2 / mx.sqrt(x)", "mx.rsqrt(x)"),
+        ("1 / n ** 0.5", "n ** -0.5"),
+        ("mx.reciprocal(n)", "1 / n"),
+        ("x.sum(-1) / y.shape[-1]", "x.mean(-1)"),
+        ("x.sum(-2) / x.shape[-1]", "x.mean(-2)"),
+        ("x.mean((-1, -2))", "x.mean(-1)"),
+        ("x.mean([u])", "x.mean(u)"),
+        ("x.mean(x.ndim - 2)", "x.mean(-1)"),
+        ("x.mean(y.ndim - 1)", "x.mean(-1)"),
+        ("x.mean(n - 1)", "x.mean(-1)"),
+        ("(x + y).mean(x.ndim - 1)", "(x + y).mean(-1)"),
+        ("(x - y.mean(-1, keepdims=True)).mean(x.ndim - 1)", "(x - y.mean(-1, keepdims=True)).mean(-1)"),
+        ("(x - x.mean(-1)).mean(x.ndim - 1)", "(x - x.mean(-1)).mean(-1)"),
+        ("mx.expand_dims(x.mean(-1), 0)", "x.mean(-1, keepdims=True)"),
+        ("mx.expand_dims(x.mean(-2), -1)", "x.mean(-2, keepdims=True)"),
+        ("mx.expand_dims(x.mean(-1, keepdims=True), -1)", "x.mean(-1, keepdims=True)"),
+        ("mx.var(x, axis=-1, ddof=1)", "mx.var(x, axis=-1)"),
+        ("mx.var(x, axis=-1, correction=1)", "mx.var(x, axis=-1)"),
+        ("mx.add(1, 2)", "1 + 2"),
+        ("not not u", "u"),
+        ("None if u is 3 else u", "u"),
+        ("None if y is None else u", "u"),
+        ("(*u, y)[1]", "y"),
+        ("x.shape[-2:][0]", "x.shape[-2]"),
+        ("x.shape[:2][2]", "x.shape[2]"),
+        ("x.shape[1:3][2]", "x.shape[3]"),
+        ("x.shape[::2][1]", "x.shape[1]"),
+        ("x.shape[:n][1]", "x.shape[1]"),
+        ("u.astype(u.dtype)", "u"),
+        ("x.swapaxes(1, 2)", "x.swapaxes(-3, -2)"),
+        ("x.swapaxes(1, -1)", "x.swapaxes(-1, -3)"),
+        ("x.swapaxes(-1, 1)", "x.swapaxes(-1, -3)"),
+        ("mx.transpose(x, ())", "x"),
+        ("mx.moveaxis(x, -1, -3)", "x.swapaxes(-1, -3)"),
+        ("mx.einsum('bhqd,bhkd->bhkq', x, y)", "x @ y.swapaxes(-1, -2)"),
+        ("mx.einsum('bqd,kd->bqk', x, y)", "x @ y.swapaxes(-1, -2)"),
+        ("mx.einsum('bhqd,bhkd->bhq', x, y)", "x @ y.swapaxes(-1, -2)"),
+        ("u[..., None]", "mx.expand_dims(x, -1)"),
+        ("u[None]", "mx.expand_dims(u, 0)"),
+        ("x[0, None]", "mx.expand_dims(x, 1)"),
+        ("x[1:, None]", "mx.expand_dims(x, 1)"),
+        ("x[..., None, ...]", "mx.expand_dims(x, -2)"),
+        ("mx.arange(0, n, 2)", "mx.arange(n)"),
+        ("mx.arange(0)", "mx.arange(None)"),
+        ("mx.expand_dims(mx.arange(n), 5)", "mx.arange(n)[:, None]"),
+        ("mx.expand_dims(mx.arange(n), -5)", "mx.arange(n)[None]"),
+        ("x[:]", "x"),
+        ("x[...]", "x"),
+        ("mx.arange(1, n)", "mx.arange(n)"),
+        ("mx.arange(n).astype(mx.float32)", "mx.arange(n, dtype=mx.float32)"),
+        ("mx.arange(n, dtype=mx.uint8).astype(mx.int32)", "mx.arange(n, dtype=mx.int32)"),
+        ("mx.arange(n).reshape(2, -1)", "mx.arange(n)[None]"),
+        ("mx.arange(n).reshape(u, 1)", "mx.arange(n)[:, None]"),
+        ("[x for x in u]", "[x] * u"),
+        ("[k for k in range(n)]", "[0] * n"),
+        ("[mx.random.uniform() for _ in range(n)]", "[mx.random.uniform()] * n"),
+        ("[x for _ in u(n)]", "[x] * n"),
+        ("[x for _ in enumerate(n)]", "[x] * n"),
+        ("[u() for _ in range(n)]", "[u()] * n"),
+        ("[[] for _ in range(n)]", "[[]] * n"),
+    ];
+
+    /// Statements after which two names hold one value, or two.
+    const UNPACKED: &[(&str, &str, &str, bool)] = &[
+        ("a, b = x, y", "b", "y", true),
+        ("a, b = x.shape", "b", "x.shape[1]", true),
+        ("a, b = x.shape[:2]", "b", "x.shape[1]", true),
+        ("a, b = x.shape[-2:]", "a", "x.shape[-2]", true),
+        ("a, b = x.shape[-3:-1]", "b", "x.shape[-2]", true),
+        ("a, b = x.shape[-2:n]", "a", "x.shape[-2]", false),
+        ("a, b = x.shape[-2:2]", "a", "x.shape[-2]", false),
+        ("a, b = x.shape[:1]", "b", "x.shape[1]", false),
+        ("a, b = x.shape[::2]", "b", "x.shape[1]", false),
+        ("a, b = (*u, y)", "b", "y", false),
+    ];
+
+    /// What `read` makes of the two expressions, which stand after `statements`.
+    fn of_both<T>(statements: &str, left: &str, right: &str, read: impl Fn(&Graph, ValueId, ValueId) -> T) -> T {
+        let text = format!(
+            "import mlx.core as mx\n\ndef f(p, q, n: int, u):\n    x, y = mx.exp(p), mx.exp(q)\n    {statements}\n    return ({left}), ({right})\n"
+        );
+        let source = Source::parse(&text).expect("the test is Python");
+        let analysis = Analysis::new(&source, Graph::default());
+        let returned = analysis.bodies.iter().flat_map(|b| &b.effects).find_map(|effect| match effect {
+            Effect::Return(value) => Some(analysis.graph.get(*value)),
+            _ => None,
+        });
+        let Some((Op::Tuple, &[left, right])) = returned else { panic!("{text} returns no pair") };
+        read(&analysis.graph, left, right)
+    }
+
+    fn are_one(statements: &str, left: &str, right: &str) -> bool {
+        of_both(statements, left, right, |_, left, right| left == right)
+    }
+
+    #[test]
+    fn spellings_of_one_computation_are_one_node() {
+        let two: Vec<_> = EQUAL.iter().filter(|(left, right)| !are_one("pass", left, right)).collect();
+        assert!(two.is_empty(), "{two:#?}");
+    }
+
+    #[test]
+    fn computations_that_differ_are_two_nodes() {
+        let one: Vec<_> = DIFFERENT.iter().filter(|(left, right)| are_one("pass", left, right)).collect();
+        assert!(one.is_empty(), "{one:#?}");
+    }
+
+    #[test]
+    fn what_is_unpacked_is_the_part_itself() {
+        let wrong: Vec<_> = UNPACKED.iter().filter(|(statements, left, right, same)| are_one(statements, left, right) != *same).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn only_permutations_of_few_axes_are_permutations() {
+        let is_permutation = |text: &str| of_both("pass", text, "x", |graph, value, _| permutation(graph, value).is_some());
+        assert!(is_permutation("x.transpose(0, 2, 1)") && is_permutation("x.swapaxes(-16, -1)"));
+        for text in ["x.transpose(0, 0)", "x.transpose(0, 1, 4)", "x.swapaxes(-99999999999, -1)", "x.swapaxes(-1, -99999999999)"] {
+            assert!(!is_permutation(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_odd_einsum_is_nothing_that_is_known() {
+        for subscripts in ["é,é->é", "ii,ij->ij", "bqd,bkd->bbk", "...qd,...kd->...qk", "b q d, b k d -> b q", "bqd,bkd", "bqdd,bkdd->bqkk"] {
+            let text = format!("mx.einsum('{subscripts}', x, y)");
+            let op = of_both("pass", &text, "x", |graph, value, _| graph.op(value));
+            assert_eq!(op, Op::Mlx("einsum"), "{subscripts}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! the code of a site. The program that does so is Python, in the files beside this one; it, the rule, and the computations of a match made anew are all that
 //! is executed, in a process of its own, never the code that is analysed.
 
+mod bench;
 mod run;
 mod table;
 mod verify;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::rule::prelude;
 
+pub use bench::bench;
 pub use run::Interpreter;
 pub use table::{text, verdict};
 pub use verify::verify;

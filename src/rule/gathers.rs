@@ -101,7 +101,13 @@ pub(super) fn as_long(site: &Site<'_>, i: &str, y: &str, axis: i64) -> Truth {
     if site.facts.same_length((index, axis), (array, axis)) || one.is_some_and(|one| site.facts.counts(one, index, axis)) {
         return Truth::True;
     }
-    Truth::Unknown(vec![format!("`{}` is as long as `{}` along axis {axis}", (site.spelling)(i), (site.spelling)(y))])
+    let length = |value| site.facts.length(value, u8::try_from(axis).ok()?).and_then(|d| site.graph.as_int(d));
+    match (length(index), length(array)) {
+        (Some(m), Some(n)) if m != n => {
+            Truth::False(format!("`{}` has {m} elements along axis {axis}, and `{}` has {n}", (site.spelling)(i), (site.spelling)(y)))
+        }
+        _ => Truth::Unknown(vec![format!("`{}` is as long as `{}` along axis {axis}", (site.spelling)(i), (site.spelling)(y))]),
+    }
 }
 
 /// Whether that axis of `a` has one element, or none.

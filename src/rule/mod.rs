@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::finding::{Contract, Finding, Proposal, Refusal};
+use crate::finding::{Contract, Finding, MEASURED, Proposal, Refusal};
 use crate::graph::Analysis;
 use crate::graph::body::{BlockId, Occurrence};
 use crate::graph::facts::Facts;
@@ -329,7 +329,7 @@ fn proposal(
     let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after)).into_iter().collect();
     rationale.extend((!rule.about.narrows.is_empty()).then(|| rule.about.narrows.clone()));
     rationale.extend(first_sentence(&rule.about.mechanism));
-    rationale.extend((!rule.about.gain.is_empty()).then(|| format!("Measured: {}.", rule.about.gain)));
+    rationale.extend((!rule.about.gain.is_empty()).then(|| format!("{MEASURED}: {}.", rule.about.gain)));
     Proposal {
         finding: Finding {
             transform: rule.id.clone(),
