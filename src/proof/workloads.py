@@ -30,6 +30,13 @@ def rms_norm(dtype):
         yield label, "before_upcast", {"x": normal(1, tokens, DIMS, dtype=dtype), "w": normal(DIMS, dtype=dtype), "eps": 1e-5}
 
 
+def rope(dtype):
+    width = DIMS // HEADS
+    for label, tokens in SIZES:
+        x, sizes = normal(1, HEADS, tokens, width, dtype=dtype), {"n": tokens, "d": width, "h": width // 2, "k": width // 2}
+        yield label, "before_cast", {"x": x, "base": 1e4, "offset": CACHE, "scale": 1.0, "lead": (0, 1), "shape": x.shape} | sizes
+
+
 def attention(dtype):
     for label, tokens in SIZES:
         length = max(tokens, CACHE)

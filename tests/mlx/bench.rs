@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use mlxfix::catalog::{CATALOG, Kind};
 use tempfile::TempDir;
 
 use super::python;
 use crate::cli::{Ran, put};
 use crate::user_rules::RULE;
+use crate::walk::{read, root};
 
 const PROGRAM: &[u8] = b"import mlx.core as mx\n\n\ndef f(x: mx.array, y: mx.array):\n    for token in x.flatten():\n        print(token.item())\n    return mx.log(mx.exp(x) + mx.exp(y))\n";
 const RULES: [&str; 2] = ["--rule", "log_add_exp.py"];
@@ -30,6 +32,14 @@ fn folder() -> TempDir {
 }
 
 #[test]
+fn every_transform_that_saves_something_names_its_sizes() {
+    let sizes = read(&root().join("src/proof/workloads.py"));
+    let saves = CATALOG.iter().filter(|e| !matches!(e.kind, Kind::Advice(_)) && !e.text.contains("gain = \"no time"));
+    let lacking: Vec<&str> = saves.map(|e| e.id).filter(|id| !sizes.contains(&format!("\ndef {}(dtype):", id.replace('-', "_")))).collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
+}
+
+#[test]
 fn figures_of_this_machine_are_kept_and_quoted() {
     let dir = folder();
     let run = |args: &[&str]| mlxfix(dir.path(), &[args, &RULES].concat());
@@ -38,13 +48,19 @@ fn figures_of_this_machine_are_kept_and_quoted() {
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("tolist-iteration: Measured on ") && ran.out.contains("  1024 elements  "), "{}", ran.out);
     assert!(ran.out.contains("  before, input 2  bfloat16  "), "a rule without sizes is measured on its inputs: {}", ran.out);
-    assert!(ran.err.contains("deprecated-api: there is nothing to measure") && ran.err.contains("figures.json"), "{}", ran.err);
+    assert!(ran.err.contains("deprecated-api is not measured: it names no sizes") && ran.err.contains("figures.json"), "{}", ran.err);
 
     let shown = run(&["program.py"]);
     assert_eq!((shown.code, shown.out.matches("#   Measured here: ").count()), (1, 2), "{}", shown.out);
     assert!(shown.out.contains("Measured here: 1024 elements: ") && shown.out.contains(" times the speed (") && !shown.out.contains("Measured: "));
     assert!(!run(&["--isolated", "program.py"]).out.contains("Measured here"));
     assert!(run(&["explain", "tolist-iteration"]).out.contains("\nMeasured on "));
+
+    let sized = format!("{RULE}\n\ndef workloads(dtype):\n    yield 'tiny', 'before', {{'a': mx.ones((3,), dtype), 'b': mx.ones((3,), dtype)}}\n");
+    put(dir.path(), "log_add_exp.py", sized.as_bytes());
+    let ran = run(&["bench", "--seconds", "0", "--output", "sized.json", "log-add-exp"]);
+    assert!(ran.code == 0 && ran.out.contains("  tiny  float32 ") && !ran.out.contains("input"), "{}{}", ran.out, ran.err);
+    put(dir.path(), "log_add_exp.py", RULE.as_bytes());
 
     // What is measured again takes the place of what was there; the rest stays.
     assert_eq!(run(&["bench", "--seconds", "0", "tolist-iteration"]).code, 0);

@@ -96,7 +96,8 @@ pub(super) fn einsum_as_product(graph: &mut Graph, _: Op, operands: &[ValueId]) 
     let row = single(a, &|c| !b.contains(c))?;
     let column = single(b, &|c| !a.contains(c))?;
     let len = shared.len() + 2;
-    if !b.contains(summed) || !output.contains(row) || !output.contains(column) || [a.len(), b.len(), output.len()] != [len; 3] {
+    // By these lengths the sum is over an index of both operands, and the result has the other one of the left.
+    if !output.contains(column) || [a.len(), b.len(), output.len()] != [len; 3] {
         return None;
     }
     let left = arranged(graph, left, a, &format!("{shared}{row}{summed}"));
