@@ -395,8 +395,12 @@ mod tests {
         // Dtypes.
         ("x.astype(mx.float16).dtype", "mx.float16"),
         ("x.reshape(1, -1).dtype", "x.dtype"),
+        ("mx.fast.rms_norm(x, None, 1e-5).dtype", "x.dtype"),
+        ("mx.fast.layer_norm(x, None, None, 1e-5).dtype", "x.dtype"),
         ("x.astype(x.dtype)", "x"),
-        // Moved axes.
+        // Slices and moved axes.
+        ("x[0:n]", "x[:n]"),
+        ("x[0:n:2]", "x[:n:2]"),
         ("x.swapaxes(-1, -2)", "x.transpose(0, 1, 3, 2)"),
         ("x.swapaxes(-1, -3)", "x.transpose(0, 3, 2, 1)"),
         ("mx.moveaxis(x, -1, -3)", "x.transpose(0, 3, 1, 2)"),
@@ -455,6 +459,11 @@ mod tests {
         ("x.shape[::2][1]", "x.shape[1]"),
         ("x.shape[:n][1]", "x.shape[1]"),
         ("u.astype(u.dtype)", "u"),
+        ("mx.fast.rms_norm(x, y, 1e-5).dtype", "x.dtype"),
+        ("mx.fast.layer_norm(x, y, None, 1e-5).dtype", "x.dtype"),
+        ("mx.fast.layer_norm(x, None, y, 1e-5).dtype", "x.dtype"),
+        ("x[0:n:-1]", "x[:n:-1]"),
+        ("x[1:n]", "x[:n]"),
         ("x.swapaxes(1, 2)", "x.swapaxes(-3, -2)"),
         ("x.swapaxes(1, -1)", "x.swapaxes(-1, -3)"),
         ("x.swapaxes(-1, 1)", "x.swapaxes(-1, -3)"),
