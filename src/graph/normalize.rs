@@ -508,7 +508,7 @@ mod tests {
         ("a, b = x.shape[-2:2]", "a", "x.shape[-2]", false),
         ("a, b = x.shape[:1]", "b", "x.shape[1]", false),
         ("a, b = x.shape[::2]", "b", "x.shape[1]", false),
-        ("a, b = (*u, y)", "b", "y", false),
+        ("a, b = (*u, y)", "b", "y", true),
     ];
 
     /// What `read` makes of the two expressions, which stand after `statements`.
