@@ -20,14 +20,8 @@ gain = "1.09 to 1.15 times faster from 2 to 2048 rows in bfloat16, but slower wi
 slower = {"cuda": "0.63 to 0.84 of the speed at one token in half precision, against 1.09 to 1.15 at more (NVIDIA H200, MLX 0.32.4)"}
 cautions = {"a.dtype == b.dtype": "with matrices of two dtypes nothing was measured to gain",
             "a.dtype == c.dtype": "the matrices would be copied to the dtype of `c`, which is slower than the sum"}  # fmt: skip
-numerics = {
-    "before": "rounding",
-    "before_optional": "rounding",
-    "before_minus": "rounding",
-    "before_less": "rounding",
-    "before_scaled": "rounding",
-    "before_minus_scaled": "rounding",
-}
+numerics = {"before": "rounding", "before_optional": "rounding", "before_minus": "rounding",
+            "before_less": "rounding", "before_scaled": "rounding", "before_minus_scaled": "rounding"}  # fmt: skip
 
 
 def before(a: mx.array, b: mx.array, c: mx.array):
