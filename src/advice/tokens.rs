@@ -64,9 +64,9 @@ impl Generation<'_> {
             Expr::Name(name) => self.names.contains(name.id.as_str()),
             Expr::Subscript(e) => self.is_sample(&e.value),
             Expr::Call(call) => match &*call.func {
-                Expr::Attribute(method) if matches!(method.attr.as_str(), "argmax" | "categorical" | "item") => true,
+                Expr::Attribute(method) if matches!(method.attr.as_str(), "argmax" | "categorical") => true,
                 Expr::Attribute(method) => {
-                    matches!(method.attr.as_str(), "astype" | "reshape" | "squeeze" | "flatten") && self.is_sample(&method.value)
+                    matches!(method.attr.as_str(), "astype" | "reshape" | "squeeze" | "flatten" | "item") && self.is_sample(&method.value)
                 }
                 _ => false,
             },
