@@ -1,6 +1,7 @@
 //! Every promise, on every Python file below folders that somebody names: as it is, and with its imports changed so that what it computes is MLX's matter.
 //! Too long for each run of the tests; `CONTRIBUTING.md` has the command.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -49,8 +50,10 @@ fn every_file_of_a_corpus_keeps_every_promise() {
             mutated.check(&name, || promises::hold(&format!("{name}, with other imports"), &other));
         });
     });
-    println!("{} files in {:.0} s", all.len(), start.elapsed().as_secs_f64());
-    println!("as they are:        {}\nwith other imports: {}", plain.told(), mutated.told());
+    // Written past the test's own capture, so that it can be read when all went well, too.
+    let (files, seconds) = (all.len(), start.elapsed().as_secs_f64());
+    let _ =
+        writeln!(std::io::stderr(), "{files} files in {seconds:.0} s\nas they are:        {}\nwith other imports: {}", plain.told(), mutated.told());
     assert_eq!((plain.broken.into_inner(), mutated.broken.into_inner()), (0, 0), "broken promises");
 }
 

@@ -90,10 +90,12 @@ impl Generation<'_> {
         let of_samples: Vec<TextRange> = of_samples.filter(|r| ends || self.is_sample(r.array)).map(|r| r.expr.range()).collect();
         self.reads.extend(of_samples);
         expressions(statement, &mut |expr| match expr {
-            Expr::Call(call) if place.path(&call.func).as_deref() == Some("mlx.core.eval") => {
-                if line.once && call.arguments.args.iter().any(|a| is_of(&self.names, a)) {
-                    self.evaluations.push(expr.range());
-                }
+            Expr::Call(call)
+                if place.path(&call.func).as_deref() == Some("mlx.core.eval")
+                    && line.once
+                    && call.arguments.args.iter().any(|a| is_of(&self.names, a)) =>
+            {
+                self.evaluations.push(expr.range());
             }
             Expr::Call(call) if place.path(&call.func).as_deref() == Some("mlx.core.where") => {
                 if let [_, then, otherwise] = &*call.arguments.args {
@@ -184,7 +186,7 @@ fn calls_a_model(place: &Place<'_>, lines: &[&Line<'_>]) -> bool {
                     method.attr.as_str(),
                     "append" | "extend" | "astype" | "reshape" | "decode" | "add" | "update" | "get" | "insert" | "put"
                 ),
-                Expr::Name(name) => !graph.known_symbol(&name.id).is_some_and(|s| graph.find_leaf(Op::Builtin(s)).is_some()),
+                Expr::Name(name) => graph.known_symbol(&name.id).is_none_or(|s| graph.find_leaf(Op::Builtin(s)).is_none()),
                 Expr::Subscript(_) => true,
                 _ => false,
             };

@@ -130,7 +130,7 @@ impl<'x> Loads<'_, 'x> {
             (mentions(source, &THREADS), "the arrays are evaluated in the thread that loads them"),
             (self.writes(), "the file is not written again before the arrays are evaluated"),
         ];
-        assumptions.into_iter().filter_map(|(holds, assumption)| holds.then(|| assumption.to_owned())).collect()
+        assumptions.into_iter().filter(|(holds, _)| *holds).map(|(_, assumption)| assumption.to_owned()).collect()
     }
 
     /// Whether the scope writes files as well.

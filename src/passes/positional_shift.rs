@@ -90,7 +90,7 @@ impl<'x> Calls<'_, 'x> {
             return left(80, format!("with another argument behind it, argument {} is in its place", shift.at + 1));
         }
         let text = self.place.source().slice(argument.range());
-        if !speaks_of(argument, shift.was) && !(shift.was == "bias" && is_truth_value(argument)) {
+        if !(speaks_of(argument, shift.was) || shift.was == "bias" && is_truth_value(argument)) {
             return left(80, format!("nothing says that `{text}` is meant as `{}` and not as `{}`", shift.was, shift.is));
         }
         let name = shift.path.replacen("mlx.core", "mx", 1).replacen("mlx.nn", "nn", 1);

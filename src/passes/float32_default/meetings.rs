@@ -206,7 +206,7 @@ impl Walk<'_, '_, '_> {
             Op::List | Op::Tuple => {
                 let joins = self.users.users(user);
                 let is_join = |&v: &ValueId| matches!(graph.get(v), (Op::Mlx("concatenate" | "stack"), parts) if parts[0] == user);
-                if self.users.is_seen(user) || !joins.iter().all(|v| is_join(v)) {
+                if self.users.is_seen(user) || !joins.iter().all(is_join) {
                     return Err(InTheWay(value, "it is kept in a list or tuple"));
                 }
                 for &join in joins {
