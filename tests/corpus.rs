@@ -67,7 +67,7 @@ impl Figures {
             }
             Ok(None) => drop(self.no_python.fetch_add(1, Ordering::Relaxed)),
             Err(_) => {
-                println!("a promise is broken: {name}");
+                let _ = writeln!(std::io::stderr(), "a promise is broken: {name}");
                 self.broken.fetch_add(1, Ordering::Relaxed);
             }
         }
