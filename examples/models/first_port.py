@@ -87,7 +87,7 @@ class Experts(nn.Module):
         hidden = mx.maximum(rows @ self.up + self.up_bias, mx.zeros(self.up.shape[-1:]))
         hidden = hidden * mx.rsqrt(mx.mean(mx.square(hidden), axis=-1, keepdims=True) + 1e-6)
         out = residual.reshape(-1, residual.shape[-1]) + hidden @ self.down
-        return (out * gate[:, None]).reshape(residual.shape), chosen.reshape(*x.shape[:-1], -1)
+        return (out * gate[:, None]).astype(x.dtype).reshape(residual.shape), chosen.reshape(*x.shape[:-1], -1)
 
 
 class Model(nn.Module):

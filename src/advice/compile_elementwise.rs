@@ -12,7 +12,7 @@ use crate::graph::body::{Body, Effect};
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
-use crate::syntax::{Ranged, TextRange};
+use crate::syntax::Ranged;
 
 use super::Told;
 use super::compiled::calls_of;
@@ -72,7 +72,7 @@ fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<To
     let returned = returned(body)?;
     let mut count = Count { graph, operations: FxHashSet::default(), leaves: FxHashSet::default() };
     let is_whole = count.see(returned);
-    let range = TextRange::new(function.range().start(), function.parameters.range().end());
+    let range = function.range();
     let left = |likeness: u32, reason: &str| notes.left::<Told>(range, range, likeness, || reason.to_owned());
     let n = count.operations.len();
     if n < 2 {
