@@ -93,6 +93,36 @@ fn a_rule_of_ones_own_works_like_those_of_the_catalog() {
     assert!(text.contains("    return mx.logaddexp(x, y)\n") && text.contains("    return mx.logaddexp(y, x)\n"), "{text}");
 }
 
+/// A rule that makes `after` of `before`, with nothing else to say.
+fn turning(before: &str, after: &str) -> String {
+    let function = |name: &str, result: &str| format!("def {name}(x: mx.array):\n    return {result}\n\n\n");
+    let inputs = "def inputs(dtype):\n    yield {\"x\": mx.ones((2,), dtype)}\n";
+    let head = "\"\"\"Turn one thing into another.\n\nFor no gain.\n\"\"\"\n\nimport mlx.core as mx\n\nnumerics = {\"before\": \"rounding\"}\n\n\n";
+    format!("{head}{}{}{inputs}", function("before", before), function("after", after).replace("x: mx.array", "x"))
+}
+
+#[test]
+fn a_file_for_which_a_promise_breaks_is_left_alone_and_told() {
+    let dir = TempDir::new().expect("a directory");
+    let turns = "# coding: ascii\nimport mlx.core as mx\n\n\ndef f(x: mx.array):\n    return mx.sin(x)\n";
+    let fine = turns.replace("mx.sin", "mx.exp");
+    put(dir.path(), "turns.py", turns.as_bytes());
+    put(dir.path(), "fine.py", fine.as_bytes());
+    put(dir.path(), "there.py", turning("mx.sin(x)", "mx.cos(x)").as_bytes());
+    put(dir.path(), "back.py", turning("mx.cos(x)", "mx.sin(x)").as_bytes());
+    put(dir.path(), "accent.py", turning("mx.sin(x)", "mx.einsum(\"é->é\", x)").as_bytes());
+    put(dir.path(), "plain.py", turning("mx.exp(x)", "mx.square(x)").as_bytes());
+    for (rules, reason) in [(&["there.py", "back.py"][..], "the text did not settle after"), (&["accent.py"], "the file is ASCII, which cannot hold")] {
+        put(dir.path(), "fine.py", fine.as_bytes());
+        let rules: Vec<&str> = rules.iter().chain(&["plain.py"]).flat_map(|rule| ["--rule", rule]).collect();
+        let ran = mlxfix(dir.path(), &[&["--write", "--unsafe", "turns.py", "fine.py"], &rules[..]].concat());
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains("turns.py") && ran.err.contains("self-check-failed") && ran.err.contains(reason), "{}", ran.err);
+        assert_eq!(fs::read_to_string(dir.path().join("turns.py")).expect("read"), turns);
+        assert!(fs::read_to_string(dir.path().join("fine.py")).expect("read").contains("mx.square"), "the other file is written: {}", ran.err);
+    }
+}
+
 #[test]
 fn a_rule_is_read_and_never_executed() {
     let marked = format!("{RULE}    open('executed', 'w').close()\n")
