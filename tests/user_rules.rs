@@ -1,7 +1,11 @@
 //! Rules that users bring along: what they find, where they show, and that a file which is no rule is told at its line.
 
 use std::fs;
+use std::sync::Arc;
 
+use mlxfix::Options;
+use mlxfix::catalog::UserRule;
+use mlxfix::finding::Applicability;
 use tempfile::TempDir;
 
 use super::cli::{Ran, mlxfix, put};
@@ -112,7 +116,12 @@ fn a_file_for_which_a_promise_breaks_is_left_alone_and_told() {
     put(dir.path(), "back.py", turning("mx.cos(x)", "mx.sin(x)").as_bytes());
     put(dir.path(), "accent.py", turning("mx.sin(x)", "mx.einsum(\"é->é\", x)").as_bytes());
     put(dir.path(), "plain.py", turning("mx.exp(x)", "mx.square(x)").as_bytes());
-    for (rules, reason) in [(&["there.py", "back.py"][..], "the text did not settle after"), (&["accent.py"], "the file is ASCII, which cannot hold")] {
+    let rule = |file: &str, text: String| Arc::new(UserRule::read(file.into(), text).expect("a rule"));
+    let rules = vec![rule("there.py", turning("mx.sin(x)", "mx.cos(x)")), rule("back.py", turning("mx.cos(x)", "mx.sin(x)"))];
+    let fixed = mlxfix::fix(turns, &Options { rules, admit: Applicability::Unsafe, ..Options::default() }).expect("Python");
+    assert!(fixed.broken.is_some() && fixed.text == turns && fixed.edits.is_empty(), "{fixed:?}");
+    for (rules, reason) in [(&["there.py", "back.py"][..], "the text did not settle after"), (&["accent.py"], "the file is ASCII, which cannot hold")]
+    {
         put(dir.path(), "fine.py", fine.as_bytes());
         let rules: Vec<&str> = rules.iter().chain(&["plain.py"]).flat_map(|rule| ["--rule", rule]).collect();
         let ran = mlxfix(dir.path(), &[&["--write", "--unsafe", "turns.py", "fine.py"], &rules[..]].concat());
