@@ -117,7 +117,7 @@ fn a_file_for_which_a_promise_breaks_is_left_alone_and_told() {
     put(dir.path(), "accent.py", turning("mx.sin(x)", "mx.einsum(\"é->é\", x)").as_bytes());
     put(dir.path(), "plain.py", turning("mx.exp(x)", "mx.square(x)").as_bytes());
     let rule = |file: &str, text: String| Arc::new(UserRule::read(file.into(), text).expect("a rule"));
-    let rules = vec![rule("there.py", turning("mx.sin(x)", "mx.cos(x)")), rule("back.py", turning("mx.cos(x)", "mx.sin(x)"))];
+    let rules = vec![rule("grows.py", turning("mx.sin(x)", "mx.sin(mx.cos(x))"))];
     let fixed = mlxfix::fix(turns, &Options { rules, admit: Applicability::Unsafe, ..Options::default() }).expect("Python");
     assert!(fixed.broken.is_some() && fixed.text == turns && fixed.edits.is_empty(), "{fixed:?}");
     for (rules, reason) in [(&["there.py", "back.py"][..], "the text did not settle after"), (&["accent.py"], "the file is ASCII, which cannot hold")]
@@ -130,6 +130,17 @@ fn a_file_for_which_a_promise_breaks_is_left_alone_and_told() {
         assert_eq!(fs::read_to_string(dir.path().join("turns.py")).expect("read"), turns);
         assert!(fs::read_to_string(dir.path().join("fine.py")).expect("read").contains("mx.square"), "the other file is written: {}", ran.err);
     }
+}
+
+#[test]
+fn what_a_rule_makes_is_work_for_those_that_ran_before() {
+    let text = "import mlx.core as mx\n\n\ndef f(x: mx.array):\n    return mx.sin(x)\n";
+    let rule = turning("mx.sin(x)", "mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)");
+    let rules = vec![Arc::new(UserRule::read("softer.py".into(), rule).expect("a rule"))];
+    let options = Options { rules, admit: Applicability::Unsafe, ..Options::default() };
+    let fixed = mlxfix::fix(text, &options).expect("Python");
+    assert!(fixed.text.contains("mx.softmax(x, axis=-1, precise=True)"), "{}", fixed.text);
+    assert!(mlxfix::fix(&fixed.text, &options).expect("Python").edits.is_empty(), "a second run finds nothing");
 }
 
 #[test]
