@@ -45,7 +45,7 @@ def after(q, k, v, scale=1.0, mask=None):
 
 
 def guard(q, k, v, mask=None, fill=None):
-    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype)
+    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype) and is_floating(k.dtype)
             and (mask is None or masks_scores(mask, q, k, fill)))  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from prelude import angles, any_of, in_front, is_even, is_floating, is_half, is_
 group = "fast ops"
 guide = "Fast operations: mx.fast.rope"
 gain = "8.7 times faster at decode where tables are made at each call, 4.2 times in prefill by pairs (bfloat16, NVIDIA H200)"
+cautions = {"is_half(h, x)": "mlxfix knows frequencies that are counted by it, where those of `angles` are not"}
 numerics = {"before": "rounding", "before_cast": "rounding", "before_pairs": "rounding", "before_pairs_cast": "rounding", "before_power": "less precise",
             "before_cast_power": "less precise", "before_pairs_power": "less precise", "before_pairs_cast_power": "less precise"}  # fmt: skip
 

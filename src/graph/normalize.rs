@@ -509,6 +509,7 @@ mod tests {
         ("a, b = x.shape[:1]", "b", "x.shape[1]", false),
         ("a, b = x.shape[::2]", "b", "x.shape[1]", false),
         ("a, b = (*u, y)", "b", "y", true),
+        ("a, b = (*u, x, y)", "b", "x", false),
     ];
 
     /// What `read` makes of the two expressions, which stand after `statements`.

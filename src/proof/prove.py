@@ -103,8 +103,8 @@ class Variant:
         self.numerics = rule.namespace["numerics"][name]
         self.after = rule.family(name, "after")
         self.guard = rule.family(name, "guard")
-        definition = rule.family(name, "guard", rule.functions)
-        parts = readings.conjuncts(definition) if definition else []
+        self.definition = rule.family(name, "guard", rule.functions)
+        parts = readings.conjuncts(self.definition) if self.definition else []
         self.conditions = [(text, readings.compiled(part, rule.namespace)) for text, part in parts]
         self.held, self.subject = [], None
         self.rows, self.failures, self.reasons = {}, {}, {text: [0, 0] for text, _ in self.conditions}
@@ -214,7 +214,8 @@ class Variant:
 
     def record(self):
         """What was seen, as plain data."""
-        too_much = [text for text, (times, needed) in self.reasons.items() if times and not needed]
+        alike = [v for v in self.rule.variants if v.definition is self.definition]  # Of one guard each condition must be good for something once.
+        too_much = [text for text, (times, _) in self.reasons.items() if times and not any(v.reasons[text][1] for v in alike)]
         return {
             "name": self.name,
             "numerics": self.numerics,
@@ -424,7 +425,7 @@ class Rule:
 
     def prove(self):
         """Everything there is to say of the rule."""
-        variants = []
+        variants = self.variants = []
         for name in (n for n in self.functions if n == "before" or n.startswith("before_")):
             variant = Variant(self, name)
             ways = list(variant.ways())

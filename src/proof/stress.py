@@ -35,10 +35,12 @@ def values(arguments):
     for name in floating:
         for number in (float("inf"), float("-inf"), float("nan")):
             yield f"{number} in {name}", changed(arguments, lambda a: with_first(a, number), [name])
+    # What counts indices out stays: beyond the array anything may be read.
+    indices = any(isinstance(value, mx.array) and mx.issubdtype(value.dtype, mx.integer) for value in arguments.values())
     for name, value in arguments.items():
-        if isinstance(value, float):
-            for number in (0.0, -1.5, 2):
-                yield f"{name} = {number}", arguments | {name: number}
+        others = (0.0, -1.5, 2) if isinstance(value, float) else (1, value + 1) if type(value) is int and not indices else ()
+        for number in others:
+            yield f"{name} = {number}", arguments | {name: number}
 
 
 def dtypes(arguments):

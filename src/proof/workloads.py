@@ -88,6 +88,11 @@ def scalar_promotion(dtype):
         yield label, "before", {"c": 2.0, "x": normal(1, tokens, DIMS, dtype=dtype)}
 
 
+def float32_default(dtype):
+    for label, tokens in (("decode", 1), ("prefill", 512)):
+        yield label, "before", {"x": normal(1, tokens, 1024, dtype=dtype), "w": normal(1024, 1024, dtype=dtype)}
+
+
 def addmm(dtype):
     for label, tokens in (("decode", 1), ("prefill", 512)):
         a, b, c = (normal(*shape, dtype=dtype) for shape in ((tokens, DIMS), (DIMS, DIMS), (DIMS,)))
