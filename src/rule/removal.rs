@@ -197,12 +197,13 @@ impl Removal {
     }
 }
 
-/// Whether what is read at `used` is what the root assigns, once it does so on every path: in the block of the root and of definition `d`, after the root.
+/// Whether what is read at `used` is what the root, an `if`, assigns, once it does so on every path: in the block of the root and of definition `d`, after the root.
 fn is_assigned_by_root(plan: &Plan<'_>, d: DefinitionId, used: TextRange) -> bool {
     let (body, root) = (plan.body, plan.root);
     let definition = &body.definitions[d as usize];
     let block = definition.statement.map(|s| body.statements[s as usize].block);
-    root.target == Some(definition.name)
+    body.statements[root.statement as usize].kind == StatementKind::If
+        && root.target == Some(definition.name)
         && block == Some(root.block)
         && used.start() >= root.range.end()
         && body.statements.iter().any(|s| s.block == root.block && s.range.contains_range(used))
