@@ -3,13 +3,13 @@
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, TextRange};
 
 use super::Told;
 use super::one_line;
-use super::rounds::{self, Round, expressions};
+use super::rounds::{self, Round};
 use super::tokens::generation;
 
 /// The section of the performance guide that this comes from.
@@ -17,11 +17,7 @@ const GUIDE: &str = "Lazy evaluation: asynchronous evaluation";
 
 /// Find the loops that wait for each sample.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = rounds::each(analysis, notes, |place, round| of_loop(place, round).into_iter().collect());
-    let mut told: Vec<Told> = told;
-    // A loop inside another is looked at twice.
-    told.sort_by_key(|t| (t.range.start(), t.range.end()));
-    told.dedup_by_key(|t| t.range);
+    let told = rounds::each(analysis, notes, of_loop);
     told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
 }
 
@@ -74,7 +70,7 @@ fn speaks_of(place: &Place<'_>, word: &str) -> bool {
 fn has_host_input(place: &Place<'_>, round: &Round<'_>, read: &[TextRange]) -> bool {
     let mut found = false;
     for line in &round.lines {
-        expressions(line.statement, &mut |expr| {
+        expressions::of_statement(line.statement, &mut |expr| {
             if let Expr::Call(call) = expr
                 && place.path(&call.func).as_deref() == Some("numpy.random.choice")
             {

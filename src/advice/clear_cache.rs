@@ -3,12 +3,12 @@
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::rounds::{self, Round, expressions};
+use super::rounds::{self, Round};
 use super::{Told, one_line};
 
 /// The section of the performance guide that this comes from.
@@ -16,8 +16,8 @@ const GUIDE: &str = "Memory use: the buffer cache";
 
 /// Find the training loops whose batches differ in length, in files that never limit the cache.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = rounds::each(analysis, notes, |place, round| of_loop(place, round).into_iter().collect());
-    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+    let told = rounds::each(analysis, notes, of_loop);
+    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
 }
 
 fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
@@ -33,7 +33,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     let Some(shape) = padded(analysis, generator) else { return left("its batches are not seen to differ in length") };
     let mut updates = false;
     for line in &round.lines {
-        expressions(line.statement, &mut |expr| {
+        expressions::of_statement(line.statement, &mut |expr| {
             if let Expr::Call(call) = expr
                 && let Expr::Attribute(method) = &*call.func
             {

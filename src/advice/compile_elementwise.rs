@@ -10,7 +10,7 @@ use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect};
 use crate::graph::definitions::FunctionIndex;
-use crate::graph::facts::{Facts, Kind};
+use crate::graph::facts::{Facts, Kind, UNARY};
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::Ranged;
 
@@ -23,41 +23,10 @@ const GUIDE: &str = "Compilation: fusing elementwise operations";
 /// Fewer operations are not worth the trouble.
 const LEAST: usize = 4;
 
-/// Functions of `mlx.core` that work on elements.
-const ELEMENTWISE: [&str; 32] = [
-    "abs",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "sin",
-    "cos",
-    "tan",
-    "tanh",
-    "sinh",
-    "cosh",
-    "sigmoid",
-    "erf",
-    "sqrt",
-    "rsqrt",
-    "square",
-    "negative",
-    "floor",
-    "ceil",
-    "round",
-    "sign",
-    "reciprocal",
-    "maximum",
-    "minimum",
-    "where",
-    "clip",
-    "astype",
-    "logaddexp",
-    "remainder",
-    "arctan2",
-];
+/// Whether `compile` fuses this function of `mlx.core` with what it meets.
+fn is_fusible(name: &str) -> bool {
+    UNARY.contains(&name) || matches!(name, "maximum" | "minimum" | "where" | "clip" | "astype" | "logaddexp" | "remainder" | "arctan2")
+}
 
 /// Find the functions that compilation would make one kernel of.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -138,7 +107,7 @@ impl Count<'_> {
             Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::Compare(_) => operands,
             // The dtype is no array.
             Op::Mlx("astype") => &operands[..1],
-            Op::Mlx(name) if ELEMENTWISE.contains(&name) => operands,
+            Op::Mlx(name) if is_fusible(name) => operands,
             Op::Int(_) | Op::Float(_) | Op::Bool(_) | Op::None | Op::Global(_) => return true,
             Op::Apply if self.graph.path(operands[0]).is_some_and(|p| p.starts_with("math.")) => {
                 return operands[1..].iter().all(|&v| is_constant(self.graph, v));

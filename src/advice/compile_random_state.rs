@@ -3,10 +3,11 @@
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
+use crate::place::expressions;
 use crate::syntax::ast::{Expr, ExprCall};
 use crate::syntax::{Ranged, TextRange};
 
-use super::compiled::{self, Site, each_expression};
+use super::compiled::{self, Site};
 use super::{Told, one_line};
 
 /// The section of the performance guide that this comes from.
@@ -73,7 +74,7 @@ fn helper<'x>(analysis: &'x Analysis<'_>, call: &ExprCall) -> Option<&'x crate::
 /// Whether the function `helper` draws itself, by the names of the module.
 fn helper_draws(analysis: &Analysis<'_>, site: &Site<'_>, helper: &crate::syntax::ast::StmtFunctionDef) -> bool {
     let mut found = false;
-    each_expression(&helper.body, &mut |expr| {
+    expressions::of_scope(&helper.body, &mut |expr| {
         if let Expr::Call(call) = expr {
             let path = analysis.definitions.import_path(&call.func, &analysis.graph);
             found |= path.is_some_and(|p| p.starts_with("mlx.core.random.")) && draws(site, call);

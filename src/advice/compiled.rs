@@ -5,7 +5,7 @@ use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::compile::Compiled;
 use crate::graph::definitions::{FunctionIndex, blocks, locals_of};
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -148,7 +148,7 @@ impl<'x> Site<'x> {
 
     /// Every expression in the body of the function, those of functions inside it left out.
     pub(super) fn expressions(&self, see: &mut dyn FnMut(&'x Expr)) {
-        each_expression(&self.function.body, see);
+        expressions::of_scope(&self.function.body, see);
     }
 }
 
@@ -203,30 +203,6 @@ fn each_assignment<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x ast::StmtAssign
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
             _ => blocks(statement).into_iter().for_each(|b| each_assignment(b, see)),
         }
-    }
-}
-
-/// Every expression in `body`, those of functions inside it left out.
-pub(super) fn each_expression<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Expr)) {
-    let mut all = All { see };
-    all.visit_body(body);
-}
-
-/// Sees every expression of one scope.
-struct All<'s, 'x> {
-    see: &'s mut dyn FnMut(&'x Expr),
-}
-
-impl<'x> SourceOrderVisitor<'x> for All<'_, 'x> {
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            source_order::walk_stmt(self, statement);
-        }
-    }
-
-    fn visit_expr(&mut self, expr: &'x Expr) {
-        (self.see)(expr);
-        source_order::walk_expr(self, expr);
     }
 }
 

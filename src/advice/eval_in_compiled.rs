@@ -2,6 +2,7 @@
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
+use crate::place::expressions;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
@@ -21,7 +22,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<Told> {
     let mut ranges: Vec<TextRange> = Vec::new();
     each_statement(&site.function.body, &mut |statement| {
-        super::rounds::expressions(statement, &mut |expr| {
+        expressions::of_statement(statement, &mut |expr| {
             if let Expr::Call(call) = expr
                 && matches!(site.inner.path(&call.func).as_deref(), Some("mlx.core.eval" | "mlx.core.async_eval"))
             {

@@ -7,12 +7,12 @@
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Op;
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::reads::reads;
-use super::rounds::{self, Round, expressions};
+use super::rounds::{self, Round};
 use super::tokens::generation;
 use super::{Told, counted, one_line};
 
@@ -24,10 +24,7 @@ const LIGHT: usize = 60;
 
 /// Find the evaluations that a loop makes too often.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = rounds::each(analysis, notes, |place, round| of_loop(place, round).into_iter().collect());
-    let mut told: Vec<Told> = told;
-    told.sort_by_key(|t| (t.range.start(), t.range.end()));
-    told.dedup_by_key(|t| t.range);
+    let told = rounds::each(analysis, notes, of_loop);
     told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
 }
 
@@ -82,7 +79,7 @@ fn told(range: TextRange, message: String, each: &str) -> Told {
 fn evaluation<'x>(place: &Place<'_>, round: &Round<'x>) -> Option<(&'x ExprCall, TextRange)> {
     let mut found = None;
     for line in round.lines.iter().filter(|l| l.once) {
-        expressions(line.statement, &mut |expr| {
+        expressions::of_statement(line.statement, &mut |expr| {
             if let Expr::Call(call) = expr
                 && place.path(&call.func).as_deref() == Some("mlx.core.eval")
             {
@@ -97,7 +94,7 @@ fn evaluation<'x>(place: &Place<'_>, round: &Round<'x>) -> Option<(&'x ExprCall,
 fn releases(place: &Place<'_>, round: &Round<'_>) -> bool {
     let mut found = round.lines.iter().any(|l| l.statement.is_delete_stmt());
     for line in &round.lines {
-        expressions(line.statement, &mut |expr| {
+        expressions::of_statement(line.statement, &mut |expr| {
             if let Expr::Call(call) = expr {
                 let path = place.path(&call.func);
                 found |= path.is_some_and(|p| p.ends_with(".clear_cache") || p.ends_with("get_peak_memory") || p == "gc.collect");

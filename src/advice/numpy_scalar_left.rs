@@ -136,8 +136,8 @@ impl Operators<'_, '_> {
             }
             (Op::Neg, &[of]) => self.is_scalar(of, depth + 1),
             (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow, &[a, b]) => {
-                let (first, second) = (self.is_scalar(a, depth + 1), self.is_scalar(b, depth + 1));
-                (first || second) && (first || is_number(a)) && (second || is_number(b))
+                let made = |v: ValueId| self.is_scalar(v, depth + 1);
+                made(a) && (made(b) || is_number(b)) || is_number(a) && made(b)
             }
             _ => false,
         }

@@ -1,11 +1,10 @@
 //! Expressions that wait for the device to hand a number over: `.item()`, `.tolist()`, `float(x)`, `int(x)`, `np.array(x)` and their like.
 
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::Ranged;
 use crate::syntax::ast::{self, Expr, Stmt};
 
 use super::origin::{Origin, has_other_tensors, origin};
-use super::rounds::expressions;
 
 /// An expression that waits for an array.
 #[derive(Clone, Copy)]
@@ -19,7 +18,7 @@ pub(super) struct Read<'x> {
 /// The reads of arrays that `statement` makes itself.
 pub(super) fn reads<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<Read<'x>> {
     let mut found = Vec::new();
-    expressions(statement, &mut |expr| {
+    expressions::of_statement(statement, &mut |expr| {
         let Expr::Call(call) = expr else { return };
         let Some((array, telling)) = read_by(place, call) else { return };
         let Some(value) = place.value(array) else { return };
@@ -42,7 +41,7 @@ pub(super) fn reads<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<Read<'x>>
 /// other reads of what is an array.
 pub(super) fn reads_in_trace<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<Read<'x>> {
     let mut found = reads(place, statement);
-    expressions(statement, &mut |expr| {
+    expressions::of_statement(statement, &mut |expr| {
         if let Expr::Call(call) = expr
             && let Some((array, true)) = read_by(place, call)
             && !found.iter().any(|r| r.expr.range() == expr.range())

@@ -1,5 +1,6 @@
 //! Loops, and what one round of each runs.
 
+use super::Told;
 use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::place::Place;
@@ -55,8 +56,8 @@ impl<'x> Round<'x> {
     }
 }
 
-/// What `look` says of each loop of each function and of the module, in the order of the text.
-pub(super) fn each<T>(analysis: &Analysis<'_>, notes: &Notes, mut look: impl FnMut(&Place<'_>, &Round<'_>) -> Vec<T>) -> Vec<T> {
+/// What `look` says of each loop of each function and of the module, in the order of the text. What two loops say that stand in each other is told once.
+pub(super) fn each(analysis: &Analysis<'_>, notes: &Notes, look: impl Fn(&Place<'_>, &Round<'_>) -> Option<Told>) -> Vec<Told> {
     let mut found = Vec::new();
     for body in &analysis.bodies {
         if body.blocks.iter().all(|b| b.loop_depth == 0) {
@@ -71,6 +72,8 @@ pub(super) fn each<T>(analysis: &Analysis<'_>, notes: &Notes, mut look: impl FnM
             found.extend(look(&place, &round));
         }
     }
+    found.sort_by_key(|t| (t.range.start(), t.range.end()));
+    found.dedup_by_key(|t| t.range);
     found
 }
 
@@ -126,37 +129,5 @@ fn counts_rounds(test: &Expr) -> bool {
         Expr::BoolOp(e) => e.values.iter().any(counts_rounds),
         Expr::UnaryOp(e) => counts_rounds(&e.operand),
         _ => false,
-    }
-}
-
-/// Every expression that `statement` evaluates itself, once: not those of the statements inside it, nor those of lambdas and comprehensions.
-pub(super) fn expressions<'x>(statement: &'x Stmt, see: &mut dyn FnMut(&'x Expr)) {
-    let mut header = Header { see };
-    header.visit_stmt(statement);
-}
-
-struct Header<'s, 'x> {
-    see: &'s mut dyn FnMut(&'x Expr),
-}
-
-impl<'x> SourceOrderVisitor<'x> for Header<'_, 'x> {
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            source_order::walk_stmt(self, statement);
-        }
-    }
-
-    fn visit_body(&mut self, _: &'x [Stmt]) {}
-
-    fn visit_expr(&mut self, expr: &'x Expr) {
-        (self.see)(expr);
-        match expr {
-            Expr::Lambda(_) => {}
-            Expr::ListComp(ast::ExprListComp { generators, .. })
-            | Expr::SetComp(ast::ExprSetComp { generators, .. })
-            | Expr::DictComp(ast::ExprDictComp { generators, .. })
-            | Expr::Generator(ast::ExprGenerator { generators, .. }) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
-            _ => source_order::walk_expr(self, expr),
-        }
     }
 }

@@ -9,12 +9,12 @@ use rustc_hash::FxHashSet;
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Op, ValueId};
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::ast::{self, Expr, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange, TextSize};
 
 use super::reads::{Read, reads};
-use super::rounds::{self, Line, Round, expressions};
+use super::rounds::{self, Line, Round};
 use super::{Told, counted, listed, one_line};
 
 /// The section of the performance guide that this comes from.
@@ -22,7 +22,7 @@ const GUIDE: &str = "Lazy evaluation: when to evaluate";
 
 /// Find the loops that read numbers which only the code after them needs.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = rounds::each(analysis, notes, |place, round| Loop { place, round }.told().into_iter().collect());
+    let told = rounds::each(analysis, notes, |place, round| Loop { place, round }.told());
     told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
 }
 
@@ -107,7 +107,7 @@ impl<'x> Loop<'_, 'x> {
         let computed = self.computed(value).unwrap_or(array.start());
         self.round.lines[..at].iter().filter(|l| l.once && l.statement.start() >= computed).find_map(|line| {
             let mut found = None;
-            expressions(line.statement, &mut |expr| {
+            expressions::of_statement(line.statement, &mut |expr| {
                 if let Expr::Call(call) = expr
                     && matches!(self.place.path(&call.func).as_deref(), Some("mlx.core.eval" | "mlx.core.synchronize"))
                 {
@@ -208,7 +208,7 @@ impl<'x> Loop<'_, 'x> {
         let mut seen = matches!(self.round.statement, Stmt::While(ast::StmtWhile { test, .. }) if source.slice(test.range()).contains(root));
         for line in self.round.lines.iter().filter(|l| !l.rare) {
             let mut mentions = 0;
-            expressions(line.statement, &mut |expr| mentions += usize::from(source.slice(expr.range()) == root));
+            expressions::of_statement(line.statement, &mut |expr| mentions += usize::from(source.slice(expr.range()) == root));
             // The sum itself is written once where it is added to, and twice in `a = a + b`.
             let own = match line.statement {
                 Stmt::AugAssign(s) => usize::from(source.slice(s.target.range()).starts_with(root)),

@@ -4,12 +4,12 @@ use rustc_hash::FxHashSet;
 
 use crate::graph::body::Effect;
 use crate::graph::value::{Graph, Op, ValueId};
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::reads::reads;
-use super::rounds::{Line, Round, expressions};
+use super::rounds::{Line, Round};
 
 /// A loop that generates.
 pub(super) struct Generation<'x> {
@@ -89,7 +89,7 @@ impl Generation<'_> {
         let of_samples = reads(place, statement).into_iter().filter(|r| is_of(&self.names, r.array));
         let of_samples: Vec<TextRange> = of_samples.filter(|r| ends || self.is_sample(r.array)).map(|r| r.expr.range()).collect();
         self.reads.extend(of_samples);
-        expressions(statement, &mut |expr| match expr {
+        expressions::of_statement(statement, &mut |expr| match expr {
             Expr::Call(call)
                 if place.path(&call.func).as_deref() == Some("mlx.core.eval")
                     && line.once
@@ -149,7 +149,7 @@ fn root(expr: &Expr) -> Option<&str> {
 fn samples(place: &Place<'_>, statement: &Stmt) -> bool {
     let graph = &place.analysis.graph;
     let mut found = false;
-    expressions(statement, &mut |expr| {
+    expressions::of_statement(statement, &mut |expr| {
         let Expr::Call(call) = expr else { return };
         found |= place.value(expr).is_some_and(|v| is_sample(graph, v, 0));
         let callee = match &*call.func {
@@ -176,7 +176,7 @@ fn calls_a_model(place: &Place<'_>, lines: &[&Line<'_>]) -> bool {
     let graph = &place.analysis.graph;
     let mut found = false;
     for line in lines {
-        expressions(line.statement, &mut |expr| {
+        expressions::of_statement(line.statement, &mut |expr| {
             let Expr::Call(call) = expr else { return };
             if call.arguments.is_empty() || place.path(&call.func).is_some() {
                 return;
@@ -226,7 +226,7 @@ fn followed(place: &Place<'_>, lines: &[&Line<'_>], sampling: &Stmt) -> FxHashSe
 /// Whether `statement` reads numbers from something but one of `names`.
 fn reads_other(statement: &Stmt, names: &FxHashSet<String>) -> bool {
     let mut found = false;
-    expressions(statement, &mut |expr| {
+    expressions::of_statement(statement, &mut |expr| {
         if let Expr::Call(call) = expr
             && let Expr::Attribute(method) = &*call.func
             && matches!(method.attr.as_str(), "item" | "tolist")

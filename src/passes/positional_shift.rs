@@ -5,9 +5,8 @@
 
 use crate::finding::{Applicability, Contract, Finding, Notes, Proposal, TransformId};
 use crate::graph::Analysis;
-use crate::place::Place;
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{self, Expr, Stmt, UnaryOp};
+use crate::place::{Place, expressions};
+use crate::syntax::ast::{self, Expr, UnaryOp};
 use crate::syntax::{Edit, Ranged};
 
 /// Where the documentation of MLX speaks of it.
@@ -55,7 +54,11 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     for body in &analysis.bodies {
         let place = Place::new(analysis, body, notes);
         let mut calls = Calls { place: &place, id, found: Vec::new() };
-        calls.visit_body(place.own_statements());
+        expressions::of_scope(place.own_statements(), &mut |expr| {
+            if let Expr::Call(call) = expr {
+                calls.call(call);
+            }
+        });
         found.append(&mut calls.found);
     }
     found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
@@ -116,22 +119,6 @@ impl<'x> Calls<'_, 'x> {
             edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
         };
         self.found.push(Proposal { finding, contract: Contract::Statements });
-    }
-}
-
-impl<'x> SourceOrderVisitor<'x> for Calls<'_, 'x> {
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        // Scopes of their own.
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            source_order::walk_stmt(self, statement);
-        }
-    }
-
-    fn visit_expr(&mut self, expr: &'x Expr) {
-        if let Expr::Call(call) = expr {
-            self.call(call);
-        }
-        source_order::walk_expr(self, expr);
     }
 }
 

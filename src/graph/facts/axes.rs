@@ -1,6 +1,6 @@
 //! How many axes a value has: from constructors, reshapes, what `__init__` stores, and operations that demand a number of axes.
 
-use super::{ACTIVATIONS, ELEMENTWISE, Facts, Kind, MAX_DEPTH};
+use super::{ACTIVATIONS, Facts, Kind, MAX_DEPTH, keeps_shape};
 use crate::graph::Analysis;
 use crate::graph::value::{Op, ValueId};
 
@@ -53,7 +53,7 @@ impl Facts<'_> {
                 (Op::Tuple, parts) => parts.iter().filter(|&&p| matches!(graph.op(p), Op::Slice | Op::None)).count() as u8,
                 _ => 0,
             },
-            Op::Mlx(name) if ELEMENTWISE.contains(&name) => self.least_rank_at(operands[0], depth),
+            Op::Mlx(name) if keeps_shape(name) => self.least_rank_at(operands[0], depth),
             Op::Mlx("expand_dims") => self.least_rank_at(operands[0], depth) + 1,
             Op::Gate => self.least_rank_at(operands[1], depth).min(self.least_rank_at(operands[2], depth)),
             _ => 0,
@@ -158,7 +158,7 @@ impl Facts<'_> {
             "squeeze" if graph.as_int(operands[1]).is_some() => of(0)?.checked_sub(1),
             "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => of(0),
             "fast.scaled_dot_product_attention" => Some(4),
-            _ if ELEMENTWISE.contains(&name) => of(0),
+            _ if keeps_shape(name) => of(0),
             _ => None,
         }
     }
@@ -259,7 +259,7 @@ impl Facts<'_> {
             }
             Op::Mul | Op::Div | Op::Add | Op::Sub | Op::Pow if operands[1..].iter().all(|&v| self.kind(v).is_number()) => same(operands[0]),
             Op::Stored => same(operands[0]),
-            Op::Mlx(name) if ELEMENTWISE.contains(&name) => same(operands[0]),
+            Op::Mlx(name) if keeps_shape(name) => same(operands[0]),
             Op::Mlx("fast.rms_norm" | "fast.layer_norm" | "fast.rope") => same(operands[0]),
             // All parts agree but along the axis of the concatenation, or the call raises.
             Op::Mlx("concatenate") if graph.as_int(operands[1]).is_some_and(|a| a >= 0 && a != i64::from(axis)) => match graph.get(operands[0]) {

@@ -1,6 +1,6 @@
 //! Which axes are as long as which: where the length of an axis comes from, followed back through operations that keep it.
 
-use super::{ELEMENTWISE, Facts, Kind, MAX_DEPTH};
+use super::{Facts, Kind, MAX_DEPTH, keeps_shape};
 use crate::graph::normalize;
 use crate::graph::value::{Op, ValueId};
 
@@ -140,7 +140,7 @@ impl Facts<'_> {
                 _ => None,
             },
             "argsort" | "argpartition" | "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => same(),
-            _ if ELEMENTWISE.contains(&name) => same(),
+            _ if keeps_shape(name) => same(),
             _ => None,
         }
     }

@@ -53,8 +53,8 @@ impl Kind {
 /// Deeper chains of values are unknown, so that no input exhausts the stack.
 const MAX_DEPTH: u32 = 60;
 
-/// Elementwise functions: the result has the shape of the first argument.
-pub(super) const ELEMENTWISE: [&str; 34] = [
+/// Functions of `mlx.core` that compute each element of the result from the one in its place.
+pub const UNARY: [&str; 25] = [
     "abs",
     "exp",
     "expm1",
@@ -80,16 +80,13 @@ pub(super) const ELEMENTWISE: [&str; 34] = [
     "round",
     "sign",
     "reciprocal",
-    "softmax",
-    "astype",
-    "stop_gradient",
-    "contiguous",
-    "cumsum",
-    "cumprod",
-    "sort",
-    "zeros_like",
-    "ones_like",
 ];
+
+/// Whether the result of this function of `mlx.core` has the shape of the first argument.
+fn keeps_shape(name: &str) -> bool {
+    UNARY.contains(&name)
+        || matches!(name, "softmax" | "astype" | "stop_gradient" | "contiguous" | "cumsum" | "cumprod" | "sort" | "zeros_like" | "ones_like")
+}
 
 /// The facts that hold at one place of one scope.
 pub struct Facts<'x> {

@@ -1,0 +1,63 @@
+//! The expressions of a scope, and those of one statement.
+
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, Expr, Stmt};
+
+/// Show `see` every expression in `body`; functions and classes in it are scopes of their own.
+pub fn of_scope<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Expr)) {
+    let mut scope = Scope { see };
+    scope.visit_body(body);
+}
+
+/// Show `see` every expression that `statement` evaluates itself, once: not those of the statements inside it, nor those of lambdas and comprehensions.
+pub fn of_statement<'x>(statement: &'x Stmt, see: &mut dyn FnMut(&'x Expr)) {
+    let mut header = Header { see };
+    header.visit_stmt(statement);
+}
+
+fn is_scope(statement: &Stmt) -> bool {
+    matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_))
+}
+
+struct Scope<'s, 'x> {
+    see: &'s mut dyn FnMut(&'x Expr),
+}
+
+impl<'x> SourceOrderVisitor<'x> for Scope<'_, 'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        if !is_scope(statement) {
+            source_order::walk_stmt(self, statement);
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        (self.see)(expr);
+        source_order::walk_expr(self, expr);
+    }
+}
+
+struct Header<'s, 'x> {
+    see: &'s mut dyn FnMut(&'x Expr),
+}
+
+impl<'x> SourceOrderVisitor<'x> for Header<'_, 'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        if !is_scope(statement) {
+            source_order::walk_stmt(self, statement);
+        }
+    }
+
+    fn visit_body(&mut self, _: &'x [Stmt]) {}
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        (self.see)(expr);
+        match expr {
+            Expr::Lambda(_) => {}
+            Expr::ListComp(ast::ExprListComp { generators, .. })
+            | Expr::SetComp(ast::ExprSetComp { generators, .. })
+            | Expr::DictComp(ast::ExprDictComp { generators, .. })
+            | Expr::Generator(ast::ExprGenerator { generators, .. }) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}
