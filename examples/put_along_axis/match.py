@@ -35,6 +35,15 @@ def left_out(scores: mx.array, group: mx.array):
     return scores
 
 
+def left_out_and_flat(scores: mx.array, group: mx.array):
+    """The name holds something else after the store."""
+    scores = mx.sigmoid(scores).reshape(2, 5, 4, 2)
+    group = group.reshape(2, 5, 1).astype(mx.int32)
+    scores[mx.arange(2)[:, None, None], mx.arange(5)[:, None], group] = 0
+    scores = scores.reshape(2, 5, -1)
+    return scores
+
+
 def one_hot(labels: mx.array, classes: int):
     """A one in each row of an array that was just made."""
     labels = labels.reshape(-1).astype(mx.int32)
