@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 use crate::advice::{self, Advice};
 use crate::finding::TransformId;
 use crate::passes::{self, Pass};
+use crate::platform::Target;
 use crate::rule::about;
 pub use crate::rule::about::About;
+use crate::rule::about::Slower;
 use crate::rule::load::{self, Rule, RuleError};
 use crate::syntax::Location;
 use crate::syntax::Source;
@@ -153,6 +155,16 @@ pub fn entry(id: &TransformId) -> Option<&'static Entry> {
 /// What the transform file `text` says of itself; nothing where it is no Python, which a test excludes of ours.
 pub fn about(text: &str) -> About {
     Source::parse(text).map_or_else(|_| About::default(), |source| about::about(&source))
+}
+
+/// Why the pass or advice `id` does not pay on `target`, where that was measured. A rule decides it at each match.
+pub fn loses(id: &str, target: Target) -> Option<String> {
+    static SLOWER: LazyLock<Vec<(&'static str, Vec<Slower>)>> = LazyLock::new(|| {
+        let others = CATALOG.iter().filter(|e| !matches!(e.kind, Kind::Rule));
+        others.map(|e| (e.id, about(e.text).slower)).filter(|(_, slower)| !slower.is_empty()).collect()
+    });
+    let (_, slower) = SLOWER.iter().find(|(other, _)| *other == id)?;
+    slower.iter().find(|s| s.target == target).map(Slower::reason)
 }
 
 /// The rules of the catalog, read once; a rule that cannot be read is an error of this program, which a test excludes.

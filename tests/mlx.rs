@@ -3,6 +3,7 @@
 //! they are given, and that they notice a wrong rewrite.
 
 mod bench;
+mod guide;
 mod proof;
 mod verify;
 

@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("place", &["place", "finding", "graph", "syntax"]),
     ("passes", &["passes", "place", "finding", "graph", "syntax"]),
     ("advice", &["advice", "place", "finding", "graph", "syntax"]),
-    ("catalog", &["rule", "passes", "advice", "finding", "syntax"]),
+    ("catalog", &["rule", "passes", "advice", "finding", "platform", "syntax"]),
     ("engine", &["engine", "catalog", "rule", "passes", "advice", "finding", "replay", "platform", "graph", "syntax"]),
     ("report", &["report", "engine", "finding", "replay", "syntax"]),
     ("config", &["platform", "syntax"]),

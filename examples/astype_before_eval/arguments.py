@@ -16,7 +16,7 @@ ARGUMENTS = {
     "one_array": lambda mx, dtype: (file(mx), dtype),
     "tree": lambda mx, dtype: (file(mx),),
     "only_the_floats": lambda mx, dtype: (file(mx),),
-    "result_named_anew": lambda mx, dtype: (file(mx),),
+    "in_place": lambda mx, dtype: (file(mx), dtype),
     "listed": lambda mx, dtype: (file(mx),),
     "whole_model": lambda mx, dtype: (4,),
 }

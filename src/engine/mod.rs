@@ -21,7 +21,7 @@ use crate::graph::Analysis;
 use crate::graph::dtypes::table::table;
 use crate::graph::value::Graph;
 use crate::passes::Pass;
-use crate::platform::{Platform, Version};
+use crate::platform::{Platform, Target, Version};
 use crate::replay::{Key, Replay, Verdict, Verdicts};
 use crate::rule;
 use crate::rule::load::Rule;
@@ -89,7 +89,8 @@ const MAX_STEPS: usize = 100;
 
 /// Look for everything that `options` selects in `text`, and apply what they admit.
 pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
-    let transforms = transforms(options);
+    let mut transforms = transforms(options);
+    transforms.retain(|t| t.loses(options.platform.target).is_none());
     let mut run =
         Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), unknown: Vec::new(), advice: None, options };
     let mut from = 0;
@@ -173,6 +174,14 @@ impl Transform<'_> {
         match self {
             Self::Rule(rule) => rule.id.clone(),
             Self::Pass(id, _) | Self::Advice(id, _) => TransformId::from(id),
+        }
+    }
+
+    /// Why nothing of it pays on `target`, where that was measured.
+    fn loses(self, target: Target) -> Option<String> {
+        match self {
+            Self::Rule(_) => None,
+            Self::Pass(id, _) | Self::Advice(id, _) => catalog::loses(id, target),
         }
     }
 }

@@ -22,9 +22,15 @@ pub fn refusals(text: &str, options: &Options, place: Option<TextRange>) -> Resu
     let (mut all, mut found): (Vec<(TransformId, Refusal)>, Vec<TextRange>) = Default::default();
     for transform in transforms(options) {
         let notes = Notes::kept();
-        found.extend(advise(transform, &analysis, &notes).into_iter().map(|f| f.range));
-        let (proposals, refusals) = refused(transform, &mut analysis, &options.platform, notes);
+        let advised = advise(transform, &analysis, &notes).into_iter().map(|f| f.range);
         let id = transform.id();
+        if let Some(reason) = transform.loses(options.platform.target) {
+            let proposed = refused(transform, &mut analysis, &options.platform, notes).0.into_iter().map(|p| p.finding.range);
+            all.extend(advised.chain(proposed).map(|range| (id.clone(), Refusal::whole(range, reason.clone()))));
+            continue;
+        }
+        found.extend(advised);
+        let (proposals, refusals) = refused(transform, &mut analysis, &options.platform, notes);
         all.extend(refusals.into_iter().map(|r| (id.clone(), r)));
         for unit in units(proposals) {
             let mut edits = EditSet::new();

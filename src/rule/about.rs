@@ -49,6 +49,11 @@ impl Slower {
         let (target, with) = place.split_once(" with ").map_or((place, None), |(target, with)| (target, Some(with.to_owned())));
         Ok(Self { target: target.parse()?, with, measured: measured.to_owned() })
     }
+
+    /// What is said where the transform is left out for this.
+    pub fn reason(&self) -> String {
+        format!("it does not pay on {}: {}", self.target, self.measured)
+    }
 }
 
 /// What a transform file says of itself.

@@ -137,7 +137,7 @@ fn slower(rule: &Rule, candidate: &Candidate, target: Target) -> Option<String> 
     let variant = &rule.variants[candidate.variant];
     let is_bound = |name: &str| variant.wildcards.iter().zip(&candidate.found.bindings).any(|(w, bound)| w.name == name && bound.is_some());
     let slower = rule.about.slower.iter().find(|s| s.target == target && s.with.as_deref().is_none_or(is_bound))?;
-    Some(format!("it does not pay on {target}: {}", slower.measured))
+    Some(slower.reason())
 }
 
 /// Values that are part of the matches at two places: each keeps them for the other, and together they go.
