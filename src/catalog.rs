@@ -159,12 +159,21 @@ pub fn about(text: &str) -> About {
 
 /// Why the pass or advice `id` does not pay on `target`, where that was measured. A rule decides it at each match.
 pub fn loses(id: &str, target: Target) -> Option<String> {
-    static SLOWER: LazyLock<Vec<(&'static str, Vec<Slower>)>> = LazyLock::new(|| {
+    about_other(id)?.slower.iter().find(|s| s.target == target).map(Slower::reason)
+}
+
+/// What the pass or advice `id` was measured to gain. A rule says it of each match.
+pub fn measured(id: &str) -> Option<&'static str> {
+    about_other(id)?.measured()
+}
+
+/// What the file of a pass or advice says of itself; each is read once.
+fn about_other(id: &str) -> Option<&'static About> {
+    static OTHERS: LazyLock<Vec<(&'static str, About)>> = LazyLock::new(|| {
         let others = CATALOG.iter().filter(|e| !matches!(e.kind, Kind::Rule));
-        others.map(|e| (e.id, about(e.text).slower)).filter(|(_, slower)| !slower.is_empty()).collect()
+        others.map(|e| (e.id, about(e.text))).collect()
     });
-    let (_, slower) = SLOWER.iter().find(|(other, _)| *other == id)?;
-    slower.iter().find(|s| s.target == target).map(Slower::reason)
+    OTHERS.iter().find(|(other, _)| *other == id).map(|(_, about)| about)
 }
 
 /// The rules of the catalog, read once; a rule that cannot be read is an error of this program, which a test excludes.

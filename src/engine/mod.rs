@@ -381,7 +381,11 @@ pub fn dtypes(text: &str, scope: Option<&str>) -> Result<Vec<Table>, SyntaxError
 fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform) -> Vec<Proposal> {
     match transform {
         Transform::Rule(rule) => rule::find(rule, analysis, platform).proposals,
-        Transform::Pass(id, pass) => pass(analysis, &TransformId::from(id), &Notes::default()),
+        Transform::Pass(id, pass) => {
+            let mut proposals = pass(analysis, &TransformId::from(id), &Notes::default());
+            proposals.iter_mut().for_each(|p| p.finding.rationale.extend(gain(id)));
+            proposals
+        }
         Transform::Advice(..) => Vec::new(),
     }
 }
@@ -389,9 +393,18 @@ fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Pla
 /// What one transform advises to do by hand.
 fn advise(transform: Transform<'_>, analysis: &Analysis<'_>, notes: &Notes) -> Vec<Finding> {
     match transform {
-        Transform::Advice(id, advice) => advice(analysis, &TransformId::from(id), notes),
+        Transform::Advice(id, advice) => {
+            let mut findings = advice(analysis, &TransformId::from(id), notes);
+            findings.iter_mut().for_each(|f| f.rationale.extend(gain(id)));
+            findings
+        }
         Transform::Rule(_) | Transform::Pass(..) => Vec::new(),
     }
+}
+
+/// The line of a rationale that says what `id` was measured to gain.
+fn gain(id: &str) -> Option<String> {
+    catalog::measured(id).map(|gain| format!("{MEASURED}: {gain}."))
 }
 
 /// Proposals that are applied together or not at all.

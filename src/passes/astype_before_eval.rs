@@ -240,7 +240,7 @@ impl<'x> Blocks<'_, 'x> {
         let (are, each) = if evaluated.len() == 1 { ("is", "it") } else { ("are", "them") };
         let mut rationale = vec![
             "2 copies of every array at once before, in the old dtype and in the new one; evaluated after the cast, each old array can be freed as soon as its cast is done.".to_owned(),
-            "The saving grows with the number of arrays: none up to 24 of them, where the loads run ahead of the casts, and 0.71 instead of 1.15 of the file with 384 (NVIDIA H200).".to_owned(),
+            "The saving grows with the number of arrays; with a few large ones the loads run ahead of the casts.".to_owned(),
         ];
         if let Some((one, form)) = evaluated.iter().find_map(|e| Some((e, e.collection?))) {
             let values = if form == Form::Dict { ".values()" } else { "" };

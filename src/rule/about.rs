@@ -43,6 +43,13 @@ pub struct Slower {
     pub measured: String,
 }
 
+impl About {
+    /// The gain, where it names the device that it was measured on; what holds on every backend follows from what the code does.
+    pub fn measured(&self) -> Option<&str> {
+        Some(&*self.gain).filter(|gain| !gain.is_empty() && !gain.contains("every backend"))
+    }
+}
+
 impl Slower {
     /// Read `"cuda"`, or `"cuda with fill"` for the places where the wildcard `fill` is bound.
     pub(super) fn read(place: &str, measured: &str) -> Result<Self, String> {

@@ -329,7 +329,7 @@ fn proposal(
     let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after)).into_iter().collect();
     rationale.extend((!rule.about.narrows.is_empty()).then(|| rule.about.narrows.clone()));
     rationale.extend(first_sentence(&rule.about.mechanism));
-    rationale.extend((!rule.about.gain.is_empty()).then(|| format!("{MEASURED}: {}.", rule.about.gain)));
+    rationale.extend(rule.about.measured().map(|gain| format!("{MEASURED}: {gain}.")));
     Proposal {
         finding: Finding {
             transform: rule.id.clone(),
