@@ -1,5 +1,5 @@
-//! Every promise, on every Python file below folders that somebody names: as it is, and with its imports changed so that what it computes is MLX's matter.
-//! Too long for each run of the tests; `CONTRIBUTING.md` has the command.
+//! Every promise, on every Python file below some folders: as it is, and with its imports changed so that what it computes is MLX's matter. Each run of the
+//! tests takes the Python of this repository; `CONTRIBUTING.md` has the command for whole corpora.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use mlxfix::syntax::decode;
 use rayon::prelude::*;
 
 use super::promises;
-use super::walk::files;
+use super::walk::{files, root};
 
 /// Modules whose functions have the names of MLX's, more or less.
 const NUMERIC: [&str; 6] = ["numpy", "jax.numpy", "torch", "math", "cmath", "random"];
@@ -25,12 +25,16 @@ struct Figures {
     broken: AtomicUsize,
 }
 
+/// The folders that `MLXFIX_CORPUS` names, with `:` between them, or those of this repository that hold Python.
+fn folders() -> Vec<PathBuf> {
+    let own = || ["scripts", "src/proof", "tests/python", "transforms"].map(|folder| root().join(folder)).to_vec();
+    std::env::var_os("MLXFIX_CORPUS").map_or_else(own, |folders| std::env::split_paths(&folders).collect())
+}
+
 #[test]
-#[ignore = "walks whole corpora: MLXFIX_CORPUS names the folders"]
 fn every_file_of_a_corpus_keeps_every_promise() {
-    let folders = std::env::var_os("MLXFIX_CORPUS").expect("MLXFIX_CORPUS names folders, with `:` between them");
     let python = |folder: &Path| files(folder, "py").into_iter().filter(|path| path.is_file()).collect::<Vec<PathBuf>>();
-    let all: Vec<PathBuf> = std::env::split_paths(&folders).flat_map(|folder| python(&folder)).collect();
+    let all: Vec<PathBuf> = folders().iter().flat_map(|folder| python(folder)).collect();
     let (start, [plain, mutated]) = (Instant::now(), [Figures::default(), Figures::default()]);
     // As deep as the program's own.
     let threads = rayon::ThreadPoolBuilder::new().stack_size(64 << 20).build().expect("threads");
