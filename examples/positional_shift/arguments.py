@@ -21,13 +21,14 @@ ARGUMENTS = {
     "volume": _volume,
     "without_bias": lambda mx, dtype: (_drawn(mx, dtype, 1, 5, 8),),
     "bias_by_name": lambda mx, dtype: (_drawn(mx, dtype, 1, 5, 5, 8), False),
+    "in_half_precision": lambda mx, dtype: (_drawn(mx, dtype, 8, 64),),
     "bias_unless_normalised": lambda mx, dtype: (_drawn(mx, dtype, 1, 4, 4, 4, 8),),
 }
 EXACT = set(ARGUMENTS)
 
 
 class _Older:
-    """A module in which some names have the order of parameters of MLX 0.20."""
+    """A module in which some names have the order of parameters of an older MLX."""
 
     def __init__(self, module, names):
         self._module, self._names = module, names
@@ -43,6 +44,10 @@ def _function(name):
     return older
 
 
+def _dequantize(w, scales, biases=None, group_size=None, bits=None, mode="affine", dtype=None):
+    return mx.dequantize(w, scales, biases, group_size, bits, mode, dtype=dtype)
+
+
 def _layer(name, *order):
     def older(*arguments):
         return getattr(nn, name)(**dict(zip(["in_channels", "out_channels", "kernel_size", "stride", "padding", *order], arguments)))
@@ -54,6 +59,7 @@ def _layer(name, *order):
 def written_for(match):
     """Within it, the file of examples sees the MLX that it was written for."""
     functions = {name: _function(name) for name in ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")}
+    functions["dequantize"] = _dequantize
     layers = {"ConvTranspose1d": ["dilation", "bias"], "Conv2d": ["dilation", "bias"], "Conv3d": ["bias"]}
     match.mx = _Older(mx, functions)
     match.nn = _Older(nn, {name: _layer(name, *order) for name, order in layers.items()})

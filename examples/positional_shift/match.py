@@ -49,6 +49,12 @@ def bias_by_name(x: mx.array, use_bias: bool):
     return layer(x).shape, "bias" in layer
 
 
+def in_half_precision(weight: mx.array):
+    """A dtype is no scale."""
+    packed, scales, biases = mx.quantize(weight, 64, 4)
+    return mx.dequantize(packed, scales, biases, 64, 4, "affine", mx.float16)
+
+
 def bias_unless_normalised(x: mx.array, norm: bool = True):
     """A comparison or a `not` is a truth value as well."""
     layer = nn.Conv3d(8, 8, 3, 1, 1, not norm)

@@ -29,6 +29,11 @@ def a_number(x: mx.array, weight: mx.array):
     return mx.conv_transpose1d(x, weight, 2, 1, 1, 1)
 
 
+def a_scale(weight: mx.array, packed: mx.array, scales: mx.array, scale: mx.array):
+    """The seventh argument is what it is called."""
+    return mx.dequantize(packed, scales, None, 16, 4, "nvfp4", scale)
+
+
 def another_function(x: mx.array, weight: mx.array, groups: int):
     """The plain convolution has not changed."""
     return mx.conv1d(x, weight, 1, 1, 1, groups)

@@ -1,10 +1,11 @@
 //! Arguments by position in front of which a newer MLX has put a parameter: `mx.conv_transpose1d(x, w, 1, 0, 1, groups)` passes `groups` as the output padding.
 //!
 //! Nothing in a call shows which MLX it was written for. What is proposed rests on the argument itself: on its name, or on its being a truth value where a size
-//! is expected. So it is never safe, and an argument that could be either stays.
+//! is expected, or a dtype where an array is. So it is never safe, and an argument that could be either stays.
 
 use crate::finding::{Applicability, Contract, Finding, Notes, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::dtypes::Dtype;
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{self, Expr, UnaryOp};
 use crate::syntax::{Edit, Ranged};
@@ -33,7 +34,7 @@ const fn shift(path: &'static str, at: usize, was: &'static str, is: &'static st
 }
 
 /// From MLX's release notes and pull requests.
-const TABLE: [Shift; 9] = [
+const TABLE: [Shift; 10] = [
     shift("mlx.core.conv_transpose1d", 5, "groups", "output_padding", "0.25.1", 2092),
     shift("mlx.core.conv_transpose2d", 5, "groups", "output_padding", "0.25.1", 2092),
     shift("mlx.core.conv_transpose3d", 5, "groups", "output_padding", "0.25.1", 2092),
@@ -43,11 +44,16 @@ const TABLE: [Shift; 9] = [
     shift("mlx.nn.Conv2d", 6, "bias", "groups", "0.21.0", 1569),
     shift("mlx.nn.Conv3d", 5, "bias", "dilation", "0.22.1", 1802),
     shift("mlx.nn.ConvTranspose3d", 5, "bias", "dilation", "0.22.1", 1802),
+    shift("mlx.core.dequantize", 6, "dtype", "global_scale", "0.31.0", 3022),
 ];
+
+/// What every name of the table has one of.
+const WORDS: [&str; 2] = ["onv", "dequantize"];
 
 /// Find every argument that was meant for the parameter that used to stand in its place.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
-    if memchr::memmem::find(analysis.source.text().as_bytes(), b"onv").is_none() {
+    let text = analysis.source.text().as_bytes();
+    if !WORDS.iter().any(|word| memchr::memmem::find(text, word.as_bytes()).is_some()) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -75,7 +81,7 @@ struct Calls<'p, 'x> {
 impl<'x> Calls<'_, 'x> {
     fn call(&mut self, call: &'x ast::ExprCall) {
         let arguments = &call.arguments;
-        let Some(path) = self.place.path(&call.func).filter(|path| path.contains("onv")) else { return };
+        let Some(path) = self.place.path(&call.func).filter(|path| WORDS.iter().any(|word| path.contains(word))) else { return };
         let left = |likeness, reason: String| self.place.notes.left(call.range(), call.range(), likeness, || reason).unwrap_or_default();
         let shifts = || TABLE.iter().filter(|s| s.path == path);
         let Some(shift) = shifts().find(|s| s.at + 1 == arguments.args.len()).or_else(|| shifts().next()) else {
@@ -93,7 +99,12 @@ impl<'x> Calls<'_, 'x> {
             return left(80, format!("with another argument behind it, argument {} is in its place", shift.at + 1));
         }
         let text = self.place.source().slice(argument.range());
-        if !(speaks_of(argument, shift.was) || shift.was == "bias" && is_truth_value(argument)) {
+        let is_meant = match shift.was {
+            "bias" => is_truth_value(argument),
+            "dtype" => self.is_dtype(argument),
+            _ => false,
+        };
+        if !(is_meant || speaks_of(argument, shift.was)) {
             return left(80, format!("nothing says that `{text}` is meant as `{}` and not as `{}`", shift.was, shift.is));
         }
         let name = shift.path.replacen("mlx.core", "mx", 1).replacen("mlx.nn", "nn", 1);
@@ -119,6 +130,11 @@ impl<'x> Calls<'_, 'x> {
             edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
         };
         self.found.push(Proposal { finding, contract: Contract::Statements });
+    }
+
+    /// Whether `expr` is a dtype of MLX by name.
+    fn is_dtype(&self, expr: &Expr) -> bool {
+        self.place.path(expr).and_then(|path| Dtype::named(path.strip_prefix("mlx.core.")?)).is_some()
     }
 }
 
