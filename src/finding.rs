@@ -131,6 +131,8 @@ pub enum Contract {
         import: Option<Import>,
         /// Findings of one transform with the same number here were judged as one: all of their edits are applied or none.
         unit: Option<usize>,
+        /// Others need parts of what is matched, too: where they are applied, this one is asked for again, and takes those parts away.
+        waits: bool,
         /// What can be run to see it.
         site: Box<Site>,
     },
@@ -145,6 +147,11 @@ impl Contract {
             Self::Values { unit, .. } => *unit,
             Self::Statements => None,
         }
+    }
+
+    /// Whether others of the same transform are to be applied first.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Values { waits: true, .. })
     }
 }
 

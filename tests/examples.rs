@@ -4,11 +4,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mlxfix::Fixed;
 use mlxfix::catalog::CATALOG;
 use mlxfix::engine;
+use mlxfix::finding::Applicability;
 use mlxfix::report::{FileReport, diff};
 use mlxfix::syntax::Source;
+use mlxfix::{Fixed, Options};
 
 use super::advice;
 use super::walk::{definitions, everything, example, files, fixed, ids, read, root};
@@ -72,6 +73,17 @@ fn the_reasons_of_the_near_misses_are_as_reviewed() {
         snapshot("why", &id, &reasons);
     }
     assert!(missing.is_empty(), "{missing}");
+}
+
+#[test]
+fn a_decoder_written_by_hand_becomes_its_fast_form_up_to_names() {
+    let narrowing = Options { admit: Applicability::Narrowing, ..Options::default() };
+    let by_hand = read(&root().join("examples/models/decoder_by_hand.py"));
+    let fixed = mlxfix::fix(&by_hand, &narrowing).unwrap_or_else(|error| panic!("{error}"));
+    let graphs = |text: &str| engine::graphs(text, None).unwrap_or_else(|error| panic!("{error}")).join("\n");
+    let fast = graphs(&read(&root().join("tests/python/decoder_fast.py")));
+    assert_ne!(graphs(&by_hand), fast, "nothing is left to do by hand");
+    assert_eq!(graphs(&fixed.text), fast, "{}", fixed.text);
 }
 
 #[test]

@@ -53,6 +53,21 @@ fn the_examples_agree_before_and_after_under_mlx() {
 }
 
 #[test]
+fn a_decoder_written_by_hand_and_its_fast_form_give_the_same_logits() {
+    let (by_hand, fast) = (temporary_folder(), temporary_folder());
+    for (folder, program) in [(&by_hand, "examples/models/decoder_by_hand.py"), (&fast, "tests/python/decoder_fast.py")] {
+        let models = folder.path().join("models");
+        fs::create_dir(&models).expect("a temporary folder can be written");
+        fs::write(models.join("decoder.py"), read(&root().join(program))).expect("a temporary folder can be written");
+    }
+    let compared = || script("run_examples.py", &[by_hand.path(), fast.path()]);
+    let output = compared();
+    assert!(output.status.success(), "{}", failures(&output));
+    replace(&fast.path().join("models/decoder.py"), "here >= there", "here > there");
+    assert!(!compared().status.success(), "a mask that hides each token from itself was taken for right");
+}
+
+#[test]
 fn a_wrong_rewrite_is_noticed_under_mlx() {
     let wrong = [
         ("rms_norm/match.py", "return self.weight * output", "return self.weight * output * 1.01"),

@@ -44,8 +44,8 @@ def after(q, k, v, scale=1.0, mask=None):
     return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
 
 
-def guard(q, k, v, mask=None, fill=None):
-    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v) and is_floating(q.dtype) and is_floating(k.dtype)
+def guard(q, k, v, mask=None, fill=None, n=None):
+    return (q.ndim == 4 and k.ndim == 4 and v.ndim == 4 and same_batch_and_heads(q, k, v, n) and is_floating(q.dtype) and is_floating(k.dtype)
             and (mask is None or masks_scores(mask, q, k, fill)))  # fmt: skip
 
 
@@ -57,8 +57,8 @@ def before_cast_repeated(q: mx.array, k: mx.array, v: mx.array, scale: float, ma
     return weights32(masked(q, mx.repeat(k, n, axis=1), scale, mask, fill)).astype(q.dtype) @ mx.repeat(v, n, axis=1)
 
 
-def guard_cast(q, k, v, mask=None, fill=None):
-    return q.dtype == k.dtype and guard(q, k, v, mask, fill)
+def guard_cast(q, k, v, mask=None, fill=None, n=None):
+    return q.dtype == k.dtype and guard(q, k, v, mask, fill, n)
 
 
 def before_values_dtype(q: mx.array, k: mx.array, v: mx.array, scale: float, mask, fill, t: mx.Dtype):

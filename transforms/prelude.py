@@ -57,8 +57,8 @@ def masks_scores(mask, q, k, fill=None):
     return mask.dtype == mx.bool_ and fill <= -1e4 and mx.all(mx.any(mask, axis=-1)).item()
 
 
-def same_batch_and_heads(q, k, v):
-    """Whether queries, keys and values have one batch size, and as many query heads as key heads or a multiple."""
+def same_batch_and_heads(q, k, v, n=None):
+    """Whether queries, keys and values have one batch size, and as many query heads as key heads or a multiple, of which `n` speaks."""
     return q.shape[0] == k.shape[0] == v.shape[0] and k.shape[1] == v.shape[1] and q.shape[1] % k.shape[1] == 0
 
 

@@ -225,7 +225,8 @@ impl Run<'_> {
         for (index, transform) in transforms.iter().enumerate().skip(from) {
             let proposals = propose(*transform, &mut analysis, &self.options.platform);
             let (admitted, others) = self.admitted(&text, proposals);
-            if let Some((edits, applied)) = accept(&mut analysis, units(admitted), mlx) {
+            let (waiting, first): (Vec<Unit>, Vec<Unit>) = units(admitted).into_iter().partition(|unit| unit.iter().any(|p| p.contract.waits()));
+            if let Some((edits, applied)) = accept(&mut analysis, first, mlx).or_else(|| accept(&mut analysis, waiting, mlx)) {
                 let applied = self.with_verdicts(&mut analysis, applied);
                 self.apply(&text, &edits, applied);
                 return Ok(Step::Applied(index));

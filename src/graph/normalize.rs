@@ -239,18 +239,18 @@ fn dtype_of_cast(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<Value
 /// Operations that move elements about keep the dtype, and so do a rotation and a norm without weights.
 fn dtype_of_moved_elements(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
     let (op, inner) = graph.get(operands[0]);
-    let moved =
-        matches!(op, Op::Permute | Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient"));
     let kept = match (op, inner) {
-        (Op::Mlx("fast.rope"), _) => true,
+        (Op::Permute | Op::Mlx("reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient"), _) => true,
+        (Op::Mlx("swapaxes" | "moveaxis" | "transpose" | "repeat" | "tile" | "fast.rope"), _) => true,
         (Op::Mlx("fast.rms_norm"), &[_, weight, _]) => graph.op(weight) == Op::None,
         (Op::Mlx("fast.layer_norm"), &[_, weight, bias, _]) => graph.op(weight) == Op::None && graph.op(bias) == Op::None,
-        _ => moved,
+        (Op::Item(_), &[parts]) => graph.op(parts) == Op::Mlx("split"),
+        _ => false,
     };
-    if !kept {
-        return None;
+    let mut x = *inner.first().filter(|_| kept)?;
+    if graph.op(x) == Op::Mlx("split") {
+        x = graph.operands(x)[0];
     }
-    let x = *inner.first()?;
     Some(graph.value(Op::DtypeOf, &[x]))
 }
 

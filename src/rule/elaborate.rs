@@ -49,6 +49,15 @@ pub struct Elaboration {
     pub kept: Vec<ValueId>,
 }
 
+impl Elaboration {
+    /// Do not count what is kept for other matches alone, which `shared` holds; gives it.
+    pub(super) fn leave_to_others(&mut self, shared: &FxHashSet<ValueId>) -> Vec<ValueId> {
+        let (left, kept) = std::mem::take(&mut self.kept).into_iter().partition(|v| shared.contains(v));
+        self.kept = kept;
+        left
+    }
+}
+
 /// What stands in place of the root.
 struct Replacement {
     filled: Filled,

@@ -74,8 +74,8 @@ pub enum Condition {
     Spans(String, String),
     /// `broadcasts_into(c, a, b)`.
     BroadcastsInto(String, String, String),
-    /// `same_batch_and_heads(q, k, v)`.
-    SameBatch(String, String, String),
+    /// `same_batch_and_heads(q, k, v, n)`.
+    SameBatch([String; 4]),
     /// `masks_scores(mask, q, k, fill)`.
     Masks([String; 4]),
     /// `adds_to_scores(mask, q, k)`.
@@ -209,7 +209,7 @@ impl Condition {
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
-            (Some("same_batch_and_heads"), [q, k, v]) => Self::SameBatch(q.clone(), k.clone(), v.clone()),
+            (Some("same_batch_and_heads"), [q, k, v, n]) => Self::SameBatch([q, k, v, n].map(Clone::clone)),
             (Some("adds_to_scores"), [mask, q, k]) => Self::AddsToScores([mask, q, k].map(Clone::clone)),
             (Some("masks_scores"), [mask, q, k, fill]) => Self::Masks([mask, q, k, fill].map(Clone::clone)),
             _ => Self::Stated(source.slice(e.range()).to_owned()),
@@ -278,7 +278,7 @@ impl Condition {
             Self::Integer(n) => rotations::is_integer(site, n),
             Self::Positive(n) => rotations::is_positive(site, n),
             Self::Spans(w, x) => spans(site, w, x),
-            Self::SameBatch(q, k, v) => masks::same_batch(site, [q, k, v]),
+            Self::SameBatch([q, k, v, n]) => masks::same_batch(site, [q, k, v], n),
             Self::AddsToScores([mask, q, k]) => masks::adds_to_scores(site, mask, q, k),
             Self::Masks([mask, q, k, fill]) => masks::masks_scores(site, mask, q, k, fill),
             Self::Within(passed, guard) => {

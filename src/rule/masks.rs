@@ -41,10 +41,31 @@ pub(super) fn adds_to_scores(site: &Site<'_>, mask: &str, q: &str, k: &str) -> T
     if truth_values(site.graph, value) == Some(true) {
         return Truth::False(format!("`{spelling}` holds truth values, which the sum adds as ones"));
     }
-    match square(site.graph, site.facts, value) {
-        Some(size) if is_length(site, q, size) && is_length(site, k, size) => Truth::True,
-        Some(_) => Truth::Unknown(vec![format!("`{spelling}` broadcasts to the shape of the scores")]),
-        None => Truth::Unknown(vec![format!("`{spelling}` is added as it is (not boolean) and broadcasts to the shape of the scores")]),
+    match (broadcasts_to_scores(site, value, q, k), is_additive(site, value)) {
+        (true, true) => Truth::True,
+        (false, true) => Truth::Unknown(vec![format!("`{spelling}` broadcasts to the shape of the scores")]),
+        _ => Truth::Unknown(vec![format!("`{spelling}` is added as it is (not boolean) and broadcasts to the shape of the scores")]),
+    }
+}
+
+/// Whether each axis of `mask`, counted from the back, has one element or the length that the scores of queries and keys have there.
+fn broadcasts_to_scores(site: &Site<'_>, mask: ValueId, q: &str, k: &str) -> bool {
+    let (Some(q), Some(k)) = ((site.value)(q), (site.value)(k)) else { return false };
+    let Some(rank) = site.facts.rank(mask) else { return false };
+    let scores = [(k, -2), (q, -2), (q, -3), (q, -4)];
+    let mut axes = scores.iter().zip(1i64..).take(usize::from(rank));
+    axes.all(|(&like, at)| site.facts.is_one_long(mask, -at) || site.facts.same_length((mask, -at), like))
+}
+
+/// Whether `value` holds numbers: it is made in sight, of numbers.
+fn is_additive(site: &Site<'_>, value: ValueId) -> bool {
+    let (op, operands) = site.graph.get(value);
+    match op {
+        _ if site.facts.kind(value).is_number() || truth_values(site.graph, value) == Some(false) => true,
+        Op::Mlx("where") => operands[1..].iter().all(|&v| is_additive(site, v)),
+        Op::Mlx("array") => is_additive(site, operands[0]) && site.graph.path(operands[1]) != Some("mlx.core.bool_"),
+        Op::Apply => site.graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask"),
+        _ => viewed(site.graph, value).is_some_and(|array| is_additive(site, array)),
     }
 }
 
@@ -72,12 +93,6 @@ fn keeps_scores(site: &Site<'_>, mask: &str, value: ValueId, fill: ValueId) -> T
 fn spelt(site: &Site<'_>, mask: &str) -> String {
     let text = (site.spelling)(mask);
     text.strip_prefix("None if ").and_then(|rest| rest.split_once(" else ")).map_or(text.clone(), |(_, there)| there.to_owned())
-}
-
-/// Whether `size` is the length of the array.
-fn is_length(site: &Site<'_>, array: &str, size: ValueId) -> bool {
-    let Some(array) = (site.value)(array) else { return false };
-    site.facts.length(array, 2) == Some(size) || matches!(site.graph.get(size), (Op::Dim(2 | -2), &[of]) if of == array)
 }
 
 /// What `value` is where it is not `None`.
@@ -118,24 +133,6 @@ fn viewed(graph: &Graph, value: ValueId) -> Option<ValueId> {
             };
             parts.iter().all(|&p| whole(p)).then_some(array)
         }
-        _ => None,
-    }
-}
-
-/// How long both sides of a mask are that is made in sight to be added.
-fn square(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> Option<ValueId> {
-    if let Some(array) = viewed(graph, value) {
-        return square(graph, facts, array);
-    }
-    match graph.get(value) {
-        (Op::Apply, operands) if graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask") => operands.get(1).copied(),
-        (Op::Mlx("triu" | "tril"), operands) => match graph.get(operands[0]) {
-            (Op::Mlx("full"), full) => match graph.get(full[0]) {
-                (Op::Tuple | Op::List, &[rows, columns]) if rows == columns && extent(graph, facts, full[1]).is_some() => Some(rows),
-                _ => None,
-            },
-            _ => None,
-        },
         _ => None,
     }
 }
@@ -190,18 +187,18 @@ fn extent(graph: &Graph, facts: &Facts<'_>, fill: ValueId) -> Option<f64> {
     }
 }
 
-/// Proved where the first two axes of all three have the same lengths: the sum of products would broadcast, the fast operation raises.
-pub(super) fn same_batch(site: &Site<'_>, names: [&String; 3]) -> Truth {
+/// Proved where all three have one batch size, and as many heads, or where the keys and values are repeated as often as their heads go into those of the
+/// queries: the sum of products would broadcast, the fast operation raises.
+pub(super) fn same_batch(site: &Site<'_>, names: [&String; 3], times: &str) -> Truth {
     let [Some(q), Some(k), Some(v)] = names.map(|n| (site.value)(n)) else { return Truth::True };
-    let agree = |axis: u8| {
-        let length = site.facts.length(q, axis);
-        length.is_some() && site.facts.length(k, axis) == length && site.facts.length(v, axis) == length
-    };
-    if agree(0) && agree(1) {
+    let agree = |axis: i64, other: ValueId| site.facts.same_length((q, axis), (other, axis));
+    let one_batch = agree(0, k) && agree(0, v);
+    let repeated = (site.value)(times).is_some_and(|n| site.facts.is_quotient(n, (q, 1), (k, 1)) && site.facts.same_length((k, 1), (v, 1)));
+    if one_batch && (repeated || agree(1, k) && agree(1, v)) {
         return Truth::True;
     }
     let [q, k, v] = names.map(|n| (site.spelling)(n));
     let others = if k == v { format!("`{k}`") } else { format!("`{k}` and `{v}`") };
     let heads = format!("`{q}` has as many heads as {others}, or a multiple");
-    Truth::Unknown(vec![if agree(0) { heads } else { format!("{heads}, and the same batch size") }])
+    Truth::Unknown(vec![if one_batch { heads } else { format!("{heads}, and the same batch size") }])
 }

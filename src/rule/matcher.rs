@@ -457,7 +457,7 @@ fn dtype_is(graph: &Graph, array: ValueId, dtype: ValueId) -> bool {
             (
                 Op::Mlx(
                     "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "contiguous" | "stop_gradient" | "softmax"
-                    | "take_along_axis" | "take" | "repeat" | "tile",
+                    | "take_along_axis" | "take" | "repeat" | "tile" | "swapaxes" | "moveaxis" | "transpose" | "fast.rope",
                 ),
                 operands,
             ) => operands[0],

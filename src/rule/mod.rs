@@ -97,7 +97,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
     let shared = shared_parts(&judged);
     let units = together::units(rule, analysis, judged.iter().map(|(candidate, _)| candidate));
     let mut unwritten = FxHashSet::default();
-    let mut taken = Taken::default();
+    let (mut taken, mut left_over) = (Taken::default(), Vec::new());
     for ((candidate, judgement), unit) in judged.into_iter().zip(units) {
         let plan = Plan {
             analysis,
@@ -113,7 +113,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
         match plan.elaborate() {
             Ok(mut written) => {
                 taken.add(candidate.root.range);
-                written.kept.retain(|v| !shared.contains(v));
+                left_over.push(written.leave_to_others(&shared));
                 outcome.proposals.push(proposal(rule, analysis, &candidate, judgement, unit, written));
             }
             Err(reason) => {
@@ -122,6 +122,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
             }
         }
     }
+    let_last_ones_wait(&mut outcome.proposals, &left_over);
     let is_left = |p: &Proposal| !matches!(p.contract, Contract::Values { unit: Some(unit), .. } if unwritten.contains(&unit));
     outcome.proposals.retain(is_left);
     outcome.refusals.retain(|r| !taken.meets(r.range));
@@ -145,6 +146,23 @@ fn shared_parts(judged: &[(Candidate, Judgement)]) -> FxHashSet<ValueId> {
     let mut first: FxHashMap<ValueId, TextRange> = FxHashMap::default();
     let parts = judged.iter().flat_map(|(c, _)| c.found.inner.iter().map(|&v| (v, c.root.range)));
     parts.filter(|&(v, root)| *first.entry(v).or_insert(root) != root).map(|(v, _)| v).collect()
+}
+
+/// What several matches leave to each other goes with the last of them, which must know that the others are gone.
+fn let_last_ones_wait(proposals: &mut [Proposal], left_over: &[Vec<ValueId>]) {
+    let mut last: FxHashMap<ValueId, (usize, bool)> = FxHashMap::default();
+    let mut order: Vec<usize> = (0..proposals.len()).collect();
+    order.sort_by_key(|&n| proposals[n].finding.range.end());
+    for n in order {
+        for &value in &left_over[n] {
+            last.entry(value).and_modify(|(at, meets)| (*at, *meets) = (n, *meets || *at != n)).or_insert((n, false));
+        }
+    }
+    for (n, _) in last.into_values().filter(|&(_, meets)| meets) {
+        if let Contract::Values { waits, .. } = &mut proposals[n].contract {
+            *waits = true;
+        }
+    }
 }
 
 /// One reason is told once, for the whole of what it holds for.
@@ -346,6 +364,7 @@ fn proposal(
             replaced: (candidate.root.value, candidate.after),
             import: written.import,
             unit,
+            waits: false,
             site: Box::new(site::site(rule, analysis, candidate)),
         },
     }

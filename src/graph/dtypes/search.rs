@@ -481,7 +481,7 @@ impl<'x> Search<'x> {
         if module.is_some_and(|m| KEEPING_MODULES.contains(&m)) || self.facts.has_no_parameters(operands[0]) {
             return self.type_of(argument, depth);
         }
-        let promotes = matches!(self.inputs, Inputs::Open(_)) && module.is_some_and(|m| PROMOTING_MODULES.contains(&m));
+        let promotes = module.is_some_and(|m| PROMOTING_MODULES.contains(&m));
         match (self.type_of(argument, depth), promotes) {
             (Type::Array(given), true) => self.unknown(operands[0]).map_or(Type::Unknown, |weights| Type::Array(given.with(weights))),
             _ => self.free(value),

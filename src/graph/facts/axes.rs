@@ -2,7 +2,7 @@
 
 use super::{ACTIVATIONS, Facts, Kind, MAX_DEPTH, keeps_shape};
 use crate::graph::Analysis;
-use crate::graph::value::{Op, ValueId};
+use crate::graph::value::{Comparison, Op, ValueId};
 
 /// Modules of `mlx.nn` whose result has as many axes as their argument.
 const RANK_KEEPING_MODULES: [&str; 17] = [
@@ -73,9 +73,9 @@ impl Facts<'_> {
         match op {
             Op::Int(_) | Op::Float(_) | Op::Dim(_) => Some(0),
             Op::Mlx(name) => self.rank_of_mlx(name, operands, depth),
-            Op::Permute | Op::Stored => self.rank_at(operands[0], depth),
-            Op::Neg => self.rank_at(operands[0], depth),
-            Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div => self.rank_of_broadcast(operands, depth),
+            Op::Permute | Op::Stored | Op::Neg | Op::Invert => self.rank_at(operands[0], depth),
+            Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv | Op::Mod | Op::Bits(_) => self.rank_of_broadcast(operands, depth),
+            Op::Compare(comparison) if !matches!(comparison, Comparison::Is | Comparison::In) => self.rank_of_broadcast(operands, depth),
             Op::MatMul => match (self.rank_at(operands[0], depth)?, self.rank_at(operands[1], depth)?) {
                 (0, _) | (_, 0) => None,
                 (1, 1) => Some(0),
@@ -152,7 +152,9 @@ impl Facts<'_> {
                 (Op::List | Op::Tuple, parts) => parts.iter().find_map(|&v| self.rank_at(v, depth)),
                 _ => None,
             },
-            "where" => self.rank_of_broadcast(operands, depth),
+            "where" | "maximum" | "minimum" => self.rank_of_broadcast(operands, depth),
+            "transpose" if graph.op(operands[1]) != Op::None => self.rank_of_shape(operands[1], depth),
+            "swapaxes" | "moveaxis" | "transpose" | "tril" | "triu" | "roll" => of(0),
             "repeat" if graph.op(operands[2]) != Op::None => of(0),
             "take_along_axis" | "put_along_axis" | "argsort" | "argpartition" | "partition" | "topk" | "clip" => of(0),
             "squeeze" if graph.as_int(operands[1]).is_some() => of(0)?.checked_sub(1),

@@ -1,6 +1,6 @@
 //! Which axes are as long as which: where the length of an axis comes from, followed back through operations that keep it.
 
-use super::{Facts, Kind, MAX_DEPTH, keeps_shape};
+use super::{ACTIVATIONS, Facts, Kind, MAX_DEPTH, keeps_shape};
 use crate::graph::normalize;
 use crate::graph::value::{Op, ValueId};
 
@@ -36,8 +36,41 @@ impl Facts<'_> {
         }
     }
 
+    /// Whether axis `axis` of `array` has one element.
+    pub fn is_one_long(&self, array: ValueId, axis: i64) -> bool {
+        self.origin(array, axis, 0) == Length::One
+    }
+
+    /// Whether `n` is how often the length of one axis goes into that of another.
+    pub fn is_quotient(&self, n: ValueId, whole: (ValueId, i64), part: (ValueId, i64)) -> bool {
+        match self.analysis.graph.get(self.settled(n)) {
+            (Op::FloorDiv, &[a, b]) => self.counts(a, whole.0, whole.1) && self.counts(b, part.0, part.1),
+            _ => false,
+        }
+    }
+
+    /// What `__init__` stored in an attribute of `self`, if that is the same whatever happens: a number made of its own parameters.
+    fn settled(&self, n: ValueId) -> ValueId {
+        let (Op::Attr(name, _), &[object]) = self.analysis.graph.get(n) else { return n };
+        match self.class_of(object, 0).map(|class| self.analysis.classes.attribute(class, name)) {
+            Some(&[only]) if self.is_made_of_parameters(only, 0) => only,
+            _ => n,
+        }
+    }
+
+    fn is_made_of_parameters(&self, value: ValueId, depth: u32) -> bool {
+        match self.analysis.graph.get(value) {
+            (Op::Int(_) | Op::Param(..), _) => true,
+            (Op::Attr(..) | Op::FloorDiv | Op::Mul | Op::Add | Op::Sub, operands) => {
+                depth < MAX_DEPTH && operands.iter().all(|&v| self.is_made_of_parameters(v, depth + 1))
+            }
+            _ => false,
+        }
+    }
+
     fn length_of_number(&self, n: ValueId, depth: u32) -> Length {
         let graph = &self.analysis.graph;
+        let n = self.settled(n);
         match graph.get(n) {
             (Op::Dim(axis), &[of]) => self.origin(of, i64::from(axis), depth + 1),
             (Op::Apply, &[callee, of]) if self.is_builtin(callee, "len") => self.origin(of, 0, depth + 1),
@@ -82,6 +115,33 @@ impl Facts<'_> {
             },
             Op::Index(_) => self.through_subscript(operands[0], operands[1], axis, depth),
             Op::Mlx(name) => self.through_function(array, name, operands, axis, depth),
+            Op::MatMul => self.of_product(operands[0], operands[1], axis, depth),
+            Op::Apply | Op::Call(..) => self.through_call(operands[0], *operands.get(1)?, axis, depth),
+            _ => None,
+        }
+    }
+
+    /// Rows are the left operand's, columns the right one's; the others broadcast.
+    fn of_product(&self, left: ValueId, right: ValueId, axis: i64, depth: u32) -> Option<Length> {
+        let (m, n) = (i64::from(self.rank(left)?), i64::from(self.rank(right)?));
+        let at = if axis < 0 { axis } else { axis - m.max(n) };
+        match at {
+            _ if m < 2 || n < 2 => None,
+            -1 => Some(self.origin(right, -1, depth)),
+            -2 => Some(self.origin(left, -2, depth)),
+            _ if m == n => Some(self.origin(left, at, depth)).filter(|&length| length == self.origin(right, at, depth)),
+            _ => None,
+        }
+    }
+
+    /// What a module or function of `mlx.nn` makes of its first argument.
+    fn through_call(&self, callee: ValueId, argument: ValueId, axis: i64, depth: u32) -> Option<Length> {
+        let same = || Some(self.origin(argument, axis, depth));
+        match (self.module_of(callee), self.analysis.graph.path(callee)) {
+            (Some("Linear" | "QuantizedLinear"), _) if self.are_different(argument, -1, axis) => same(),
+            (Some("RoPE" | "LayerNorm" | "RMSNorm" | "GroupNorm" | "InstanceNorm" | "Identity" | "Dropout" | "GELU" | "SiLU" | "ReLU"), _) => same(),
+            (_, Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask")) => Some(self.length_of_number(argument, depth)),
+            (_, Some(path)) if path.strip_prefix("mlx.nn.").is_some_and(|name| ACTIVATIONS.contains(&name)) => same(),
             _ => None,
         }
     }
@@ -122,27 +182,37 @@ impl Facts<'_> {
                 }
             }
             "topk" if self.are_different(operands[0], graph.as_int(operands[2])?, axis) => same(),
-            "swapaxes" => {
-                let (a, b) = (graph.as_int(operands[1])?, graph.as_int(operands[2])?);
-                let (one, at) = self.comparable(operands[0], a, axis)?;
-                let (other, at_too) = self.comparable(operands[0], b, axis)?;
-                let from = if at == one {
-                    b
-                } else if at_too == other {
-                    a
-                } else {
-                    axis
-                };
-                Some(self.origin(operands[0], from, depth))
-            }
-            "concatenate" if self.is_another(array, graph.as_int(operands[1])?, axis) => match graph.get(operands[0]) {
-                (Op::List | Op::Tuple, parts) => Some(self.origin(*parts.first()?, axis, depth)),
-                _ => None,
-            },
+            "swapaxes" => self.of_swapped(operands, axis, depth),
+            "concatenate" if self.is_another(array, graph.as_int(operands[1])?, axis) => self.of_parts(operands[0], axis, depth),
+            "repeat" if self.is_another(array, graph.as_int(operands[2])?, axis) => same(),
             "argsort" | "argpartition" | "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => same(),
             _ if keeps_shape(name) => same(),
             _ => None,
         }
+    }
+
+    fn of_swapped(&self, operands: &[ValueId], axis: i64, depth: u32) -> Option<Length> {
+        let graph = &self.analysis.graph;
+        let (a, b) = (graph.as_int(operands[1])?, graph.as_int(operands[2])?);
+        let (one, at) = self.comparable(operands[0], a, axis)?;
+        let (other, at_too) = self.comparable(operands[0], b, axis)?;
+        let from = match () {
+            () if at == one => b,
+            () if at_too == other => a,
+            () => axis,
+        };
+        Some(self.origin(operands[0], from, depth))
+    }
+
+    /// All parts of `list` agree, or joining them raises: the one of which most is known says it of the others, of equal ones the last: what is new
+    /// stands behind a cache.
+    fn of_parts(&self, list: ValueId, axis: i64, depth: u32) -> Option<Length> {
+        let (Op::List | Op::Tuple, parts) = self.analysis.graph.get(list) else { return None };
+        let said = |&part: &ValueId| match self.origin(part, axis, depth) {
+            length @ (Length::Is(_) | Length::One) => (0, length),
+            length @ Length::Of(of, _) => (if of == part { 2 } else { 1 }, length),
+        };
+        parts.iter().rev().map(said).min_by_key(|&(rank, _)| rank).map(|(_, length)| length)
     }
 
     /// `axis` and `other` counted from the same end, if the number of axes is not needed for that or known.
@@ -288,5 +358,53 @@ impl Facts<'_> {
             _ => false,
         };
         (is_one && graph.op(step) == Op::None).then_some(Length::One)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Analysis;
+    use crate::graph::body::Effect;
+    use crate::graph::value::Graph;
+    use crate::syntax::Source;
+
+    /// What `test` says of the two values that `call` returns, in a method of a module that knows its numbers of heads.
+    fn says(call: &str, test: impl Fn(&Facts<'_>, ValueId, ValueId) -> bool) -> bool {
+        let text = format!(
+            "import mlx.core as mx\nimport mlx.nn as nn\n\nclass A(nn.Module):\n    def __init__(self, d, h, g):\n        self.h, self.g, self.times = h, g, h // g\n        self.p, self.rope = nn.Linear(d, d), nn.RoPE(8)\n\n    def __call__(self, x: mx.array, y: mx.array, cache=None):\n        B, L, D = x.shape\n        q, k = self.p(x).reshape(B, L, self.h, -1).swapaxes(1, 2), self.p(x).reshape(B, L, self.g, -1).transpose(0, 2, 1, 3)\n        return {call}\n"
+        );
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects);
+        let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None }).expect("the text returns a value");
+        let &[a, b] = analysis.graph.operands(returned) else { panic!("{call} is no pair") };
+        test(&Facts::anywhere(&analysis), a, b)
+    }
+
+    #[test]
+    fn an_axis_is_as_long_as_what_it_was_made_of() {
+        let agree = |call: &str, axis: i64| says(call, |facts, a, b| facts.same_length((a, axis), (b, axis)));
+        for kept in ["q, k", "self.rope(q, offset=3), k * 2", "mx.concatenate([cache, q], axis=2), k", "q @ k.swapaxes(-1, -2), k", "x, k"] {
+            assert!(agree(kept, 0), "{kept}");
+        }
+        assert!(agree("q @ q.swapaxes(-1, -2), q", -2), "the rows of a product are the left operand's");
+        assert!(agree("self.p(q), q", 1), "a linear layer changes the last axis alone");
+        for changed in ["q, k", "q[:, 1:], q", "mx.repeat(k, 2, axis=1), k", "mx.concatenate([q, k], axis=1), q"] {
+            assert!(!agree(changed, 1), "{changed}");
+        }
+        assert!(!agree("self.p(q), q", -1), "a linear layer changes the last axis");
+    }
+
+    #[test]
+    fn how_often_heads_repeat_is_known_by_any_name() {
+        let repeats = |times: &str, of: &str| {
+            says(&format!("(q, {times}), {of}"), |facts, pair, k| {
+                let &[queries, times] = facts.analysis.graph.operands(pair) else { return false };
+                facts.is_quotient(times, (queries, 1), (k, 1))
+            })
+        };
+        assert!(repeats("self.h // self.g", "k") && repeats("self.times", "k") && repeats("q.shape[1] // k.shape[1]", "k"));
+        assert!(!repeats("self.g // self.h", "k") && !repeats("self.h // 2", "k") && !repeats("self.times", "q") && !repeats("self.h", "k"));
     }
 }
