@@ -91,6 +91,7 @@ pub const CATALOG: &[Entry] = &[
     // Advice changes nothing, so its order is that in which it is listed.
     transform!("mixed-half", "mixed_half", Kind::Advice(advice::mixed_half::find)),
     transform!("numpy-scalar-left", "numpy_scalar_left", Kind::Advice(advice::numpy_scalar_left::find)),
+    transform!("transposed-matmul", "transposed_matmul", Kind::Advice(advice::transposed_matmul::find)),
     transform!("sync-in-loop", "sync_in_loop", Kind::Advice(advice::sync_in_loop::find)),
     transform!("eval-in-loop", "eval_in_loop", Kind::Advice(advice::eval_in_loop::find)),
     transform!("async-eval", "async_eval", Kind::Advice(advice::async_eval::find)),

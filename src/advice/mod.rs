@@ -20,6 +20,7 @@ pub mod separate_stream;
 pub mod shapeless_shape_logic;
 pub mod sync_in_loop;
 mod tokens;
+pub mod transposed_matmul;
 
 use crate::finding::{Applicability, Finding, Notes, TransformId};
 use crate::graph::Analysis;

@@ -131,6 +131,7 @@ impl Facts<'_> {
             "zeros" | "ones" | "full" => self.rank_of_shape(operands[0], depth),
             "reshape" | "broadcast_to" | "unflatten" if name != "unflatten" => self.rank_of_shape(operands[1], depth),
             "arange" | "linspace" => Some(1),
+            "flatten" if graph.as_int(operands[1]) == Some(0) && graph.as_int(operands[2]) == Some(-1) => Some(1),
             "eye" | "tri" | "identity" => Some(2),
             "array" => match graph.get(operands[0]) {
                 (Op::Int(_) | Op::Float(_) | Op::Bool(_), _) => Some(0),

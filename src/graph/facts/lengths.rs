@@ -31,12 +31,12 @@ impl Facts<'_> {
         let graph = &self.analysis.graph;
         match (graph.get(array), graph.as_int(axis)) {
             ((Op::Mlx("expand_dims"), operands), _) if operands[1] == axis => true,
-            (_, Some(axis)) => self.origin(array, axis, 0) == Length::One,
+            (_, Some(axis)) => self.is_one_long(array, axis),
             _ => false,
         }
     }
 
-    /// Whether axis `axis` of `array` has one element.
+    /// Whether axis `axis` of `array`, counted from the back if negative, has one element.
     pub fn is_one_long(&self, array: ValueId, axis: i64) -> bool {
         self.origin(array, axis, 0) == Length::One
     }
