@@ -11,6 +11,10 @@ ARGUMENTS = {
     "rank_not_visible": lambda mx, dtype: (mx.array([104, 105]),),
     "corners": lambda mx, dtype: (mx.arange(8).reshape(4, 2).astype(dtype),),
     "beside_others": lambda mx, dtype: (["a", "b"], mx.array([0.5, 0.25]).astype(dtype)),
+    "patches": lambda mx, dtype: (mx.array([[4, 6], [2, 8], [3, 3]]), 4),
+    "sizes": lambda mx, dtype: (mx.array([[4, 6], [2, 8]]),),
+    "table": lambda mx, dtype: (mx.random.normal((2, 3)).astype(dtype),),
+    "evaluated_first": lambda mx, dtype: (mx.random.normal((5,)).astype(dtype),),
     "its_own_number": lambda mx, dtype: (mx.array([1, 2, 3, 4]), 3),
 }
 EXACT = set(ARGUMENTS)

@@ -80,3 +80,41 @@ def its_own_number(tokens: mx.array, eos: int):
             break
         kept.append(token)
     return kept
+
+
+def patches(grids: mx.array, merge: int):
+    """The numbers are read after a row is unpacked."""
+    grids = grids.reshape(-1, 2)
+    lengths = []
+    for i in range(len(grids)):
+        h, w = grids[i]
+        lengths.append(int(h) * int(w) // merge)
+    return lengths
+
+
+def sizes(shapes: mx.array):
+    """A whole row is read in each round."""
+    out = []
+    for shape in shapes:
+        height, width = shape.tolist()
+        out.append(height * width)
+    return out
+
+
+def table(scores: mx.array):
+    """Rows and columns: first a list of each row, then one of all."""
+    scores = scores.reshape(2, -1)
+    lines = []
+    for i in range(scores.shape[0]):
+        for j in range(scores.shape[1]):
+            lines.append(f"{i} {j} {float(scores[i, j]):.3f}")
+    return lines
+
+
+def evaluated_first(steps: mx.array):
+    """An evaluation of each element waits as well."""
+    out = []
+    for step in steps.flatten():
+        mx.eval(step)
+        out.append(step.item())
+    return out

@@ -91,3 +91,27 @@ def rows_and_elements(table: mx.array):
     for i in range(len(table)):
         out.append(table[i, 0].item() + int(table[i]))
     return out
+
+
+def a_list_of_its_own(rows: mx.array, times: int):
+    """Each call of `tolist` makes another list, which its reader may change."""
+    out = []
+    for row in rows:
+        for _ in range(times):
+            out.append(row.tolist())
+    return out
+
+
+def few_of_a_row(logits: mx.array):
+    """Three elements are read, of as many as there are tokens."""
+    return [logits[0, i].item() for i in range(3)]
+
+
+def from_the_round_before(grids: mx.array):
+    """What is read may be from the round before, or from before the loop."""
+    h, w = mx.zeros((2,)), 1
+    areas = []
+    for i in range(len(grids)):
+        areas.append(h.sum().item() * w)
+        h, w = grids[i]
+    return areas

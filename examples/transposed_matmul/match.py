@@ -6,10 +6,10 @@ import mlx.nn as nn
 BASIS = mx.load("basis.safetensors")["basis"]
 
 
-def power_iteration(a: mx.array, start: mx.array):
+def pulled_back(a: mx.array, start: mx.array):
     """A transposed matrix times a vector."""
-    v = start.flatten()
-    return a.T @ (v / mx.linalg.norm(v))
+    v = mx.tanh(start.flatten())
+    return a.T @ v
 
 
 def projected(basis: mx.array, sample: mx.array):

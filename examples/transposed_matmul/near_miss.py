@@ -51,10 +51,16 @@ class Rotation(nn.Module):
         return self.matrix.T @ point.flatten()
 
 
-def both_ways(a: mx.array, x: mx.array):
+class Autoencoder(nn.Module):
     """One of the two products goes across, whichever way it is stored."""
-    y = a @ x.flatten()
-    return a.T @ y
+
+    def __init__(self, dims: int, hidden: int):
+        super().__init__()
+        self.weight = mx.zeros((dims, hidden))
+
+    def __call__(self, x: mx.array):
+        h = mx.tanh(self.weight.T @ x.flatten())
+        return self.weight @ h
 
 
 def computed(x: mx.array, y: mx.array):

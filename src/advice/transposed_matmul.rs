@@ -114,6 +114,8 @@ fn transposed(graph: &Graph, value: ValueId) -> Option<ValueId> {
             let axes: Vec<Option<i64>> = graph.operands(axes).iter().map(|&axis| graph.as_int(axis)).collect();
             (axes == [Some(-1), Some(-2)]).then_some(of)
         }
+        // Of something that is not known to be an array, but is multiplied with one.
+        (Op::Attr(name, _), &[of]) if graph.name(name) == "T" => Some(of),
         _ => None,
     }
 }

@@ -1,13 +1,19 @@
 //! Loops that ask an array for one element after the other: `for x in a: .. x.item() ..` becomes `for x in a.tolist(): .. x ..`.
 //!
 //! Legal where `a` is an `mx.array` with one axis and the loop variable is read only as a number. Where `a` is an array but its axes are not known, its
-//! rows must have one element each for `.item()` to work at all, and `a.flatten().tolist()` gives the same. This module decides about loops and
-//! comprehensions over the elements; [`by_index`] about loops over indices; [`origin`] what is an array; [`reads`] what counts as reading a number.
+//! rows must have one element each for `.item()` to work at all, and `a.flatten().tolist()` gives the same. A row that is read by `.tolist()` may be of any
+//! shape. [`elements`] decides about loops over the elements; [`by_index`] about loops over indices, and [`subscripts`]
+//! what they take; [`origin`] what is an array; [`reads`] what counts as
+//! reading a number.
 
 mod by_index;
+mod elements;
 mod left;
 mod origin;
 mod reads;
+mod subscripts;
+
+use std::cell::RefCell;
 
 use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
@@ -18,8 +24,8 @@ use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
 use crate::place::Place;
-use origin::{Origin, axes, no_array, origin};
-use reads::{Read, Reads, binds, is_always_read, number_read, read_each_round};
+use origin::{Origin, no_array, origin};
+use reads::{Read, Way};
 
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Lazy evaluation: avoid .item() in a loop";
@@ -38,8 +44,17 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
             continue;
         }
         let place = Place::new(analysis, body, notes);
-        let mut loops =
-            Loops { place: &place, id, statement: None, inner_names: Vec::new(), conditional: 0, consumed: None, tries: 0, found: Vec::new() };
+        let mut loops = Loops {
+            place: &place,
+            id,
+            statement: None,
+            inner_names: Vec::new(),
+            conditional: 0,
+            consumed: None,
+            tries: 0,
+            found: Vec::new(),
+            given: RefCell::default(),
+        };
         loops.visit_body(place.own_statements());
         found.append(&mut loops.found);
         left::note(&place, &found);
@@ -50,15 +65,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
 
 /// Whether `text` can read an element as a number at all.
 fn may_read_elements(text: &str) -> bool {
-    ["item", "int", "float"].iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
-}
-
-/// What one name of a loop's target takes from which iterable.
-struct Elements<'x> {
-    iterable: &'x Expr,
-    names: Vec<&'x str>,
-    /// How many axes the iterable must have: two where its rows are unpacked.
-    axes: u8,
+    ["item", "int", "float", "bool", "tolist"].iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
 }
 
 /// The judgement on one iterable.
@@ -69,6 +76,14 @@ struct Verdict {
     assumptions: Vec<String>,
 }
 
+impl Verdict {
+    /// It holds only if `assumption` does.
+    fn assume(&mut self, assumption: String) {
+        self.assumptions.push(assumption);
+        self.applicability = Applicability::Unsafe;
+    }
+}
+
 /// What a loop tells about the reads of its elements.
 struct Use {
     reads: Vec<Read>,
@@ -76,6 +91,20 @@ struct Use {
     each_round: bool,
     /// The lines that do nothing but give the loop variable its own number.
     rebinding: Option<TextRange>,
+    /// The lines that do nothing but evaluate an element.
+    evaluations: Vec<TextRange>,
+}
+
+impl Use {
+    /// The word for what is read.
+    fn of_what(&self) -> &'static str {
+        if self.reads_rows() { "row" } else { "element" }
+    }
+
+    /// Whether everything that is read becomes a list, or a number where the array has one axis.
+    fn reads_rows(&self) -> bool {
+        self.reads.iter().all(|r| r.way == Way::List)
+    }
 }
 
 /// Looks through the statements of one scope.
@@ -92,224 +121,38 @@ struct Loops<'p, 'x> {
     consumed: Option<TextRange>,
     tries: u32,
     found: Vec<Proposal>,
+    /// The names of lists that are proposed.
+    given: RefCell<Vec<String>>,
 }
 
 impl<'x> Loops<'_, 'x> {
-    fn for_loop(&mut self, statement: &'x Stmt, s: &'x ast::StmtFor) {
-        if s.is_async || !may_read_elements(self.place.source().slice(s.range)) {
-            return;
-        }
-        if let Some(proposals) = by_index::in_loop(self, s) {
-            self.found.extend(proposals);
-            if by_index::counted_by_enumerate(self.place, &s.iter).is_none() {
-                return;
-            }
-        }
-        for source in self.sources(&s.iter, &s.target) {
-            let rebinding = self.rebinding(&source.names, &s.body);
-            // From there on the name is a number's.
-            let body = &s.body[..rebinding.map_or(s.body.len(), |(at, _)| at + 1)];
-            let visit = |r: &mut Reads<'_, 'x>| match (body, rebinding) {
-                ([before @ .., Stmt::Assign(last)], Some(_)) => {
-                    r.visit_body(before);
-                    r.visit_expr(&last.value);
-                }
-                _ => r.visit_body(body),
-            };
-            let Some(mut use_) = self.reads_of(&source.names, s.range, visit) else { continue };
-            use_.rebinding = rebinding.map(|(_, lines)| lines);
-            use_.each_round = read_each_round(&s.body, &use_.reads);
-            let late = source.names.iter().find(|name| !self.is_read_only_at(name, s.range, &use_.reads));
-            let proposal = match late {
-                Some(name) => {
-                    self.left(s.range, s.target.range(), &use_.reads, || format!("something else may also read `{name}`, and would get a number"))
-                }
-                None => self.propose(&source, &use_, statement.range(), s.range),
-            };
-            self.found.extend(proposal);
-        }
-    }
-
-    fn comprehension(&mut self, whole: &'x Expr, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {
-        let Some(statement) = self.statement else { return };
-        if !may_read_elements(self.place.source().slice(whole.range())) {
-            return;
-        }
-        if let Some(proposals) = by_index::in_comprehension(self, statement, whole, elements, generators) {
-            self.found.extend(proposals);
-            if generators.first().is_none_or(|g| by_index::counted_by_enumerate(self.place, &g.iter).is_none()) {
-                return;
-            }
-        }
-        for (n, generator) in generators.iter().enumerate().filter(|(_, g)| !g.is_async) {
-            let (own, later) = (&generator.ifs, &generators[n + 1..]);
-            for source in self.sources(&generator.iter, &generator.target) {
-                let rebound = later.iter().any(|g| source.names.iter().any(|name| binds(&g.target, name)));
-                let bound_inside =
-                    |name: &ast::ExprName| self.inner_names.contains(&name.id.as_str()) || generators[..n].iter().any(|g| binds(&g.target, &name.id));
-                if rebound || source.iterable.as_name_expr().is_some_and(bound_inside) {
-                    continue;
-                }
-                let text = own.iter().chain(later.iter().flat_map(|g| std::iter::once(&g.iter).chain(&g.ifs))).chain(elements.iter().copied());
-                let Some(mut use_) = self.reads_of(&source.names, whole.range(), |r| text.clone().for_each(|e| r.visit_expr(e))) else { continue };
-                use_.each_round = match own.first() {
-                    Some(condition) => is_always_read(condition, &use_.reads),
-                    None => later.is_empty() && elements.iter().any(|e| is_always_read(e, &use_.reads)),
-                };
-                let proposal = self.propose(&source, &use_, statement.range(), whole.range());
-                self.found.extend(proposal);
-            }
-        }
-    }
-
-    /// Which names of `target` take their values from which iterables: through `enumerate` and `zip`, and by unpacking rows.
-    fn sources(&self, iterable: &'x Expr, target: &'x Expr) -> Vec<Elements<'x>> {
-        let (Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. })) = target else {
-            let Expr::Name(name) = target else { return Vec::new() };
-            return vec![Elements { iterable, names: vec![&name.id], axes: 1 }];
-        };
-        if let Expr::Call(call) = iterable
-            && !call.arguments.args.iter().any(Expr::is_starred_expr)
-        {
-            let args = &call.arguments.args;
-            if let ([_, element], [inner, ..]) = (&elts[..], &args[..])
-                && self.place.calls_builtin(call, "enumerate")
-            {
-                return self.sources(inner, element);
-            }
-            if elts.len() == args.len() && self.place.calls_builtin(call, "zip") {
-                return elts.iter().zip(args).flat_map(|(target, inner)| self.sources(inner, target)).collect();
-            }
-        }
-        let names: Option<Vec<&str>> = elts.iter().map(|e| e.as_name_expr().map(|n| n.id.as_str())).collect();
-        names.map(|names| Elements { iterable, names, axes: 2 }).into_iter().collect()
-    }
-
     /// Note that the loop `range` stays. What is read by `int` and `float` only is, in most programs, no array.
     fn left<T>(&self, range: TextRange, at: TextRange, reads: &[Read], reason: impl FnOnce() -> String) -> Option<T> {
-        let likeness = if reads.iter().any(|r| r.is_item) { 75 } else { 40 };
+        let likeness = if reads.iter().any(|r| r.way == Way::Item) { 75 } else { 40 };
         self.place.notes.left(range, at, likeness, reason)
     }
 
-    /// The reads of `names` in the text of the loop `range` that `visit` shows, if they are all of numbers.
-    fn reads_of(&self, names: &[&str], range: TextRange, visit: impl Fn(&mut Reads<'_, 'x>)) -> Option<Use> {
-        let mut all = Vec::new();
-        for (n, name) in names.iter().enumerate() {
-            let mut reads = Reads::of(self.place, name);
-            visit(&mut reads);
-            if reads.otherwise && !reads.numbers.is_empty() {
-                return self.left(range, reads.numbers[0].call, &reads.numbers, || {
-                    format!("`{name}` is more than a number in this loop: it is also used as an array")
-                });
-            }
-            if reads.otherwise || names[..n].contains(name) {
-                return None;
-            }
-            all.append(&mut reads.numbers);
-        }
-        all.sort_by_key(|r| r.call.start());
-        (!all.is_empty()).then_some(Use { reads: all, each_round: false, rebinding: None })
-    }
-
-    /// Where `body` says `x = x.item()` of the only name in `names`, and the lines of that statement, which can go.
-    fn rebinding(&self, names: &[&str], body: &[Stmt]) -> Option<(usize, TextRange)> {
-        let &[name] = names else { return None };
-        let is_name = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name);
-        let reads_itself = |s: &Stmt| match s {
-            Stmt::Assign(s) => {
-                let read = s.value.as_call_expr().and_then(|call| number_read(self.place, call));
-                matches!(&s.targets[..], [target] if is_name(target)) && read.is_some_and(|(element, read)| is_name(element) && read.is_item)
-            }
-            _ => false,
-        };
-        let at = body.iter().position(reads_itself)?;
-        let source = self.place.source();
-        let lines = TextRange::new(source.line_start(body[at].start()), source.full_line_end(body[at].end()));
-        let is_alone = source.slice(lines).trim() == source.slice(body[at].range());
-        (is_alone && body.len() > 1).then_some((at, lines))
-    }
-
-    /// Whether what the loop assigns to `name` is read at `reads` only, during the loop and after it.
-    fn is_read_only_at(&self, name: &str, range: TextRange, reads: &[Read]) -> bool {
-        let place = self.place;
-        let (Some(symbol), Some(statement)) = (place.analysis.graph.known_symbol(name), place.statement(range)) else { return false };
-        let own: Vec<_> = place.definitions_by(symbol, statement).collect();
-        if own.is_empty() || place.reads_reached(&own).iter().any(|use_| !reads.iter().any(|r| r.element == *use_)) {
-            return false;
-        }
-        if !own.iter().any(|&id| place.body.definitions[id as usize].escapes) {
-            return true;
-        }
-        if place.is_module() {
-            // No function of the file reads it as a global.
-            return !place.is_read_by_functions(symbol);
-        }
-        let mut inner = Reads::of(place, name);
-        inner.visit_body(place.own_statements());
-        place.is_function() && !inner.later
-    }
-
-    fn propose(&self, source: &Elements<'x>, use_: &Use, statement: TextRange, range: TextRange) -> Option<Proposal> {
-        let value = self.place.value(source.iterable)?;
-        let facts = self.place.facts(statement, source.iterable)?;
-        let text = self.place.source().slice(source.iterable.range());
-        let at = source.iterable.range();
-        let verdict = match self.judge(value, &facts, source.axes, text, use_) {
-            Ok(verdict) => verdict,
-            Err(reason) => return self.left(range, at, &use_.reads, || reason),
-        };
-        let mut edits = wrap(source.iterable, verdict.suffix)?;
-        match self.around_whole_list(source, use_, range) {
-            // `[x.item() for x in a]` is `a.tolist()`.
-            Some([head, tail]) => {
-                edits.insert(0, Edit::delete(head));
-                edits.push(Edit::delete(tail));
-            }
-            None => edits.extend(use_.reads.iter().filter(|r| r.is_item).map(|r| match use_.rebinding {
-                Some(lines) if lines.contains_range(r.call) => Edit::delete(lines),
-                _ => self.without_call(r),
-            })),
-        }
-        let (first, plain) = (self.place.source().slice(use_.reads[0].call), shorten(text));
-        let message = format!(
-            "`{first}` waits for one element of `{plain}` at a time: read all of them once, with `{}`",
-            verdict.suffix.trim_start_matches('.')
-        );
-        Some(self.proposal(range, &verdict, message, &use_.reads, edits))
-    }
-
-    /// The text of a list comprehension around its iterable, where the comprehension does nothing but read every element.
-    fn around_whole_list(&self, source: &Elements<'x>, use_: &Use, range: TextRange) -> Option<[TextRange; 2]> {
-        let text = self.place.source();
-        let head = TextRange::new(range.start(), source.iterable.start());
-        let tail = TextRange::new(source.iterable.end(), range.end());
-        let [only] = &use_.reads[..] else { return None };
-        let [name] = source.names[..] else { return None };
-        let element = text.slice(only.call);
-        // Brackets that go away must hold nothing together, and no comment.
-        let is_plain = only.is_item && !text.slice(source.iterable.range()).contains(['\n', '\r']) && text.comments_in(range).is_empty();
-        let reads_all = text.slice(head).split_whitespace().eq([&*format!("[{element}"), "for", name, "in"]) && text.slice(tail).trim() == "]";
-        (is_plain && reads_all).then_some([head, tail])
-    }
-
-    /// Whether reading all elements of `value` at once is the same, how to write it, and what that assumes.
+    /// Whether reading all elements of `value` at once is the same, how to write it, and what that assumes. It must have `wanted` axes, unless whole rows are
+    /// read.
     fn judge(&self, value: ValueId, facts: &Facts<'_>, wanted: u8, text: &str, use_: &Use) -> Result<Verdict, String> {
         let analysis = self.place.analysis;
-        let rank = axes(analysis, facts, value);
+        let rank = facts.rank(value);
+        let are_rows = use_.reads_rows();
         let mut assumptions = Vec::new();
         match origin(analysis, facts, value) {
             Origin::Array => {
-                let flattens = wanted == 1 && rank != Some(0) && rank != Some(1) && use_.each_round && self.tries == 0;
+                let flattens = !are_rows && wanted == 1 && rank != Some(0) && rank != Some(1) && use_.each_round && self.tries == 0;
                 if flattens {
                     // Rows of one element are read as their element; any other raises in the first round.
                     return Ok(Verdict { applicability: Applicability::Safe, suffix: ".flatten().tolist()", assumptions });
                 }
             }
             // `int(x)` and `float(x)` take anything: only `.item()` speaks for an array.
-            Origin::Perhaps if use_.reads.iter().any(|r| r.is_item) => assumptions.push(format!("`{}` is an `mx.array`", shorten(text))),
+            Origin::Perhaps if use_.reads.iter().any(|r| r.way == Way::Item) => assumptions.push(format!("`{}` is an `mx.array`", shorten(text))),
             Origin::Perhaps | Origin::Other => return Err(format!("`{}` {}", shorten(text), no_array(analysis, value))),
         }
         match rank {
+            _ if are_rows => {}
             Some(rank) if rank != wanted => return Err(format!("`{}` has {rank} axes, not {wanted}", shorten(text))),
             Some(_) => {}
             None => assumptions.push(format!("`{}` has {}", shorten(text), if wanted == 1 { "one axis" } else { "two axes" })),
@@ -414,17 +257,6 @@ fn names_of<'x>(target: &'x Expr, names: &mut Vec<&'x str>) {
         Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. }) => elts.iter().for_each(|t| names_of(t, names)),
         Expr::Starred(starred) => names_of(&starred.value, names),
         _ => {}
-    }
-}
-
-/// The edits that append `suffix` to `iterable`, in parentheses where the dot would bind to a part of it.
-fn wrap(iterable: &Expr, suffix: &str) -> Option<Vec<Edit>> {
-    match iterable {
-        Expr::Name(_) | Expr::Attribute(_) | Expr::Call(_) | Expr::Subscript(_) => Some(vec![Edit::insert(iterable.end(), suffix)]),
-        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::If(_) => {
-            Some(vec![Edit::insert(iterable.start(), "("), Edit::insert(iterable.end(), format!("){suffix}"))])
-        }
-        _ => None,
     }
 }
 
@@ -640,6 +472,109 @@ mod tests {
             "for i in range(len(a)):\n    out(a[i, n].item())\n",
             "for i in range(len(a)):\n    out(a[0, i].item())\n",
             "t = mx.zeros((n, 2, 2))\nfor i in range(n):\n    out(t[i, 0].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn what_a_row_is_unpacked_into_may_be_read_later() {
+        assert_eq!(
+            safe("g = a.reshape(-1, 2)\nfor i in range(len(g)):\n    h, w = g[i]\n    out(int(h) * w.item())\n"),
+            "g = a.reshape(-1, 2)\ng_list = g.tolist()\nfor i in range(len(g)):\n    h, w = g_list[i]\n    out(int(h) * w)\n"
+        );
+        assert_eq!(
+            safe("a = a.flatten()\nfor i in range(a.size):\n    x = a[i]\n    mx.eval(x)\n    if n:\n        out(x.item())\n"),
+            "a = a.flatten()\na_list = a.tolist()\nfor i in range(a.size):\n    x = a_list[i]\n    if n:\n        out(x)\n"
+        );
+        only_unsafe(
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\n",
+            "a_list = a.tolist()\nfor i in range(len(a)):\n    h, w = a_list[i]\n    out(int(h))\n",
+        );
+        for body in [
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h), w)\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\nout(w)\n",
+            "for i in range(len(a)):\n    if i:\n        out(int(h))\n    h, w = a[i]\n    out(int(w))\n",
+            "for i in range(len(a)):\n    h, h = a[i]\n    out(int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(lambda: int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    h = h + 1\n    out(int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\n    a[i] = 0\n",
+            "for i in range(len(a)):\n    h, w = c = a[i]\n    out(int(h), c)\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn an_evaluation_of_an_element_goes_with_the_reads() {
+        assert_eq!(safe("for x in a.flatten():\n    mx.eval(x)\n    out(x.item())\n"), "for x in a.flatten().tolist():\n    out(x)\n");
+        for body in [
+            "for x in a.flatten():\n    mx.eval(x, b)\n    out(x.item())\n",
+            "for x in a.flatten():\n    mx.eval(x)  # now\n    out(x.item())\n",
+            "for x in a.flatten():\n    if n:\n        mx.eval(x)\n    out(x.item())\n",
+            "for x in a.flatten():\n    mx.async_eval(x)\n    out(x.item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn rows_that_are_read_as_lists_are_read_together() {
+        for (body, after) in [
+            ("for row in a:\n    out(row.tolist())\n", "for row in a.tolist():\n    out(row)\n"),
+            ("for row in a:\n    h, w = row.tolist()\n    out(h)\n", "for row in a.tolist():\n    h, w = row\n    out(h)\n"),
+            ("return [row.tolist() for row in a]\n", "return a.tolist()\n"),
+            (
+                "for i in range(len(a)):\n    h, w = a[i].tolist()\n    out(h)\n",
+                "a_list = a.tolist()\nfor i in range(len(a)):\n    h, w = a_list[i]\n    out(h)\n",
+            ),
+            ("for row in a:\n    row = row.tolist()\n    out(row)\n", "for row in a.tolist():\n    out(row)\n"),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+        for body in [
+            // Each call makes a list of its own.
+            "for row in a:\n    out(row.tolist(), row.tolist())\n",
+            "for row in a:\n    for x in xs:\n        out(x, row.tolist())\n",
+            "for row in a:\n    out([row.tolist() for x in xs])\n",
+            "out([row.tolist() for row in a for x in xs])\n",
+            "for i in range(len(a)):\n    out(a[i].tolist(), a[i].tolist())\n",
+            "for i in range(len(a)):\n    for x in xs:\n        out(x, a[i].tolist())\n",
+            // Many things have rows that have `tolist`.
+            "for row in xs:\n    out(row.tolist())\n",
+            "for row in np.asarray(xs):\n    out(row.tolist())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn one_row_may_be_read_by_columns() {
+        let table = "t = mx.zeros((2, n))\n";
+        assert_eq!(
+            safe(&format!("{table}for i in range(t.shape[1]):\n    out(t[0, i].item())\n")),
+            format!("{table}t_row = t[0].tolist()\nfor i in range(t.shape[1]):\n    out(t_row[i])\n")
+        );
+        // The second pass over the text takes the rows together.
+        assert_eq!(
+            safe(&format!("{table}for b in range(2):\n    for i in range(t.shape[1]):\n        out(int(t[b, i]), float(t[b][i]))\n")),
+            format!(
+                "{table}for b in range(2):\n    t_row = t[b].tolist()\n    for i in range(t.shape[1]):\n        out(int(t_row[i]), float(t_row[i]))\n"
+            )
+        );
+        // Two rows have two names, also where one loop is inside the other.
+        assert_eq!(
+            safe(&format!("{table}for i in range(t.shape[1]):\n    out(t[0, i].item(), t[1, i].item())\n")),
+            format!("{table}t_row = t[0].tolist()\nt_row2 = t[1].tolist()\nfor i in range(t.shape[1]):\n    out(t_row[i], t_row2[i])\n")
+        );
+        for body in [
+            // The row may be one of logits, of which three are read.
+            "t = mx.zeros((2, n))\nfor i in range(3):\n    out(t[0, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    xs += 1\n    out(t[xs, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    out(t[xs, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    out(t[0, i].item())\n    t[0, 1] = 3\n",
+            "t = mx.zeros((2, n, 2))\nfor i in range(t.shape[1]):\n    out(t[0, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[0]):\n    out(t[0, i].item())\n",
         ] {
             stays(body);
         }

@@ -92,6 +92,7 @@ impl Facts<'_> {
                 _ if self.kind_at(operands[0], depth) == Kind::Array => self.rank_at(operands[0], depth)?.checked_sub(1),
                 _ => None,
             },
+            Op::Element(..) if self.kind_at(operands[0], depth) == Kind::Array => self.rank_at(operands[0], depth)?.checked_sub(1),
             Op::Index(_) => self.rank_of_subscript(operands[0], operands[1], depth),
             Op::Attr(name, _) => {
                 let class = self.class_of(operands[0], depth)?;

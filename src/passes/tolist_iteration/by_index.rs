@@ -1,20 +1,18 @@
 //! Loops over indices: `for i in range(len(a)): .. a[i].item() ..` becomes a list made before the loop and `.. a_list[i] ..` in it, and `a[i, 0]` becomes
-//! `a_list[i][0]`. The array must be the same from the first round to the last, and every index must lie inside: MLX does not check, a list does.
+//! `a_list[i][0]`. So does `h, w = a[i]`, where `h` and `w` are read as numbers. The array must be the same from the first round to the last, and every index
+//! must lie inside: MLX does not check, a list does.
 
-use crate::finding::{Applicability, Proposal};
-use crate::graph::facts::Facts;
+use crate::finding::Proposal;
+use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, is_builtin};
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::visitor::source_order::SourceOrderVisitor;
 use crate::syntax::ast::{self, Expr, Stmt};
-use crate::syntax::{Edit, Ranged, Source, TextRange, TokenKind};
+use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 
-use super::origin::axes;
-use super::reads::{Read, number_read};
+use super::reads::{Read, Way};
+use super::subscripts::{Element, Indexed, Part, Taken, plain_number};
 use super::{Loops, Use, shorten};
-
-/// Builtins that leave their arguments as they are.
-const HARMLESS: [&str; 12] = ["len", "enumerate", "zip", "sum", "min", "max", "list", "tuple", "print", "isinstance", "sorted", "float"];
 
 /// Rows of more elements than these are cut to what is read of them.
 const NARROW: i64 = 16;
@@ -35,23 +33,6 @@ enum Bound {
     Number(ValueId),
     /// How many elements something has that is gone through beside it.
     LengthOf(Option<ValueId>),
-}
-
-/// `a[i + offset]`, read as a number.
-#[derive(Clone, Copy)]
-struct Element<'x> {
-    array: &'x ast::ExprName,
-    offset: i64,
-    column: Option<Column>,
-    read: Read,
-}
-
-/// The second index of an element, a plain number.
-#[derive(Clone, Copy)]
-struct Column {
-    at: i64,
-    /// What stands between the two where they share their brackets.
-    comma: Option<TextRange>,
 }
 
 /// Where the new statement goes, and what it is for.
@@ -132,80 +113,154 @@ pub(super) fn counted_by_enumerate<'x>(place: &Place<'_>, iterable: &'x Expr) ->
 }
 
 fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>, site: &Site, iterable: &Expr) -> Vec<Proposal> {
-    let Some(first) = seen.reads.first() else { return Vec::new() };
-    let reads = [first.read];
+    let Some(first) = seen.elements.first() else { return Vec::new() };
+    let reads = &first.reads;
     if seen.index_bound {
         let reason = || format!("`{}` gets another value in the loop", counter.name);
-        return loops.left(site.inner, first.read.call, &reads, reason).into_iter().collect();
+        return loops.left(site.inner, reads[0].call, reads, reason).into_iter().collect();
     }
     let Some(facts) = loops.place.facts(site.statement, iterable) else { return Vec::new() };
-    let mut names: Vec<&str> = seen.reads.iter().map(|e| &*e.array.id).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| {
+    let source = loops.place.source();
+    let row = |taken: &Taken<'_>| match taken.part {
+        Part::Of(row, _) => Some(source.slice(row.range())),
+        _ => None,
+    };
+    let mut groups: Vec<(&str, Option<&str>)> = seen.elements.iter().map(|e| (e.taken.array.id.as_str(), row(&e.taken))).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.retain(|(name, _)| {
         let touched = seen.touched.contains(name);
         if touched {
-            loops.left::<()>(site.inner, first.read.call, &reads, || format!("`{name}` may be changed in the loop that reads it"));
+            loops.left::<()>(site.inner, reads[0].call, reads, || format!("`{name}` may be changed in the loop that reads it"));
         }
         !touched
     });
-    names.into_iter().filter_map(|name| propose(loops, counter, &seen, site, &facts, name)).collect()
+    let of = |group: (&str, Option<&str>)| -> Vec<Element<'_>> {
+        seen.elements.iter().filter(|e| (e.taken.array.id.as_str(), row(&e.taken)) == group).cloned().collect()
+    };
+    groups.into_iter().filter_map(|group| propose(loops, counter, &seen, &of(group), site, &facts)).collect()
 }
 
-fn propose(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: &Indexed<'_, '_>, site: &Site, facts: &Facts<'_>, array: &str) -> Option<Proposal> {
+/// What becomes of `elements`, which are of one array, or all of one row of it.
+fn propose(
+    loops: &Loops<'_, '_>,
+    counter: &Counter<'_>,
+    seen: &Indexed<'_, '_>,
+    elements: &[Element<'_>],
+    site: &Site,
+    facts: &Facts<'_>,
+) -> Option<Proposal> {
     let place = loops.place;
+    let taken = elements.first()?.taken;
+    let array = taken.array.id.as_str();
     let value = place.value_of(array, site.statement.start())?;
+    let axis = u8::from(matches!(taken.part, Part::Of(..)));
     // A list checks its bounds: every index must lie inside, or be the last element counted from the end.
-    let slack = slack(place, facts, &counter.bound, value);
-    let is_inside = |e: &&Element<'_>| counter.start + e.offset >= -1 && e.offset <= slack.unwrap_or(0);
-    let own: Vec<Element<'_>> = seen.reads.iter().filter(|e| e.array.id.as_str() == array).filter(is_inside).copied().collect();
-    // Whoever changes an array in place makes it another value from there on, under every name that holds it.
-    let offsets = own.iter().map(|e| e.array.range.start()).chain([site.inner.end()]);
-    let read = seen.reads.iter().find(|e| e.array.id.as_str() == array).map(|e| e.read)?;
+    let slack = slack(place, facts, &counter.bound, value, axis);
+    let is_inside = |e: &&Element<'_>| counter.start + e.taken.offset >= -1 && e.taken.offset <= slack.unwrap_or(0);
+    let own: Vec<&Element<'_>> = elements.iter().filter(is_inside).collect();
+    let read = elements[0].reads[0];
+    let left = |reason: String| loops.left::<Proposal>(site.inner, read.call, &[read], || reason);
     if own.is_empty() {
-        return loops.left(site.inner, read.call, &[read], || format!("an index may lie outside of `{array}`, which a list would refuse"));
+        return left(format!("an index may lie outside of `{array}`, which a list would refuse"));
     }
-    if !offsets.into_iter().all(|at| place.value_of(array, at) == Some(value)) {
-        return loops.left(site.inner, read.call, &[read], || format!("`{array}` may be another array, or a changed one, in a later round"));
+    if let Err(reason) = is_one_array(place, facts, seen, &own, site, value) {
+        return left(reason);
     }
-    let columns: Vec<i64> = own.iter().filter_map(|e| Some(e.column?.at)).collect();
-    if !columns.is_empty() && columns.len() < own.len() {
-        return loops.left(site.inner, read.call, &[read], || format!("`{array}` is read by one index and by two"));
-    }
-    let use_ = Use { reads: own.iter().map(|e| e.read).collect(), each_round: columns.is_empty(), rebinding: None };
-    let mut verdict = match loops.judge(value, facts, if columns.is_empty() { 1 } else { 2 }, array, &use_) {
+    let columns: Vec<i64> = own.iter().filter_map(|e| e.column()).map(|c| c.at).collect();
+    let reads: Vec<Read> = own.iter().flat_map(|e| e.reads.iter().copied()).collect();
+    let rows = !columns.is_empty() || own.iter().any(|e| e.is_unpacked()) || axis > 0;
+    let evaluations = own.iter().flat_map(|e| e.evaluations.iter().copied()).collect();
+    let use_ = Use { reads, each_round: !rows, rebinding: None, evaluations };
+    let mut verdict = match loops.judge(value, facts, if rows { 2 } else { 1 }, array, &use_) {
         Ok(verdict) => verdict,
-        Err(reason) => return loops.left(site.inner, read.call, &use_.reads, || reason),
+        Err(reason) => return left(reason),
     };
     if slack.is_none() {
-        let what = if columns.is_empty() { "elements" } else { "rows" };
-        verdict.assumptions.push(format!("`{array}` has at least `{}` {what}", counter.bound_text));
-        verdict.applicability = Applicability::Unsafe;
+        if axis > 0 {
+            return left(format!("the rows of `{array}` may be long, and few of their elements read"));
+        }
+        let what = if rows || use_.reads_rows() { "rows" } else { "elements" };
+        verdict.assume(format!("`{array}` has at least `{}` {what}", counter.bound_text));
     }
-    let (part, assumed) = match part_of_rows(facts.length(value, 1).and_then(|length| place.analysis.graph.as_int(length)), array, &columns) {
+    let width = facts.length(value, 1).and_then(|length| place.analysis.graph.as_int(length));
+    let (part, assumed) = match part_of_rows(width, array, &columns) {
         Ok(part) => part,
-        Err(reason) => return loops.left(site.inner, read.call, &use_.reads, || reason),
+        Err(reason) => return left(reason),
     };
-    if let Some(assumed) = assumed {
-        verdict.assumptions.push(assumed);
-        verdict.applicability = Applicability::Unsafe;
-    }
-    let fresh = fresh_name(place, array);
-    let source = place.source();
-    let (newline, indentation) = (source.newline(), source.indentation(site.statement.start()));
-    let mut edits = vec![Edit::insert(site.statement.start(), format!("{fresh} = {array}{part}{}{newline}{indentation}", verdict.suffix))];
-    for element in own {
-        edits.push(Edit::replace(element.array.range, fresh.as_str()));
-        edits.extend(element.column.and_then(|c| c.comma).map(|comma| Edit::replace(comma, "][")));
-        edits.extend(element.read.is_item.then(|| loops.without_call(&element.read)));
-    }
-    let first = source.slice(use_.reads[0].call);
+    assumed.into_iter().for_each(|assumed| verdict.assume(assumed));
+    let edits = edits(loops, site, &own, &use_, &format!("{part}{}", verdict.suffix));
+    let first = place.source().slice(use_.reads[0].call);
     let message = format!(
-        "`{first}` takes one element out of `{array}` and waits for it, in every round: read all of them once, with `{}`",
+        "`{first}` takes one {} out of `{array}` and waits for it, in every round: read all of them once, with `{}`",
+        use_.of_what(),
         verdict.suffix.trim_start_matches('.')
     );
     let range = TextRange::new(site.statement.start(), site.inner.end());
     Some(loops.proposal(range, &verdict, message, &use_.reads, edits))
+}
+
+/// Whether all of `elements` are of the array `value`, as it is before the loop, and are read in one way.
+fn is_one_array(
+    place: &Place<'_>,
+    facts: &Facts<'_>,
+    seen: &Indexed<'_, '_>,
+    elements: &[&Element<'_>],
+    site: &Site,
+    value: ValueId,
+) -> Result<(), String> {
+    let array = elements[0].taken.array.id.as_str();
+    // Whoever changes an array in place makes it another value from there on, under every name that holds it.
+    let offsets = elements.iter().map(|e| e.taken.array.range.start()).chain([site.inner.end()]);
+    if !offsets.into_iter().all(|at| place.value_of(array, at) == Some(value)) {
+        return Err(format!("`{array}` may be another array, or a changed one, in a later round"));
+    }
+    if let Part::Of(row, _) = elements[0].taken.part
+        && !is_one_row(place, facts, seen, row, site)
+    {
+        return Err(format!("`{array}` may be read by another row in a later round"));
+    }
+    let has_rows = |e: &Element<'_>| e.column().is_some() || e.is_unpacked();
+    if elements.iter().any(|e| has_rows(e) != has_rows(elements[0])) {
+        return Err(format!("`{array}` is read by one index and by two"));
+    }
+    let mut reads = elements.iter().flat_map(|e| &e.reads);
+    if reads.clone().any(|r| r.way == Way::List) && reads.nth(1).is_some() {
+        return Err(format!("the rows of `{array}` are read in several places, each of which gets a list of its own"));
+    }
+    Ok(())
+}
+
+/// The edits that make a list of what `elements` are of, by what is appended to it, and read that.
+fn edits(loops: &Loops<'_, '_>, site: &Site, elements: &[&Element<'_>], use_: &Use, suffix: &str) -> Vec<Edit> {
+    let source = loops.place.source();
+    let (newline, indentation) = (source.newline(), source.indentation(site.statement.start()));
+    let taken = elements[0].taken;
+    let array = taken.array.id.as_str();
+    let (fresh, row) = match taken.part {
+        // Loops inside one another may each have a row.
+        Part::Of(row, _) => (fresh_name(loops, &format!("{array}_row"), true), format!("[{}]", source.slice(row.range()))),
+        _ => (fresh_name(loops, &format!("{array}_list"), false), String::new()),
+    };
+    let mut edits = vec![Edit::insert(site.statement.start(), format!("{fresh} = {array}{row}{suffix}{newline}{indentation}"))];
+    for element in elements {
+        edits.push(Edit::replace(element.taken.array.range, fresh.as_str()));
+        edits.extend(element.column().and_then(|c| c.comma).map(|comma| Edit::replace(comma, "][")));
+        if let Part::Of(_, gone) = element.taken.part {
+            edits.push(Edit::delete(gone));
+        }
+        edits.extend(element.reads.iter().filter(|r| r.goes()).map(|r| loops.without_call(r)));
+    }
+    edits.extend(use_.evaluations.iter().map(|&lines| Edit::delete(lines)));
+    edits
+}
+
+/// Whether `row` is one number from the first round to the last.
+fn is_one_row(place: &Place<'_>, facts: &Facts<'_>, seen: &Indexed<'_, '_>, row: &Expr, site: &Site) -> bool {
+    let Expr::Name(name) = row else { return plain_number(row).is_some() };
+    let before = place.value_of(&name.id, site.statement.start());
+    let is_same = before.is_some() && before == place.value_of(&name.id, name.range.start());
+    is_same && before.is_some_and(|v| facts.kind(v) == Kind::Int) && !seen.touched.contains(&name.id.as_str())
 }
 
 /// What is taken of rows of `width` elements, if that is known, of which `columns` are read, and what that assumes.
@@ -221,177 +276,46 @@ fn part_of_rows(width: Option<i64>, array: &str, columns: &[i64]) -> Result<(Str
     Ok((part, (needed > width.unwrap_or(0)).then_some(assumed)))
 }
 
-/// By how much `bound` is less than the number of elements of `array`, where it is known to be no more.
-fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: &Bound, array: ValueId) -> Option<i64> {
+/// By how much `bound` is less than the length of `axis` of `array`, where it is known to be no more.
+fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: &Bound, array: ValueId, axis: u8) -> Option<i64> {
     let bound = match *bound {
         Bound::Number(bound) => bound,
-        Bound::LengthOf(of) => return (of == Some(array)).then_some(0),
+        Bound::LengthOf(of) => return (of == Some(array) && axis == 0).then_some(0),
     };
-    if is_length(place, facts, bound, array) {
+    if is_length(place, facts, bound, array, axis) {
         return Some(0);
     }
     let graph = &place.analysis.graph;
     let (Op::Sub, &[length, less]) = graph.get(bound) else { return None };
     let less = graph.as_int(less).filter(|&n| n >= 0)?;
-    is_length(place, facts, length, array).then_some(less)
+    is_length(place, facts, length, array, axis).then_some(less)
 }
 
-/// Whether `bound` is the number of elements of `array`.
-fn is_length(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueId) -> bool {
+/// Whether `bound` is the length of `axis` of `array`, the first or the second.
+fn is_length(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueId, axis: u8) -> bool {
     let analysis = place.analysis;
-    let one_axis = || axes(analysis, facts, array) == Some(1);
+    let is_last = || facts.rank(array) == Some(axis + 1);
     match analysis.graph.get(bound) {
-        (Op::Dim(0), &[of]) => of == array,
-        (Op::Dim(-1), &[of]) => of == array && one_axis(),
-        (Op::Attr(name, _), &[of]) => of == array && analysis.graph.name(name) == "size" && one_axis(),
-        (Op::Apply, &[callee, of]) => of == array && is_builtin(analysis, callee, "len"),
+        (Op::Dim(at), &[of]) if at == i32::from(axis) => of == array,
+        (Op::Dim(-1), &[of]) => of == array && is_last(),
+        (Op::Attr(name, _), &[of]) => of == array && axis == 0 && analysis.graph.name(name) == "size" && is_last(),
+        (Op::Apply, &[callee, of]) => of == array && axis == 0 && is_builtin(analysis, callee, "len"),
         _ => false,
     }
 }
 
-/// The constant that is added to `index` in `slice`.
-fn offset_from(slice: &Expr, index: &str) -> Option<i64> {
-    let is_index = |e: &Expr| e.as_name_expr().is_some_and(|n| n.id.as_str() == index);
-    let Expr::BinOp(e) = slice else { return is_index(slice).then_some(0) };
-    let Expr::NumberLiteral(ast::ExprNumberLiteral { value: ast::Number::Int(n), .. }) = &*e.right else { return None };
-    let n = i64::from(n.as_i32()?);
-    match e.op {
-        _ if !is_index(&e.left) => None,
-        ast::Operator::Add => Some(n),
-        ast::Operator::Sub => Some(-n),
-        _ => None,
-    }
-}
-
-/// What `subscript` takes out of which array, where it is one element under `index`: `a[i]`, `a[i, 0]`, `a[i][0]`.
-fn element<'x>(source: &Source<'_>, subscript: &'x ast::ExprSubscript, index: &str) -> Option<(&'x ast::ExprName, i64, Option<Column>)> {
-    match (&*subscript.value, &*subscript.slice) {
-        (Expr::Name(array), Expr::Tuple(ast::ExprTuple { elts, parenthesized: false, .. })) => {
-            let [row, column] = &elts[..] else { return None };
-            let comma = TextRange::new(row.end(), column.start());
-            let column = Column { at: plain_number(column)?, comma: Some(comma).filter(|&c| source.slice(c).trim() == ",") };
-            column.comma.and(Some((array, offset_from(row, index)?, Some(column))))
-        }
-        (Expr::Name(array), row) => Some((array, offset_from(row, index)?, None)),
-        (Expr::Subscript(inner), column) => {
-            let Expr::Name(array) = &*inner.value else { return None };
-            Some((array, offset_from(&inner.slice, index)?, Some(Column { at: plain_number(column)?, comma: None })))
-        }
-        _ => None,
-    }
-}
-
-/// The number that `expr` is, if it is nothing else.
-fn plain_number(expr: &Expr) -> Option<i64> {
-    match expr {
-        Expr::NumberLiteral(ast::ExprNumberLiteral { value: ast::Number::Int(n), .. }) => n.as_i64(),
-        Expr::UnaryOp(e) if e.op == ast::UnaryOp::USub => plain_number(&e.operand).map(|n| -n),
-        _ => None,
-    }
-}
-
-/// A name for the list that nothing in the scope uses, at any depth.
-fn fresh_name(place: &Place<'_>, array: &str) -> String {
+/// A name that nothing in the scope uses, at any depth, `plain` if that is one; if it is to be `unique`, no other list of this run has it, either.
+fn fresh_name(loops: &Loops<'_, '_>, plain: &str, unique: bool) -> String {
+    let place = loops.place;
     let source = place.source();
     let text = source.slice(place.body.range).as_bytes();
     let is_name =
         |name: &str| source.tokens().in_range(place.body.range).iter().any(|t| t.kind() == TokenKind::Name && source.slice(t.range()) == name);
     // The search for bytes spares nearly every walk over the tokens.
     let is_used = |name: &str| memchr::memmem::find(text, name.as_bytes()).is_some() && is_name(name);
-    let plain = format!("{array}_list");
-    let numbered = (2..).map(|n| format!("{array}_list{n}"));
-    std::iter::once(plain).chain(numbered).find(|name| !is_used(name)).unwrap_or_default()
-}
-
-/// What a loop body does with arrays under one index.
-struct Indexed<'p, 'x> {
-    place: &'p Place<'x>,
-    index: &'p str,
-    reads: Vec<Element<'x>>,
-    /// The index gets another value.
-    index_bound: bool,
-    /// Names that are bound, written into, or given to code that may write into them.
-    touched: Vec<&'x str>,
-    opaque: u32,
-}
-
-impl<'p, 'x> Indexed<'p, 'x> {
-    fn by(place: &'p Place<'x>, index: &'p str) -> Self {
-        Self { place, index, reads: Vec::new(), index_bound: false, touched: Vec::new(), opaque: 0 }
-    }
-
-    fn touch(&mut self, name: &'x str) {
-        self.index_bound |= name == self.index;
-        self.touched.push(name);
-    }
-
-    fn opaque(&mut self, walk: impl FnOnce(&mut Self)) {
-        self.opaque += 1;
-        walk(self);
-        self.opaque -= 1;
-    }
-
-    fn call(&mut self, expr: &'x Expr, call: &'x ast::ExprCall) {
-        if self.opaque == 0
-            && let Some((Expr::Subscript(subscript), read)) = number_read(self.place, call)
-            && let Some((array, offset, column)) = element(self.place.source(), subscript, self.index)
-            && array.range.start() == subscript.range.start()
-        {
-            self.reads.push(Element { array, offset, column, read });
-            return;
-        }
-        let harmless =
-            HARMLESS.iter().any(|name| self.place.calls_builtin(call, name)) || self.place.path(&call.func).is_some_and(|p| p.starts_with("mlx."));
-        if !harmless {
-            let arguments = call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|k| &k.value));
-            for argument in arguments {
-                if let Expr::Name(name) = argument {
-                    self.touched.push(&name.id);
-                }
-            }
-        }
-        source_order::walk_expr(self, expr);
-    }
-}
-
-impl<'x> SourceOrderVisitor<'x> for Indexed<'_, 'x> {
-    fn visit_expr(&mut self, expr: &'x Expr) {
-        match expr {
-            Expr::Call(call) => self.call(expr, call),
-            Expr::Name(name) if !name.ctx.is_load() => self.touch(&name.id),
-            Expr::Subscript(subscript) => {
-                if let (Expr::Name(name), false) = (&*subscript.value, subscript.ctx.is_load()) {
-                    self.touched.push(&name.id);
-                }
-                source_order::walk_expr(self, expr);
-            }
-            Expr::Attribute(attribute) => self.visit_expr(&attribute.value),
-            Expr::Lambda(_) | Expr::Generator(_) => self.opaque(|r| source_order::walk_expr(r, expr)),
-            _ => source_order::walk_expr(self, expr),
-        }
-    }
-
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        match statement {
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.opaque(|r| source_order::walk_stmt(r, statement)),
-            _ => source_order::walk_stmt(self, statement),
-        }
-    }
-
-    fn visit_interpolated_string_element(&mut self, element: &'x ast::InterpolatedStringElement) {
-        match element {
-            ast::InterpolatedStringElement::Interpolation(e) if e.debug_text.is_some() => {
-                self.opaque(|r| source_order::walk_interpolated_string_element(r, element))
-            }
-            _ => source_order::walk_interpolated_string_element(self, element),
-        }
-    }
-
-    fn visit_keyword(&mut self, keyword: &'x ast::Keyword) {
-        self.visit_expr(&keyword.value);
-    }
-
-    fn visit_identifier(&mut self, identifier: &'x ast::Identifier) {
-        self.touch(identifier.as_str());
-    }
+    let is_given = |name: &str| unique && loops.given.borrow().iter().any(|n| n == name);
+    let numbered = (2..).map(|n| format!("{plain}{n}"));
+    let fresh = std::iter::once(plain.to_owned()).chain(numbered).find(|name| !is_used(name) && !is_given(name)).unwrap_or_default();
+    loops.given.borrow_mut().push(fresh.clone());
+    fresh
 }

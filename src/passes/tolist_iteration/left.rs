@@ -6,7 +6,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::reads::number_read;
+use super::reads::{Way, number_read};
 use super::shorten;
 
 /// Note every loop of `place` that waits for numbers, and of which nothing is said yet.
@@ -68,7 +68,7 @@ impl<'x> SourceOrderVisitor<'x> for Waits<'_, 'x> {
             }
             Expr::Call(call) => {
                 if let Some((element, read)) = number_read(self.place, call)
-                    && read.is_item
+                    && read.way == Way::Item
                 {
                     self.read(element, read.call);
                 }

@@ -20,9 +20,6 @@ pub(super) enum Origin {
 /// Chains of values longer than this are of unknown origin.
 const MAX_DEPTH: u32 = 40;
 
-/// Functions whose result has as many axes as their argument, over which facts do not look through `flatten`.
-const KEEP_AXES: [&str; 12] = ["astype", "sort", "argsort", "abs", "exp", "log", "sigmoid", "sqrt", "round", "floor", "stop_gradient", "cumsum"];
-
 /// What `value` is.
 pub(super) fn origin(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId) -> Origin {
     match facts.kind(value) {
@@ -42,24 +39,6 @@ pub(super) fn no_array(analysis: &Analysis<'_>, value: ValueId) -> &'static str 
         Op::Call(..) | Op::Apply => "may be a generator or a list: nothing shows that it is an `mx.array`",
         _ => "is not known to be an `mx.array`: generators and lists are read in the same way",
     }
-}
-
-/// How many axes `value` has.
-pub(super) fn axes(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId) -> Option<u8> {
-    let mut value = value;
-    for _ in 0..MAX_DEPTH {
-        if let Some(rank) = facts.rank(value) {
-            return Some(rank);
-        }
-        let (op, operands) = analysis.graph.get(value);
-        match op {
-            Op::Mlx("flatten") if operands[1..].iter().map(|&v| analysis.graph.as_int(v)).eq([Some(0), Some(-1)]) => return Some(1),
-            Op::Mlx(name) if KEEP_AXES.contains(&name) => value = operands[0],
-            Op::Element(..) if facts.kind(operands[0]) == Kind::Array => return facts.rank(operands[0])?.checked_sub(1),
-            _ => return None,
-        }
-    }
-    None
 }
 
 fn may_be_array(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId, depth: u32) -> bool {

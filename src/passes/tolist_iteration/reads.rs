@@ -13,23 +13,46 @@ pub(super) struct Read {
     pub(super) element: TextRange,
     /// The call that reads it.
     pub(super) call: TextRange,
-    /// It is `.item()`, which goes away; `int()` and `float()` stay and take the number as well as the array.
-    pub(super) is_item: bool,
+    /// How.
+    pub(super) way: Way,
+}
+
+/// How an element is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// `.item()`, which goes away.
+    Item,
+    /// `int()`, `float()` or `bool()`, which stay and take the number as well as the array.
+    Convert,
+    /// `.tolist()`, which goes away. Of a row it gives a list, of an element a number.
+    List,
+}
+
+impl Read {
+    /// Whether the call goes away.
+    pub(super) fn goes(&self) -> bool {
+        self.way != Way::Convert
+    }
 }
 
 /// What `call` reads as a number, where it does that and nothing else.
 pub(super) fn number_read<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, Read)> {
-    let read = |element: &'x Expr, is_item| (element, Read { element: element.range(), call: call.range(), is_item });
+    let read = |element: &'x Expr, way| (element, Read { element: element.range(), call: call.range(), way });
     match (&*call.func, &*call.arguments.args) {
         _ if !call.arguments.keywords.is_empty() => None,
-        (Expr::Attribute(attribute), []) if attribute.attr.as_str() == "item" => {
+        (Expr::Attribute(attribute), []) => {
+            let way = match attribute.attr.as_str() {
+                "item" => Way::Item,
+                "tolist" => Way::List,
+                _ => return None,
+            };
             // Parentheses around the element, and comments behind it, would be left over.
             let plain = attribute.value.start() == call.range().start() && place.source().comments_in(call.range()).is_empty();
-            plain.then(|| read(&attribute.value, true))
+            plain.then(|| read(&attribute.value, way))
         }
         (Expr::Name(_), [element]) => {
-            let converts = place.calls_builtin(call, "int") || place.calls_builtin(call, "float");
-            converts.then(|| read(element, false))
+            let converts = ["int", "float", "bool"].iter().any(|name| place.calls_builtin(call, name));
+            converts.then(|| read(element, Way::Convert))
         }
         _ => None,
     }
@@ -39,20 +62,26 @@ pub(super) fn number_read<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Opt
 pub(super) struct Reads<'p, 'x> {
     place: &'p Place<'x>,
     name: &'p str,
-    /// Where it is read as a number.
+    /// Where it is read as a number, or once in a round as a list.
     pub(super) numbers: Vec<Read>,
+    /// The statements, with their lines, that do nothing but evaluate it.
+    pub(super) evaluations: Vec<TextRange>,
     /// It is read, bound or deleted in some other way.
     pub(super) otherwise: bool,
+    /// It is made a list more than once.
+    pub(super) many_lists: bool,
     /// Code that runs later mentions it.
     pub(super) later: bool,
     /// Depth inside code that runs later, or whose text matters (`f"{x=}"`).
     opaque: u32,
+    /// Loops of the text around, in which one read is made many times.
+    inner: u32,
 }
 
 impl<'p, 'x> Reads<'p, 'x> {
     /// Nothing seen yet.
     pub(super) fn of(place: &'p Place<'x>, name: &'p str) -> Self {
-        Self { place, name, numbers: Vec::new(), otherwise: false, later: false, opaque: 0 }
+        Self { place, name, numbers: Vec::new(), evaluations: Vec::new(), otherwise: false, many_lists: false, later: false, opaque: 0, inner: 0 }
     }
 
     fn mention(&mut self) {
@@ -66,6 +95,31 @@ impl<'p, 'x> Reads<'p, 'x> {
         self.opaque -= 1;
     }
 
+    /// A number is the same however often it is read, while each list that is made is another object.
+    fn read(&mut self, read: Read) {
+        let is_second = self.numbers.first().is_some_and(|first| first.way == Way::List || read.way == Way::List);
+        self.many_lists |= is_second || (read.way == Way::List && self.inner > 0);
+        self.otherwise |= self.many_lists;
+        self.numbers.push(read);
+    }
+
+    fn inside(&mut self, walk: impl FnOnce(&mut Self)) {
+        self.inner += 1;
+        walk(self);
+        self.inner -= 1;
+    }
+
+    /// The lines of `statement`, where it evaluates the name alone and can go.
+    fn evaluation(&self, statement: &Stmt) -> Option<TextRange> {
+        let Stmt::Expr(s) = statement else { return None };
+        let call = s.value.as_call_expr()?;
+        let ([Expr::Name(only)], true) = (&*call.arguments.args, call.arguments.keywords.is_empty()) else { return None };
+        let evaluates = only.id.as_str() == self.name && self.opaque == 0 && self.place.path(&call.func).as_deref() == Some("mlx.core.eval");
+        let source = self.place.source();
+        let lines = TextRange::new(source.line_start(statement.start()), source.full_line_end(statement.end()));
+        (evaluates && source.slice(lines).trim() == source.slice(statement.range())).then_some(lines)
+    }
+
     fn comprehension(&mut self, expr: &'x Expr, generators: &'x [ast::Comprehension]) {
         if generators.iter().any(|g| binds(&g.target, self.name)) {
             // The first iterable is evaluated outside; everything else speaks of the inner name.
@@ -73,7 +127,7 @@ impl<'p, 'x> Reads<'p, 'x> {
         } else if expr.is_generator_expr() {
             self.opaque(|r| source_order::walk_expr(r, expr));
         } else {
-            source_order::walk_expr(self, expr);
+            self.inside(|r| source_order::walk_expr(r, expr));
         }
     }
 }
@@ -87,7 +141,7 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
                 }
             }
             Expr::Call(call) => match number_read(self.place, call) {
-                Some((Expr::Name(name), read)) if name.id.as_str() == self.name && self.opaque == 0 => self.numbers.push(read),
+                Some((Expr::Name(name), read)) if name.id.as_str() == self.name && self.opaque == 0 => self.read(read),
                 _ => {
                     self.later |= sees_names(call);
                     source_order::walk_expr(self, expr);
@@ -119,7 +173,18 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
                 defaults.chain(decorators).for_each(|e| self.visit_expr(e));
             }
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.opaque(|r| source_order::walk_stmt(r, statement)),
+            Stmt::For(_) | Stmt::While(_) => self.inside(|r| source_order::walk_stmt(r, statement)),
             _ => source_order::walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_body(&mut self, body: &'x [Stmt]) {
+        for statement in body {
+            match self.evaluation(statement) {
+                // A block must keep a statement.
+                Some(lines) if body.len() > 1 => self.evaluations.push(lines),
+                _ => self.visit_stmt(statement),
+            }
         }
     }
 

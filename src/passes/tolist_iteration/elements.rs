@@ -1,0 +1,232 @@
+//! Loops and comprehensions over the elements of an array: `for x in a: .. x.item() ..` becomes `for x in a.tolist(): .. x ..`, and so does one over its rows.
+
+use crate::finding::Proposal;
+use crate::place::Place;
+use crate::syntax::ast::visitor::source_order::SourceOrderVisitor;
+use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::{Edit, Ranged, TextRange};
+
+use super::reads::{Reads, Way, binds, is_always_read, number_read, read_each_round};
+use super::{Loops, Use, by_index, may_read_elements, shorten};
+
+/// What one name of a loop's target takes from which iterable.
+struct Elements<'x> {
+    iterable: &'x Expr,
+    names: Vec<&'x str>,
+    /// How many axes the iterable must have for a number to be read: two where its rows are unpacked.
+    axes: u8,
+}
+
+impl<'x> Loops<'_, 'x> {
+    /// What becomes of the loop `s`, which is `statement`.
+    pub(super) fn for_loop(&mut self, statement: &'x Stmt, s: &'x ast::StmtFor) {
+        if s.is_async || !may_read_elements(self.place.source().slice(s.range)) {
+            return;
+        }
+        if let Some(proposals) = by_index::in_loop(self, s) {
+            self.found.extend(proposals);
+            if by_index::counted_by_enumerate(self.place, &s.iter).is_none() {
+                return;
+            }
+        }
+        for source in self.sources(&s.iter, &s.target) {
+            let rebinding = self.rebinding(&source.names, &s.body);
+            // From there on the name is a number's.
+            let body = &s.body[..rebinding.map_or(s.body.len(), |(at, _)| at + 1)];
+            let visit = |r: &mut Reads<'_, 'x>| match (body, rebinding) {
+                ([before @ .., Stmt::Assign(last)], Some(_)) => {
+                    r.visit_body(before);
+                    r.visit_expr(&last.value);
+                }
+                _ => r.visit_body(body),
+            };
+            let Some(mut use_) = self.reads_of(&source.names, s.range, visit) else { continue };
+            use_.rebinding = rebinding.map(|(_, lines)| lines);
+            use_.each_round = read_each_round(&s.body, &use_.reads);
+            let late = source.names.iter().find(|name| !is_read_only_at(self.place, name, s.range, &use_));
+            let proposal = match late {
+                Some(name) => {
+                    self.left(s.range, s.target.range(), &use_.reads, || format!("something else may also read `{name}`, and would get a number"))
+                }
+                None => self.propose(&source, &use_, statement.range(), s.range),
+            };
+            self.found.extend(proposal);
+        }
+    }
+
+    /// What becomes of the comprehension `whole`.
+    pub(super) fn comprehension(&mut self, whole: &'x Expr, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {
+        let Some(statement) = self.statement else { return };
+        if !may_read_elements(self.place.source().slice(whole.range())) {
+            return;
+        }
+        if let Some(proposals) = by_index::in_comprehension(self, statement, whole, elements, generators) {
+            self.found.extend(proposals);
+            if generators.first().is_none_or(|g| by_index::counted_by_enumerate(self.place, &g.iter).is_none()) {
+                return;
+            }
+        }
+        for (n, generator) in generators.iter().enumerate().filter(|(_, g)| !g.is_async) {
+            let (own, later) = (&generator.ifs, &generators[n + 1..]);
+            for source in self.sources(&generator.iter, &generator.target) {
+                let rebound = later.iter().any(|g| source.names.iter().any(|name| binds(&g.target, name)));
+                let bound_inside =
+                    |name: &ast::ExprName| self.inner_names.contains(&name.id.as_str()) || generators[..n].iter().any(|g| binds(&g.target, &name.id));
+                if rebound || source.iterable.as_name_expr().is_some_and(bound_inside) {
+                    continue;
+                }
+                let text = own.iter().chain(later.iter().flat_map(|g| std::iter::once(&g.iter).chain(&g.ifs))).chain(elements.iter().copied());
+                let Some(mut use_) = self.reads_of(&source.names, whole.range(), |r| text.clone().for_each(|e| r.visit_expr(e))) else { continue };
+                // What one round reads many times would be one list.
+                if !later.is_empty() && use_.reads.iter().any(|r| r.way == Way::List) {
+                    continue;
+                }
+                use_.each_round = match own.first() {
+                    Some(condition) => is_always_read(condition, &use_.reads),
+                    None => later.is_empty() && elements.iter().any(|e| is_always_read(e, &use_.reads)),
+                };
+                let proposal = self.propose(&source, &use_, statement.range(), whole.range());
+                self.found.extend(proposal);
+            }
+        }
+    }
+
+    /// Which names of `target` take their values from which iterables: through `enumerate` and `zip`, and by unpacking rows.
+    fn sources(&self, iterable: &'x Expr, target: &'x Expr) -> Vec<Elements<'x>> {
+        let (Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. })) = target else {
+            let Expr::Name(name) = target else { return Vec::new() };
+            return vec![Elements { iterable, names: vec![&name.id], axes: 1 }];
+        };
+        if let Expr::Call(call) = iterable
+            && !call.arguments.args.iter().any(Expr::is_starred_expr)
+        {
+            let args = &call.arguments.args;
+            if let ([_, element], [inner, ..]) = (&elts[..], &args[..])
+                && self.place.calls_builtin(call, "enumerate")
+            {
+                return self.sources(inner, element);
+            }
+            if elts.len() == args.len() && self.place.calls_builtin(call, "zip") {
+                return elts.iter().zip(args).flat_map(|(target, inner)| self.sources(inner, target)).collect();
+            }
+        }
+        let names: Option<Vec<&str>> = elts.iter().map(|e| e.as_name_expr().map(|n| n.id.as_str())).collect();
+        names.map(|names| Elements { iterable, names, axes: 2 }).into_iter().collect()
+    }
+
+    /// The reads of `names` in the text of the loop `range` that `visit` shows, if they are all of numbers.
+    fn reads_of(&self, names: &[&str], range: TextRange, visit: impl Fn(&mut Reads<'_, 'x>)) -> Option<Use> {
+        let (mut all, mut evaluations) = (Vec::new(), Vec::new());
+        for (n, name) in names.iter().enumerate() {
+            let mut reads = Reads::of(self.place, name);
+            visit(&mut reads);
+            if reads.otherwise && !reads.numbers.is_empty() {
+                return self.left(range, reads.numbers[0].call, &reads.numbers, || match reads.many_lists {
+                    true => format!("each read of `{name}` makes a list of its own"),
+                    false => format!("`{name}` is more than a number in this loop: it is also used as an array"),
+                });
+            }
+            if reads.otherwise || names[..n].contains(name) {
+                return None;
+            }
+            all.append(&mut reads.numbers);
+            evaluations.append(&mut reads.evaluations);
+        }
+        all.sort_by_key(|r| r.call.start());
+        (!all.is_empty()).then_some(Use { reads: all, each_round: false, rebinding: None, evaluations })
+    }
+
+    /// Where `body` says `x = x.item()` of the only name in `names`, and the lines of that statement, which can go.
+    fn rebinding(&self, names: &[&str], body: &[Stmt]) -> Option<(usize, TextRange)> {
+        let &[name] = names else { return None };
+        let is_name = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name);
+        let reads_itself = |s: &Stmt| match s {
+            Stmt::Assign(s) => {
+                let read = s.value.as_call_expr().and_then(|call| number_read(self.place, call));
+                matches!(&s.targets[..], [target] if is_name(target)) && read.is_some_and(|(element, read)| is_name(element) && read.goes())
+            }
+            _ => false,
+        };
+        let at = body.iter().position(reads_itself)?;
+        let source = self.place.source();
+        let lines = TextRange::new(source.line_start(body[at].start()), source.full_line_end(body[at].end()));
+        let is_alone = source.slice(lines).trim() == source.slice(body[at].range());
+        (is_alone && body.len() > 1).then_some((at, lines))
+    }
+
+    fn propose(&self, source: &Elements<'x>, use_: &Use, statement: TextRange, range: TextRange) -> Option<Proposal> {
+        let value = self.place.value(source.iterable)?;
+        let facts = self.place.facts(statement, source.iterable)?;
+        let text = self.place.source().slice(source.iterable.range());
+        let at = source.iterable.range();
+        let verdict = match self.judge(value, &facts, source.axes, text, use_) {
+            Ok(verdict) => verdict,
+            Err(reason) => return self.left(range, at, &use_.reads, || reason),
+        };
+        let mut edits = wrap(source.iterable, verdict.suffix)?;
+        match self.around_whole_list(source, use_, range) {
+            // `[x.item() for x in a]` is `a.tolist()`.
+            Some([head, tail]) => {
+                edits.insert(0, Edit::delete(head));
+                edits.push(Edit::delete(tail));
+            }
+            None => edits.extend(use_.reads.iter().filter(|r| r.goes()).map(|r| match use_.rebinding {
+                Some(lines) if lines.contains_range(r.call) => Edit::delete(lines),
+                _ => self.without_call(r),
+            })),
+        }
+        edits.extend(use_.evaluations.iter().map(|&lines| Edit::delete(lines)));
+        let (first, plain) = (self.place.source().slice(use_.reads[0].call), shorten(text));
+        let message = format!(
+            "`{first}` waits for one {} of `{plain}` at a time: read all of them once, with `{}`",
+            use_.of_what(),
+            verdict.suffix.trim_start_matches('.')
+        );
+        Some(self.proposal(range, &verdict, message, &use_.reads, edits))
+    }
+
+    /// The text of a list comprehension around its iterable, where the comprehension does nothing but read every element.
+    fn around_whole_list(&self, source: &Elements<'x>, use_: &Use, range: TextRange) -> Option<[TextRange; 2]> {
+        let text = self.place.source();
+        let head = TextRange::new(range.start(), source.iterable.start());
+        let tail = TextRange::new(source.iterable.end(), range.end());
+        let [only] = &use_.reads[..] else { return None };
+        let [name] = source.names[..] else { return None };
+        let element = text.slice(only.call);
+        // Brackets that go away must hold nothing together, and no comment.
+        let is_plain = only.goes() && !text.slice(source.iterable.range()).contains(['\n', '\r']) && text.comments_in(range).is_empty();
+        let reads_all = text.slice(head).split_whitespace().eq([&*format!("[{element}"), "for", name, "in"]) && text.slice(tail).trim() == "]";
+        (is_plain && reads_all).then_some([head, tail])
+    }
+}
+
+/// Whether what the statement `range` assigns to `name` is read as `use_` says only, during the loop and after it.
+pub(super) fn is_read_only_at(place: &Place<'_>, name: &str, range: TextRange, use_: &Use) -> bool {
+    let (Some(symbol), Some(statement)) = (place.analysis.graph.known_symbol(name), place.statement(range)) else { return false };
+    let own: Vec<_> = place.definitions_by(symbol, statement).collect();
+    let is_told = |read: &TextRange| use_.reads.iter().any(|r| r.element == *read) || use_.evaluations.iter().any(|e| e.contains_range(*read));
+    if own.is_empty() || !place.reads_reached(&own).iter().all(is_told) {
+        return false;
+    }
+    if !own.iter().any(|&id| place.body.definitions[id as usize].escapes) {
+        return true;
+    }
+    if place.is_module() {
+        // No function of the file reads it as a global.
+        return !place.is_read_by_functions(symbol);
+    }
+    let mut inner = Reads::of(place, name);
+    inner.visit_body(place.own_statements());
+    place.is_function() && !inner.later
+}
+
+/// The edits that append `suffix` to `iterable`, in parentheses where the dot would bind to a part of it.
+fn wrap(iterable: &Expr, suffix: &str) -> Option<Vec<Edit>> {
+    match iterable {
+        Expr::Name(_) | Expr::Attribute(_) | Expr::Call(_) | Expr::Subscript(_) => Some(vec![Edit::insert(iterable.end(), suffix)]),
+        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::If(_) => {
+            Some(vec![Edit::insert(iterable.start(), "("), Edit::insert(iterable.end(), format!("){suffix}"))])
+        }
+        _ => None,
+    }
+}
