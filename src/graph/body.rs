@@ -2,12 +2,14 @@
 //! effects, and what is proved where. Places are those of the scope's own text; code inlined from elsewhere leaves values and effects, no places.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::definitions::{ClassIndex, FunctionIndex};
+use super::facts::ProvedFacts;
 use super::value::{Graph, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
 
@@ -179,6 +181,8 @@ pub struct Body {
     pub effects: Vec<Effect>,
     /// Proofs in order.
     pub proofs: Vec<Proof>,
+    /// What they prove, by value; worked out when it is first asked for.
+    pub(super) proved: OnceCell<ProvedFacts>,
     /// The locals that inner functions read.
     pub captured: FxHashSet<Symbol>,
     /// For each name: from which offset on it holds which value, in the order of the text.

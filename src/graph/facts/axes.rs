@@ -32,13 +32,18 @@ impl Facts<'_> {
     }
 
     fn least_rank_at(&self, value: ValueId, depth: u32) -> u8 {
-        if let Some(rank) = self.rank_at(value, depth) {
+        if let Some(&rank) = self.least_ranks.borrow().get(&value) {
             return rank;
         }
         if depth > MAX_DEPTH {
             return 0;
         }
-        let depth = depth + 1;
+        let rank = self.rank_at(value, depth).unwrap_or_else(|| self.least_rank_of_node(value, depth + 1));
+        self.least_ranks.borrow_mut().insert(value, rank);
+        rank
+    }
+
+    fn least_rank_of_node(&self, value: ValueId, depth: u32) -> u8 {
         let graph = &self.analysis.graph;
         let (op, operands) = graph.get(value);
         match op {
@@ -61,13 +66,20 @@ impl Facts<'_> {
     }
 
     pub(super) fn rank_at(&self, value: ValueId, depth: u32) -> Option<u8> {
-        if let Some(&rank) = self.ranks.get(&value) {
-            return Some(rank);
+        // What is computed from shared parts would be asked for exponentially often otherwise.
+        if let Some(&rank) = self.ranks.borrow().get(&value) {
+            return rank;
         }
         if depth > MAX_DEPTH {
             return None;
         }
-        let depth = depth + 1;
+        let proved = self.view.and_then(|view| view.proved.rank(value, view));
+        let rank = proved.or_else(|| self.rank_of_node(value, depth + 1));
+        self.ranks.borrow_mut().insert(value, rank);
+        rank
+    }
+
+    fn rank_of_node(&self, value: ValueId, depth: u32) -> Option<u8> {
         let graph = &self.analysis.graph;
         let (op, operands) = graph.get(value);
         match op {
@@ -227,10 +239,18 @@ impl Facts<'_> {
     }
 
     fn length_at(&self, value: ValueId, axis: u8, depth: u32) -> Option<ValueId> {
+        if let Some(&length) = self.lengths.borrow().get(&(value, axis)) {
+            return length;
+        }
         if depth > MAX_DEPTH {
             return None;
         }
-        let depth = depth + 1;
+        let length = self.length_of_node(value, axis, depth + 1);
+        self.lengths.borrow_mut().insert((value, axis), length);
+        length
+    }
+
+    fn length_of_node(&self, value: ValueId, axis: u8, depth: u32) -> Option<ValueId> {
         let graph = &self.analysis.graph;
         let (op, operands) = graph.get(value);
         let same = |of: ValueId| self.length_at(of, axis, depth);

@@ -6,7 +6,7 @@ use crate::graph::value::{Op, ValueId};
 
 /// Where the length of an axis comes from. Equal origins are equal lengths.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Length {
+pub(super) enum Length {
     /// A number.
     Is(ValueId),
     /// Axis of a value of which no more is known, counted from the front, or from the back if negative.
@@ -86,7 +86,15 @@ impl Facts<'_> {
             Some(rank) if axis < 0 => axis + i64::from(rank),
             _ => axis,
         };
-        if depth > MAX_DEPTH { Length::Of(array, axis) } else { self.step(array, axis, depth + 1).unwrap_or(Length::Of(array, axis)) }
+        if let Some(&origin) = self.origins.borrow().get(&(array, axis)) {
+            return origin;
+        }
+        if depth > MAX_DEPTH {
+            return Length::Of(array, axis);
+        }
+        let origin = self.step(array, axis, depth + 1).unwrap_or(Length::Of(array, axis));
+        self.origins.borrow_mut().insert((array, axis), origin);
+        origin
     }
 
     fn step(&self, array: ValueId, axis: i64, depth: u32) -> Option<Length> {

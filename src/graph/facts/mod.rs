@@ -5,6 +5,7 @@ mod axes;
 mod lengths;
 mod modules;
 mod names;
+mod proved;
 
 use std::cell::RefCell;
 
@@ -12,9 +13,10 @@ use rustc_hash::FxHashMap;
 
 use super::Analysis;
 use super::api::{self, ResultKind};
-use super::body::{BlockId, Body, Proved};
+use super::body::{BlockId, Body};
 use super::value::{Op, ValueId};
 use crate::syntax::TextSize;
+pub use proved::ProvedFacts;
 
 /// What sort of thing a value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,86 +93,43 @@ fn keeps_shape(name: &str) -> bool {
 /// The facts that hold at one place of one scope.
 pub struct Facts<'x> {
     analysis: &'x Analysis<'x>,
-    arrays: FxHashMap<ValueId, ()>,
-    ranks: FxHashMap<ValueId, u8>,
+    view: Option<View<'x>>,
     kinds: RefCell<FxHashMap<ValueId, Kind>>,
+    ranks: RefCell<FxHashMap<ValueId, Option<u8>>>,
+    least_ranks: RefCell<FxHashMap<ValueId, u8>>,
+    lengths: RefCell<FxHashMap<(ValueId, u8), Option<ValueId>>>,
+    origins: RefCell<FxHashMap<(ValueId, i64), lengths::Length>>,
+}
+
+/// A place, and what operations prove in its scope.
+#[derive(Clone, Copy)]
+struct View<'x> {
+    body: &'x Body,
+    proved: &'x ProvedFacts,
+    block: BlockId,
+    offset: TextSize,
 }
 
 impl<'x> Facts<'x> {
     /// The facts in `body` that hold in `block` just before `offset`.
-    pub fn at(analysis: &'x Analysis<'x>, body: &Body, block: BlockId, offset: TextSize) -> Self {
-        let mut facts = Self { analysis, arrays: FxHashMap::default(), ranks: FxHashMap::default(), kinds: RefCell::default() };
-        let mut casts = Vec::new();
-        for proof in &body.proofs {
-            if proof.offset >= offset || !body.is_within(block, proof.block) {
-                continue;
-            }
-            match proof.proved {
-                Proved::Array => facts.prove_array(proof.value),
-                Proved::Made => {
-                    facts.arrays.insert(proof.value, ());
-                }
-                Proved::Int => {
-                    facts.kinds.borrow_mut().insert(proof.value, Kind::Int);
-                }
-                Proved::Rank(rank) => {
-                    facts.ranks.insert(proof.value, rank);
-                }
-                Proved::DtypeOfCast(array) => casts.push((proof.value, array)),
-            }
-        }
-        for (dtype, array) in casts {
-            if facts.kind(array) == Kind::Array {
-                facts.kinds.borrow_mut().insert(dtype, Kind::Dtype);
-            }
-        }
-        facts
+    pub fn at(analysis: &'x Analysis<'x>, body: &'x Body, block: BlockId, offset: TextSize) -> Self {
+        let proved = body.proved.get_or_init(|| ProvedFacts::of(analysis, body));
+        Self::new(analysis, Some(View { body, proved, block, offset }))
     }
 
     /// The facts that hold anywhere: those that need no proof by an operation.
     pub fn anywhere(analysis: &'x Analysis<'x>) -> Self {
-        Self { analysis, arrays: FxHashMap::default(), ranks: FxHashMap::default(), kinds: RefCell::default() }
+        Self::new(analysis, None)
     }
 
-    /// `value` is an array, and so is what it was computed from where nothing else could have given an array.
-    fn prove_array(&mut self, value: ValueId) {
-        let mut stack = vec![value];
-        while let Some(value) = stack.pop() {
-            if self.arrays.insert(value, ()).is_some() {
-                continue;
-            }
-            let graph = &self.analysis.graph;
-            match graph.get(value) {
-                // NumPy on the left gives a NumPy array, NumPy on the right raises.
-                (Op::MatMul, operands) => stack.extend(operands),
-                (Op::Neg | Op::Permute | Op::Index(_), operands) => stack.push(operands[0]),
-                // With NumPy on the left the sum would be NumPy's. A number to the power of an array is an array.
-                (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow, &[left, right]) => {
-                    if self.kind(right).is_number() || self.follows(right, left, 0) {
-                        stack.push(left);
-                    } else if self.kind(left).is_number() {
-                        stack.push(right);
-                    }
-                }
-                // Elementwise functions also take NumPy arrays; these do not, and their methods on a NumPy array would not have given an `mx.array`.
-                (Op::Mlx("softmax" | "astype" | "reshape" | "expand_dims" | "mean" | "sum" | "transpose"), operands) => stack.push(operands[0]),
-                _ => {}
-            }
-        }
+    fn new(analysis: &'x Analysis<'x>, view: Option<View<'x>>) -> Self {
+        let (kinds, ranks, least_ranks, lengths, origins) = Default::default();
+        Self { analysis, view, kinds, ranks, least_ranks, lengths, origins }
     }
 
-    /// Whether `value` is made of `of` and numbers by methods and operators alone: NumPy's if `of` is NumPy's, an `mx.array` if `of` is one.
-    fn follows(&self, value: ValueId, of: ValueId, depth: u32) -> bool {
-        let (op, operands) = self.analysis.graph.get(value);
-        if value == of || depth > 8 {
-            return value == of;
-        }
-        match op {
-            Op::Mlx(name) if api::method(name).is_some() => self.follows(operands[0], of, depth + 1),
-            Op::Pow | Op::Neg | Op::Index(_) => self.follows(operands[0], of, depth + 1),
-            Op::Add | Op::Sub | Op::Mul | Op::Div => operands.iter().all(|&v| self.kind(v).is_number() || self.follows(v, of, depth + 1)),
-            _ => false,
-        }
+    /// Whether an operation has run that proves `value` to be an array.
+    fn is_proved_array(&self, value: ValueId) -> bool {
+        self.view.is_some_and(|view| view.proved.is_array(value, view))
     }
 
     /// What sort of thing `value` is.
@@ -184,18 +143,29 @@ impl<'x> Facts<'x> {
     }
 
     fn kind_at(&self, value: ValueId, depth: u32) -> Kind {
-        if self.arrays.contains_key(&value) {
-            return Kind::Array;
-        }
-        if depth > MAX_DEPTH {
-            return Kind::Unknown;
-        }
         if let Some(&kind) = self.kinds.borrow().get(&value) {
             return kind;
         }
-        let kind = self.kind_of_node(value, depth + 1);
+        let kind = match self.proved_kind(value, depth) {
+            Some(kind) => kind,
+            None if depth > MAX_DEPTH => return Kind::Unknown,
+            None => self.kind_of_node(value, depth + 1),
+        };
         self.kinds.borrow_mut().insert(value, kind);
         kind
+    }
+
+    /// What the operations that have run prove `value` to be.
+    fn proved_kind(&self, value: ValueId, depth: u32) -> Option<Kind> {
+        let view = self.view?;
+        if view.proved.is_array(value, view) {
+            return Some(Kind::Array);
+        }
+        if view.proved.is_int(value, view) {
+            return Some(Kind::Int);
+        }
+        let array = view.proved.cast(value, view)?;
+        (depth <= MAX_DEPTH && self.kind_at(array, depth + 1) == Kind::Array).then_some(Kind::Dtype)
     }
 
     fn kind_of_node(&self, value: ValueId, depth: u32) -> Kind {

@@ -12,6 +12,8 @@ mod stmt;
 
 pub use call::is_pure_builtin;
 
+use std::cell::OnceCell;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -120,6 +122,7 @@ pub(super) fn lower_scope<'a>(
         definitions: Vec::new(),
         effects: Vec::new(),
         proofs: Vec::new(),
+        proved: OnceCell::new(),
         captured: FxHashSet::default(),
         timeline: FxHashMap::default(),
     };

@@ -1,0 +1,133 @@
+//! What the operations of one scope prove, by value: worked out once for the scope, so that asking at a place costs what the value has to say and not what the
+//! scope has.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+use super::{Facts, View};
+use crate::graph::Analysis;
+use crate::graph::api;
+use crate::graph::body::{BlockId, Body, Proved};
+use crate::graph::value::{Op, ValueId};
+use crate::syntax::TextSize;
+
+/// For each block in which something is proved of a value, in the order of their numbers: from where on, and what.
+type Places<T> = SmallVec<[(BlockId, TextSize, T); 1]>;
+
+/// What is proved in one scope, and where.
+#[derive(Default)]
+pub struct ProvedFacts {
+    arrays: FxHashMap<ValueId, Places<()>>,
+    ints: FxHashMap<ValueId, Places<()>>,
+    ranks: FxHashMap<ValueId, Places<u8>>,
+    /// The array whose cast proves that a value is a dtype.
+    casts: FxHashMap<ValueId, Places<ValueId>>,
+}
+
+impl ProvedFacts {
+    /// What `body` proves. A proof holds from its place on, and so does what follows from it and from those before.
+    pub(super) fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
+        let mut proved = Self::default();
+        for proof in &body.proofs {
+            let (value, block, offset) = (proof.value, proof.block, proof.offset);
+            match proof.proved {
+                Proved::Array => {
+                    for value in proved.arrays_behind(analysis, body, block, value) {
+                        note(&mut proved.arrays, value, (block, offset, ()));
+                    }
+                }
+                Proved::Made => note(&mut proved.arrays, value, (block, offset, ())),
+                Proved::Int => note(&mut proved.ints, value, (block, offset, ())),
+                Proved::Rank(rank) => note(&mut proved.ranks, value, (block, offset, rank)),
+                Proved::DtypeOfCast(array) => note(&mut proved.casts, value, (block, offset, array)),
+            }
+        }
+        proved
+    }
+
+    pub(super) fn is_array(&self, value: ValueId, view: View<'_>) -> bool {
+        find(&self.arrays, value, view).is_some()
+    }
+
+    pub(super) fn is_int(&self, value: ValueId, view: View<'_>) -> bool {
+        find(&self.ints, value, view).is_some()
+    }
+
+    pub(super) fn rank(&self, value: ValueId, view: View<'_>) -> Option<u8> {
+        find(&self.ranks, value, view)
+    }
+
+    /// The array that shows `value` to be a dtype, if it is one.
+    pub(super) fn cast(&self, value: ValueId, view: View<'_>) -> Option<ValueId> {
+        find(&self.casts, value, view)
+    }
+
+    /// `value`, which is proved to be an array in `block`, and what it was computed from where nothing else could have given an array.
+    fn arrays_behind(&self, analysis: &Analysis<'_>, body: &Body, block: BlockId, value: ValueId) -> FxHashSet<ValueId> {
+        // Proofs come in the order of evaluation: those so far hold, wherever in the text they stand.
+        let facts = Facts::new(analysis, Some(View { body, proved: self, block, offset: body.range.end() }));
+        let mut arrays = FxHashSet::default();
+        let mut stack = vec![value];
+        while let Some(value) = stack.pop() {
+            if facts.is_proved_array(value) || !arrays.insert(value) {
+                continue;
+            }
+            match analysis.graph.get(value) {
+                // NumPy on the left gives a NumPy array, NumPy on the right raises.
+                (Op::MatMul, operands) => stack.extend(operands),
+                (Op::Neg | Op::Permute | Op::Index(_), operands) => stack.push(operands[0]),
+                // With NumPy on the left the sum would be NumPy's. A number to the power of an array is an array.
+                (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow, &[left, right]) => {
+                    if facts.kind(right).is_number() || follows(&facts, right, left, 0) {
+                        stack.push(left);
+                    } else if facts.kind(left).is_number() {
+                        stack.push(right);
+                    }
+                }
+                // Elementwise functions also take NumPy arrays; these do not, and their methods on a NumPy array would not have given an `mx.array`.
+                (Op::Mlx("softmax" | "astype" | "reshape" | "expand_dims" | "mean" | "sum" | "transpose"), operands) => stack.push(operands[0]),
+                _ => {}
+            }
+        }
+        arrays
+    }
+}
+
+/// Whether `value` is made of `of` and numbers by methods and operators alone: NumPy's if `of` is NumPy's, an `mx.array` if `of` is one.
+fn follows(facts: &Facts<'_>, value: ValueId, of: ValueId, depth: u32) -> bool {
+    let (op, operands) = facts.analysis.graph.get(value);
+    if value == of || depth > 8 {
+        return value == of;
+    }
+    match op {
+        Op::Mlx(name) if api::method(name).is_some() => follows(facts, operands[0], of, depth + 1),
+        Op::Pow | Op::Neg | Op::Index(_) => follows(facts, operands[0], of, depth + 1),
+        Op::Add | Op::Sub | Op::Mul | Op::Div => operands.iter().all(|&v| facts.kind(v).is_number() || follows(facts, v, of, depth + 1)),
+        _ => false,
+    }
+}
+
+/// Note what is proved of `value` at one place. The first proof of a block stands for those after it.
+fn note<T>(places: &mut FxHashMap<ValueId, Places<T>>, value: ValueId, new: (BlockId, TextSize, T)) {
+    let places = places.entry(value).or_default();
+    match places.binary_search_by_key(&new.0, |p| p.0) {
+        Ok(at) if places[at].1 > new.1 => places[at] = new,
+        Ok(_) => {}
+        Err(at) => places.insert(at, new),
+    }
+}
+
+/// What is proved of `value` in the innermost block around the place of `view` that proves something before it.
+fn find<T: Copy>(places: &FxHashMap<ValueId, Places<T>>, value: ValueId, view: View<'_>) -> Option<T> {
+    let places = places.get(&value)?;
+    let mut block = Some(view.block);
+    while let Some(around) = block {
+        if let Ok(at) = places.binary_search_by_key(&around, |p| p.0)
+            && places[at].1 < view.offset
+        {
+            return Some(places[at].2);
+        }
+        block = view.body.blocks[around as usize].parent;
+    }
+    None
+}
