@@ -28,15 +28,12 @@ pub struct Place<'x> {
     /// The value of each expression, and whether the operation at its root is written there.
     values: OnceCell<FxHashMap<TextRange, (ValueId, bool)>>,
     statements: OnceCell<FxHashMap<TextRange, StatementId>>,
-    definitions: OnceCell<FxHashMap<Symbol, Vec<DefinitionId>>>,
-    /// Which joins a definition feeds.
-    joins: OnceCell<FxHashMap<DefinitionId, Vec<DefinitionId>>>,
 }
 
 impl<'x> Place<'x> {
     /// Look at `body`.
     pub fn new(analysis: &'x Analysis<'x>, body: &'x Body, notes: &'x Notes) -> Self {
-        Self { analysis, body, notes, values: OnceCell::new(), statements: OnceCell::new(), definitions: OnceCell::new(), joins: OnceCell::new() }
+        Self { analysis, body, notes, values: OnceCell::new(), statements: OnceCell::new() }
     }
 
     /// The file's text and tree.
@@ -111,38 +108,23 @@ impl<'x> Place<'x> {
 
     /// The definitions of `name` that `statement` makes.
     pub fn definitions_by(&self, name: Symbol, statement: StatementId) -> impl Iterator<Item = DefinitionId> + '_ {
-        self.definitions_of(name).filter(move |(_, d)| d.statement == Some(statement)).map(|(id, _)| id)
+        let made = self.body.definitions_by(statement).iter().copied();
+        made.filter(move |&id| self.body.definitions[id as usize].name == name)
     }
 
     /// The definitions of `name`, in the order of the text.
     pub fn definitions_of(&self, name: Symbol) -> impl Iterator<Item = (DefinitionId, &'x Definition)> + '_ {
-        let index = self.definitions.get_or_init(|| {
-            let mut index: FxHashMap<Symbol, Vec<DefinitionId>> = FxHashMap::default();
-            for (definition, id) in self.body.definitions.iter().zip(0..) {
-                index.entry(definition.name).or_default().push(id);
-            }
-            index
-        });
-        let ids = index.get(&name).map_or(&[][..], |ids| ids);
-        ids.iter().map(|&id| (id, &self.body.definitions[id as usize]))
+        self.body.definitions_of(name).iter().map(|&id| (id, &self.body.definitions[id as usize]))
     }
 
     /// Every place that may read what the definitions `from` assign, through joins too.
     pub fn reads_reached(&self, from: &[DefinitionId]) -> Vec<TextRange> {
-        let joins = self.joins.get_or_init(|| {
-            let mut joins: FxHashMap<DefinitionId, Vec<DefinitionId>> = FxHashMap::default();
-            for (definition, id) in self.body.definitions.iter().zip(0..) {
-                definition.feeds.iter().for_each(|&feed| joins.entry(feed).or_default().push(id));
-            }
-            joins
-        });
         let mut seen: FxHashSet<DefinitionId> = from.iter().copied().collect();
         let mut waiting = from.to_vec();
         let mut reads = Vec::new();
         while let Some(at) = waiting.pop() {
             reads.extend_from_slice(&self.body.definitions[at as usize].uses);
-            let fed = joins.get(&at).map_or(&[][..], |fed| fed);
-            waiting.extend(fed.iter().copied().filter(|&id| seen.insert(id)));
+            waiting.extend(self.body.fed_by(at).iter().copied().filter(|&id| seen.insert(id)));
         }
         reads
     }

@@ -132,7 +132,7 @@ fn is_carried(place: &Place<'_>, round: &Round<'_>, call: &ExprCall) -> bool {
         let Some(symbol) = graph.known_symbol(&name.id) else { return false };
         let is_phi = |v| matches!(graph.op(v), Op::Phi(_, _, of) if of == symbol);
         let range = round.range();
-        place.body.occurrences.iter().any(|o| range.contains_range(o.range) && graph.operands(o.value).iter().any(|&v| is_phi(v)))
+        place.body.occurrences_in(range).any(|o| graph.operands(o.value).iter().any(|&v| is_phi(v)))
     })
 }
 

@@ -63,7 +63,7 @@ impl<'x> Loop<'_, 'x> {
         let graph = &self.place.analysis.graph;
         let computes =
             |v: ValueId| !matches!(graph.op(v), Op::Mlx("item" | "tolist") | Op::Index(_) | Op::Attr(..) | Op::Item(_) | Op::Shape | Op::Dim(_));
-        self.place.body.occurrences.iter().filter(|o| range.contains_range(o.range) && computes(o.value)).map(|o| o.value).collect()
+        self.place.body.occurrences_in(range).filter(|o| computes(o.value)).map(|o| o.value).collect()
     }
 
     /// Whether `read` in line number `at` is one that each round makes, of something new, and that no round needs.
@@ -121,7 +121,7 @@ impl<'x> Loop<'_, 'x> {
     /// Where the round has computed `value`.
     fn computed(&self, value: ValueId) -> Option<TextSize> {
         let (graph, range) = (&self.place.analysis.graph, self.round.range());
-        let occurrence = self.place.body.occurrences.iter().find(|o| o.value == value && range.contains_range(o.range));
+        let occurrence = self.place.body.occurrences_of(value).find(|o| range.contains_range(o.range));
         match (occurrence, graph.get(value)) {
             (Some(occurrence), _) => Some(occurrence.range.end()),
             (None, (Op::Item(_) | Op::Index(_) | Op::Changed(_), operands)) => self.computed(operands[0]),

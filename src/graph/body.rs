@@ -1,6 +1,8 @@
 //! What lowering one scope (a function, a class body or the module) records besides values: where each is computed, which name holds it when, what has
 //! effects, and what is proved where. Places are those of the scope's own text; code inlined from elsewhere leaves values and effects, no places.
 
+mod places;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -12,6 +14,7 @@ use super::definitions::{ClassIndex, FunctionIndex};
 use super::facts::ProvedFacts;
 use super::value::{Graph, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
+pub(super) use places::Places;
 
 /// Index into [`Body::statements`].
 pub type StatementId = u32;
@@ -183,6 +186,8 @@ pub struct Body {
     pub proofs: Vec<Proof>,
     /// What they prove, by value; worked out when it is first asked for.
     pub(super) proved: OnceCell<ProvedFacts>,
+    /// Where its parts are.
+    pub(super) places: OnceCell<Places>,
     /// The locals that inner functions read.
     pub captured: FxHashSet<Symbol>,
     /// For each name: from which offset on it holds which value, in the order of the text.
@@ -197,27 +202,6 @@ impl Body {
         after.checked_sub(1).map(|i| moments[i].1)
     }
 
-    /// The names that hold `value` just before `offset`, the one assigned last first.
-    pub fn names_of(&self, value: ValueId, offset: TextSize) -> Vec<Symbol> {
-        let mut names: Vec<(TextSize, Symbol)> = self
-            .timeline
-            .iter()
-            .filter_map(|(&name, moments)| {
-                let after = moments.partition_point(|&(from, _)| from <= offset);
-                let (from, held) = *moments.get(after.checked_sub(1)?)?;
-                (held == value).then_some((from, name))
-            })
-            .collect();
-        names.sort_unstable_by(|a, b| b.cmp(a));
-        names.into_iter().map(|(_, name)| name).collect()
-    }
-
-    /// The name that held `value` last at some time before `offset`, although it may hold something else by then.
-    pub fn name_before(&self, value: ValueId, offset: TextSize) -> Option<Symbol> {
-        let moments = self.timeline.iter().flat_map(|(&name, moments)| moments.iter().map(move |&(from, held)| (from, name, held)));
-        moments.filter(|&(from, _, held)| held == value && from <= offset).map(|(from, name, _)| (from, name)).max().map(|(_, name)| name)
-    }
-
     /// The values that `name` comes to hold inside `range`.
     pub fn held_in(&self, name: Symbol, range: TextRange) -> impl Iterator<Item = ValueId> + '_ {
         let moments = self.timeline.get(&name).map_or(&[][..], |moments| moments);
@@ -227,7 +211,8 @@ impl Body {
     /// The value that `name` would hold just before `offset` without the assignments that take effect where `gone` says.
     pub fn value_without(&self, name: Symbol, offset: TextSize, gone: &dyn Fn(TextSize) -> bool) -> Option<ValueId> {
         let moments = self.timeline.get(&name)?;
-        moments.iter().rev().find(|&&(from, _)| from <= offset && !gone(from)).map(|&(_, value)| value)
+        let before = &moments[..moments.partition_point(|&(from, _)| from <= offset)];
+        before.iter().rev().find(|&&(from, _)| !gone(from)).map(|&(_, value)| value)
     }
 
     /// Every value that an effect reads, also through joins that are read.

@@ -161,7 +161,7 @@ impl<'p, 'x> Scope<'p, 'x> {
                     found.extend(self.proposal(constant, &meetings, &mut flow));
                 }
                 Err(InTheWay(at, reason)) => {
-                    let at = self.place.body.occurrences.iter().find(|o| o.value == at).map_or(constant.call.range(), |o| o.range);
+                    let at = self.place.body.occurrences_of(at).next().map_or(constant.call.range(), |o| o.range);
                     self.place.notes.left::<()>(constant.call.range(), at, 60, || reason.to_owned());
                 }
             }
@@ -300,7 +300,7 @@ impl<'p, 'x> Scope<'p, 'x> {
     fn rationale(&self, meetings: &Meetings, flow: &mut DtypeFlow<'_>) -> Vec<String> {
         let body = self.place.body;
         let spoilt = flow.spoilt(meetings.met.iter().map(|m| m.at), &self.users);
-        let places = meetings.met.iter().filter_map(|m| body.occurrences.iter().find(|o| o.value == m.at));
+        let places = meetings.met.iter().filter_map(|m| body.occurrences_of(m.at).next());
         let place = places.min_by_key(|o| o.range.start()).map(|o| {
             let row = self.place.source().location(o.range.start()).row;
             format!("`{}` in line {row}", spelt_on_one_line(self.place, o.range))

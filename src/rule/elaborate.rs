@@ -1,6 +1,8 @@
 //! From a match back to text: the replacement is written in place of the root, and what only the match used is removed. Comments are kept. The result is
 //! validated by the engine, so nothing here needs to be believed.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashSet;
 
 use super::fold;
@@ -77,7 +79,7 @@ impl Plan<'_> {
     /// before, and checks that the statements in between do go, or may stand below the root.
     pub fn elaborate(&self) -> Result<Elaboration, Obstacle> {
         if let Ok((replacement, removal)) = self.replaced(Names::Earlier)
-            && let Some(moved) = moves::in_the_way(self, &self.meant(&replacement.filled.text), &removal)
+            && let Some(moved) = moves::in_the_way(self, self.meant(Names::Earlier, &replacement.filled.text), &removal)
             && let Ok(written) = self.write(replacement, &removal, &moved)
         {
             return Ok(written);
@@ -88,12 +90,8 @@ impl Plan<'_> {
 
     /// What stands in place of the root, and what is dead then.
     fn replaced(&self, names: Names) -> Result<(Replacement, Removal), Obstacle> {
-        let held = match names {
-            Names::Earlier => self.earlier_names(),
-            Names::Present => self.present_names(),
-        };
         let mut replacement = self.fill(names, &[])?;
-        let removal = Removal::find(self, &replacement.filled.text, &held);
+        let removal = Removal::find(self, &self.meant(names, &replacement.filled.text).into_iter().collect());
         let (folded, edits): (Vec<Symbol>, Vec<Edit>) = fold::folds(self, &replacement.filled.text, &removal).into_iter().unzip();
         if !folded.is_empty() {
             replacement = Replacement { edits, ..self.fill(names, &folded)? };
@@ -105,32 +103,14 @@ impl Plan<'_> {
         self.body.statements[self.root.statement as usize].range.start()
     }
 
-    /// What each name holds at the root.
-    fn present_names(&self) -> Vec<(Symbol, ValueId)> {
-        self.body.held(self.place()).collect()
-    }
-
-    /// What each name that stands for an argument is to hold.
-    fn earlier_names(&self) -> Vec<(Symbol, ValueId)> {
+    /// What each name in the new `text` is to hold, by name: what it holds at the root, or an argument that only an earlier name stands for.
+    fn meant(&self, names: Names, text: &str) -> BTreeMap<Symbol, ValueId> {
         let at = self.place();
-        let mut names = self.present_names();
-        for &(_, value) in self.arguments {
-            if self.body.names_of(value, at).is_empty()
-                && let Some(name) = self.body.name_before(value, at)
-            {
-                names.retain(|&(n, _)| n != name);
-                names.push((name, value));
-            }
-        }
-        names
-    }
-
-    /// What each name in the new text is to hold.
-    fn meant(&self, text: &str) -> Vec<(Symbol, ValueId)> {
-        let words: FxHashSet<&str> = words(text).collect();
-        let mut meant = self.earlier_names();
-        meant.retain(|&(name, _)| words.contains(self.analysis.graph.name(name)));
-        meant.sort_unstable();
+        let named: FxHashSet<Symbol> = words(text).filter_map(|word| self.analysis.graph.known_symbol(word)).collect();
+        let mut meant: BTreeMap<Symbol, ValueId> = named.iter().filter_map(|&name| Some((name, self.body.value_of(name, at)?))).collect();
+        let unnamed = self.arguments.iter().filter(|&&(_, value)| names == Names::Earlier && self.body.names_of(value, at).is_empty());
+        let earlier = unnamed.filter_map(|&(_, value)| Some((self.body.name_before(value, at)?, value)));
+        meant.extend(earlier.filter(|(name, _)| named.contains(name)));
         meant
     }
 
@@ -175,7 +155,7 @@ impl Plan<'_> {
     fn refuse_work_done_twice(&self, removal: &Removal, copied: &[TextRange]) -> Result<(), Obstacle> {
         let graph = &self.analysis.graph;
         let one_line = |range: TextRange| self.analysis.source.slice(range).split_whitespace().collect::<Vec<_>>().join(" ");
-        let computes = |range: TextRange| self.body.occurrences.iter().any(|o| range.contains_range(o.range) && is_kernel(graph, o.value));
+        let computes = |range: TextRange| self.body.occurrences_in(range).any(|o| is_kernel(graph, o.value));
         if let Some(&again) = copied.iter().find(|&&range| !removal.covers(self.body, range) && computes(range)) {
             return Err(format!("`{}` would be computed twice", one_line(again)));
         }
@@ -195,13 +175,14 @@ impl Plan<'_> {
 
     /// The values inside the match that are computed all the same.
     fn kept(&self, removal: &Removal) -> Vec<ValueId> {
-        self.staying(removal).map(|o| o.value).collect()
+        self.staying(removal).iter().map(|o| o.value).collect()
     }
 
     /// The expressions that compute parts of the match and stay. The root's own value is no part: where it is computed again, it is so before and after.
-    fn staying(&self, removal: &Removal) -> impl Iterator<Item = &Occurrence> {
-        let part = |v: ValueId| v != self.root.value && self.inner.contains(&v);
-        self.body.occurrences.iter().filter(move |o| part(o.value) && !self.root.range.contains_range(o.range) && !removal.covers(self.body, o.range))
+    fn staying(&self, removal: &Removal) -> Vec<&Occurrence> {
+        let mut staying = self.body.occurrences_of_any(self.inner.iter().copied().filter(|&v| v != self.root.value));
+        staying.retain(|o| !self.root.range.contains_range(o.range) && !removal.covers(self.body, o.range));
+        staying
     }
 
     /// The edit of the root, and the comments inside it, which must move.

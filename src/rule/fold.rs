@@ -20,7 +20,7 @@ fn fold(plan: &Plan<'_>, name: &str, removal: &Removal) -> Option<(Symbol, Edit)
     let name = plan.analysis.graph.known_symbol(name)?;
     let held = body.value_of(name, plan.place())?;
     let gives = |s| body.value_of(name, body.statements[s as usize].range.end()) == Some(held);
-    let definition = body.definitions.iter().rfind(|d| d.name == name && d.statement.is_some_and(gives))?;
+    let definition = body.definitions_of(name).iter().map(|&d| &body.definitions[d as usize]).rfind(|d| d.statement.is_some_and(gives))?;
     let statement = body.statements[definition.statement? as usize];
     let elsewhere = |used: TextRange| !plan.root.range.contains_range(used) && !removal.covers(body, used);
     if definition.escapes || definition.uses.iter().any(|&used| elsewhere(used)) || statement.kind != StatementKind::Assignment {

@@ -174,7 +174,7 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
         gains = true;
         let goes_on = used.next.iter().find(|(_, after)| dtypes::widens_again(place.graph, &place.facts, (used.place.value, used.after), *after));
         if let Some((next, _)) = goes_on {
-            let place = body.occurrences.iter().find(|o| o.value == *next);
+            let place = body.occurrences_of(*next).next();
             let text = place.map(|o| format!("`{}` is", analysis.source.slice(o.range).split_whitespace().collect::<Vec<_>>().join(" ")));
             return Err(format!(
                 "{} computed in float32 all the same, so that digits would be lost for nothing",

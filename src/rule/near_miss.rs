@@ -79,7 +79,7 @@ fn changes<'x>(
     read: &'x FxHashMap<(ValueId, ValueId), ValueId>,
     graph: &'x Graph,
 ) -> impl Iterator<Item = (ValueId, TextRange, &'static str)> + 'x {
-    let place = |value: ValueId| body.occurrences.iter().find(|o| o.value == value).map(|o| o.range);
+    let place = |value: ValueId| body.occurrences_of(value).next().map(|o| o.range);
     body.effects.iter().filter_map(move |effect| match *effect {
         Effect::StoreItem(object, index, _) => Some((*read.get(&(object, index))?, place(index)?, "the elements are written, not read")),
         Effect::Mutate(_, new) => {

@@ -1,5 +1,7 @@
 //! What only the match used is removed: assignments, an `if` that is empty then, a private helper. Comments stay where they were.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashSet;
 
 use super::elaborate::{Plan, words};
@@ -18,28 +20,34 @@ pub(super) struct Removal {
 }
 
 impl Removal {
-    /// Find what is dead once the root is replaced by `text`.
-    pub(super) fn find(plan: &Plan<'_>, text: &str, names: &[(Symbol, ValueId)]) -> Self {
+    /// Find what is dead once the root is replaced by a text in which the names of `kept` stand for these values.
+    pub(super) fn find(plan: &Plan<'_>, kept: &FxHashSet<(Symbol, ValueId)>) -> Self {
         let body = plan.body;
-        let words: FxHashSet<&str> = words(text).collect();
-        let kept: FxHashSet<(Symbol, ValueId)> = names.iter().copied().filter(|&(n, _)| words.contains(plan.analysis.graph.name(n))).collect();
         let mut removal = Self { statements: Vec::new(), reduced: Vec::new(), helpers: Vec::new() };
         if body.function.is_none() {
             // What a module or class binds can be read from outside.
             return removal;
         }
-        let all = 0..body.statements.len() as StatementId;
+        let mut asked = Asked::default();
+        asked.makers_of_what_is_read(plan, plan.root.range);
+        asked.makers_of_what_the_root_assigns(plan);
         loop {
-            if let Some(dead) = all.clone().find(|&s| !removal.statements.contains(&s) && removal.is_dead(plan, s, &kept)) {
+            let statements = &asked.statements;
+            let gone = if let Some(dead) = statements.iter().copied().find(|&s| !removal.statements.contains(&s) && removal.is_dead(plan, s, kept)) {
                 removal.reduced.retain(|&(s, _)| s != dead);
                 removal.statements.push(dead);
-            } else if let Some(reduced) = all.clone().find_map(|s| removal.reducible(plan, s, &kept)) {
+                dead
+            } else if let Some(reduced) = statements.iter().find_map(|&s| removal.reducible(plan, s, kept)) {
                 removal.reduced.push(reduced);
+                reduced.0
             } else {
                 break;
-            }
+            };
+            let statement = body.statements[gone as usize];
+            asked.makers_of_what_is_read(plan, statement.range);
+            asked.statements.extend(body.blocks[statement.block as usize].owner);
         }
-        removal.keep_branches_whole(plan, &kept);
+        removal.keep_branches_whole(plan, kept);
         removal.helpers = unused_helpers(plan, &removal);
         removal
     }
@@ -65,10 +73,9 @@ impl Removal {
         if s == plan.root.statement || !stands_alone(plan, statement.range) {
             return false;
         }
-        let made: Vec<DefinitionId> =
-            (0..body.definitions.len() as DefinitionId).filter(|&d| body.definitions[d as usize].statement == Some(s)).collect();
+        let made = body.definitions_by(s);
         let mut mentioned = false;
-        for &d in &made {
+        for &d in made {
             let definition = &body.definitions[d as usize];
             let read_anew = body.value_of(definition.name, statement.range.end()).is_some_and(|v| kept.contains(&(definition.name, v)));
             if definition.escapes || read_anew || !self.only_dead_uses(plan, d, Some(s), kept, &mut mentioned, 0) {
@@ -89,11 +96,12 @@ impl Removal {
         let tokens = source.tokens().in_range(statement.range);
         let mut walrus = tokens.windows(2).filter(|pair| pair[1].kind() == TokenKind::ColonEqual);
         let (Some([name, _]), None) = (walrus.next(), walrus.next()) else { return None };
-        let named = body.occurrences.iter().find(|o| o.statement == s && o.block == statement.block && o.range.start() == name.start())?;
-        let mut made =
-            (0..).zip(&body.definitions).filter(|(_, d)| d.statement == Some(s) && plan.analysis.graph.name(d.name) != source.slice(name.range()));
+        let mut inside = body.occurrences_in(statement.range);
+        let named = inside.find(|o| o.statement == s && o.block == statement.block && o.range.start() == name.start())?;
+        let made = body.definitions_by(s).iter().map(|&d| (d, &body.definitions[d as usize]));
+        let mut others = made.filter(|(_, d)| plan.analysis.graph.name(d.name) != source.slice(name.range()));
         let mut mentioned = false;
-        let dead = made.all(|(d, definition)| !definition.escapes && self.only_dead_uses(plan, d, None, kept, &mut mentioned, 0));
+        let dead = others.all(|(d, definition)| !definition.escapes && self.only_dead_uses(plan, d, None, kept, &mut mentioned, 0));
         (dead && mentioned && is_pure(plan, statement.range)).then_some((s, named.range))
     }
 
@@ -124,8 +132,8 @@ impl Removal {
             }
             *mentioned = true;
         }
-        let fed = plan.body.definitions.iter().enumerate().filter(|(_, j)| j.feeds.contains(&d));
-        fed.into_iter().all(|(j, _)| j as DefinitionId == d || self.only_dead_uses(plan, j as DefinitionId, dying, kept, mentioned, depth + 1))
+        let mut fed = plan.body.fed_by(d).iter();
+        fed.all(|&join| join == d || self.only_dead_uses(plan, join, dying, kept, mentioned, depth + 1))
     }
 
     /// Whether all statements inside the `if` are removed and its tests do nothing.
@@ -133,15 +141,12 @@ impl Removal {
         let statements = &plan.body.statements;
         let range = statements[s as usize].range;
         let mut any = false;
-        for (n, inner) in statements.iter().enumerate() {
-            if n as StatementId == s || !range.contains_range(inner.range) {
-                continue;
-            }
-            if inner.kind == StatementKind::Pass {
+        for inner in plan.body.statements_in(range) {
+            if inner == s || statements[inner as usize].kind == StatementKind::Pass {
                 continue;
             }
             any = true;
-            if !self.statements.contains(&(n as StatementId)) {
+            if !self.statements.contains(&inner) {
                 return false;
             }
         }
@@ -155,8 +160,8 @@ impl Removal {
             let emptied = self.statements.iter().position(|&s| {
                 let block = statements[s as usize].block;
                 let owner = plan.body.blocks[block as usize].owner;
-                let all = statements.iter().enumerate().filter(|(_, t)| t.block == block).all(|(n, _)| self.statements.contains(&(n as StatementId)));
-                all && owner.is_none_or(|o| !self.statements.contains(&o))
+                let removed = self.statements.iter().filter(|&&t| statements[t as usize].block == block).count();
+                removed == plan.body.size_of(block) && owner.is_none_or(|o| !self.statements.contains(&o))
             });
             let Some(at) = emptied else { return };
             self.statements.remove(at);
@@ -194,6 +199,36 @@ impl Removal {
             edits.push(Edit::insert(source.line_start(start), own_lines(&comments, start)));
         }
         edits
+    }
+}
+
+/// The statements that may be dead: others bind nothing that goes.
+#[derive(Default)]
+struct Asked {
+    /// In the order of the text.
+    statements: BTreeSet<StatementId>,
+    seen: FxHashSet<DefinitionId>,
+}
+
+impl Asked {
+    /// The statements that make what is read in `range`, also through joins.
+    fn makers_of_what_is_read(&mut self, plan: &Plan<'_>, range: TextRange) {
+        let mut stack: Vec<DefinitionId> = plan.body.read_in(range).collect();
+        while let Some(d) = stack.pop() {
+            if self.seen.insert(d) {
+                let definition = &plan.body.definitions[d as usize];
+                self.statements.extend(definition.statement);
+                stack.extend(&definition.feeds);
+            }
+        }
+    }
+
+    /// The statements that give the name of the root, an `if`, its value on some path.
+    fn makers_of_what_the_root_assigns(&mut self, plan: &Plan<'_>) {
+        let body = plan.body;
+        if let (Some(name), StatementKind::If) = (plan.root.target, body.statements[plan.root.statement as usize].kind) {
+            self.statements.extend(body.definitions_of(name).iter().filter_map(|&d| body.definitions[d as usize].statement));
+        }
     }
 }
 
@@ -243,8 +278,9 @@ pub(super) fn stands_alone(plan: &Plan<'_>, range: TextRange) -> bool {
 /// Whether nothing in `range` calls what may have effects or waits for a value.
 pub(super) fn is_pure(plan: &Plan<'_>, range: TextRange) -> bool {
     let graph = &plan.analysis.graph;
-    let from = plan.body.occurrences.iter().filter(|o| range.contains_range(o.range));
-    from.into_iter().all(|o| !matches!(graph.op(o.value), Op::Call(..) | Op::Mlx("item" | "tolist") | Op::Opaque(..) | Op::Comprehension(_)))
+    plan.body
+        .occurrences_in(range)
+        .all(|o| !matches!(graph.op(o.value), Op::Call(..) | Op::Mlx("item" | "tolist") | Op::Opaque(..) | Op::Comprehension(_)))
 }
 
 /// Private helpers that are mentioned in what goes and nowhere else: their whole lines, decorators and the blank lines above included.

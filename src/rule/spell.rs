@@ -218,17 +218,13 @@ impl<'x> Speller<'x> {
 
     /// The text of an expression inside the root that computes `value`.
     fn written_in_root(&self, value: ValueId) -> Option<String> {
-        let inside = self
-            .body
-            .occurrences
-            .iter()
-            .filter(|o| o.value == value && o.target.is_none() && self.root.contains_range(o.range) && o.range != self.root);
+        let inside = self.body.occurrences_in(self.root).filter(|o| o.value == value && o.target.is_none() && o.range != self.root);
         on_one_line(self.source, inside.max_by_key(|o| o.range.start())?.range)
     }
 
     /// The text of the last expression before the root that computes `value`.
     fn written(&self, value: ValueId) -> Option<String> {
-        let before = self.body.occurrences.iter().filter(|o| o.value == value && o.target.is_none() && o.range.end() <= self.root.start());
+        let before = self.body.occurrences_of(value).filter(|o| o.target.is_none() && o.range.end() <= self.root.start());
         let range = before.max_by_key(|o| o.range.start())?.range;
         self.copied.borrow_mut().push(range);
         on_one_line(self.source, range)

@@ -76,7 +76,7 @@ impl Search<'_> {
     /// `user` as one of the uses that the rule lists, if `path` leads through nothing else.
     fn listed(&self, user: ValueId, path: &[ValueId]) -> Option<Use> {
         // What a helper does with it is not written here.
-        let place = *self.body.occurrences.iter().find(|o| o.value == user && o.own)?;
+        let place = *self.body.occurrences_of(user).find(|o| o.own)?;
         let facts = Facts::at(self.analysis, self.body, place.block, place.range.end());
         for &pattern in &self.uses.patterns {
             let wanted = Wanted { graph: &self.rule.graph, pattern, wildcards: &self.uses.wildcards };
@@ -94,7 +94,7 @@ impl Search<'_> {
 
     /// Why the use at the end of `path` stands in the way.
     fn refused(&self, path: &[ValueId]) -> String {
-        let text = path[1..].iter().find_map(|v| self.body.occurrences.iter().find(|o| o.value == *v));
+        let text = path[1..].iter().find_map(|v| self.body.occurrences_of(*v).next());
         match text {
             Some(place) => {
                 let text = self.analysis.source.slice(place.range).split_whitespace().collect::<Vec<_>>().join(" ");

@@ -375,8 +375,8 @@ impl Words<'_> {
 
     /// Where `value` is computed: inside the root, else before it.
     fn place(&self, value: ValueId) -> Option<TextRange> {
-        let here = |o: &&crate::graph::body::Occurrence| o.value == value && o.range.start() < self.root.end();
-        let inside = self.body.occurrences.iter().filter(here).max_by_key(|o| (self.root.contains_range(o.range), o.range.start()));
+        let inside = self.body.occurrences_of(value).filter(|o| o.range.start() < self.root.end());
+        let inside = inside.max_by_key(|o| (self.root.contains_range(o.range), o.range.start()));
         inside.map(|o| o.range)
     }
 

@@ -233,9 +233,9 @@ fn by_itself(analysis: &Analysis<'_>, value: ValueId) -> String {
 }
 
 fn told(analysis: &Analysis<'_>, body: &Body, promotion: &Promotion) -> Told {
-    let places = promotion.at.iter().filter_map(|&(_, v)| body.occurrences.iter().find(|o| o.value == v));
+    let places = promotion.at.iter().filter_map(|&(_, v)| body.occurrences_of(v).next());
     Told {
-        range: body.occurrences.iter().find(|o| o.value == promotion.source).map(|o| o.range),
+        range: body.occurrences_of(promotion.source).next().map(|o| o.range),
         source: spelt(analysis, body, promotion.source),
         at: places.map(|o| (cut(analysis, o.range), o.range)).collect(),
         spoilt: promotion.spoilt.to_string(),
@@ -263,7 +263,7 @@ pub fn spelt(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
     match graph.get(value) {
         (Op::Param(_, name) | Op::Captured(_, name) | Op::Phi(_, _, name) | Op::ModuleName(name), _) => graph.name(name).to_owned(),
         (Op::Attr(name, _), &[object]) => format!("{}.{}", spelt(analysis, body, object), graph.name(name)),
-        _ => match (body.first_name(value), body.occurrences.iter().find(|o| o.value == value)) {
+        _ => match (body.first_name(value), body.occurrences_of(value).next()) {
             (Some(name), _) => graph.name(name).to_owned(),
             (None, Some(place)) => cut(analysis, place.range),
             (None, None) => "?".to_owned(),
@@ -273,7 +273,7 @@ pub fn spelt(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
 
 fn with_line(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
     let text = spelt(analysis, body, value);
-    match body.occurrences.iter().find(|o| o.value == value) {
+    match body.occurrences_of(value).next() {
         Some(place) => format!("`{text}` in line {}", analysis.source.location(place.range.start()).row),
         None => format!("`{text}`"),
     }
