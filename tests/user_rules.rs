@@ -194,7 +194,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("def guard(a, b)", "def guard(a, b, x)", "20:17: `x` is bound by no parameter of `before`"),
     ("any_of, is_floating", "any_of, is_float", "7:29: the prelude has no `is_float`"),
     ("import mlx.core as mx", "import mlx.core as mlx", "6:8: a rule imports `mlx.core` as `mx`"),
-    ("\"more precise\"", "\"better\"", "9:23: a numerics class is one of: exact, exact in one dtype, rounding, more precise, less precise"),
+    ("\"more precise\"", "\"better\"", "9:23: a numerics class is one of: exact, rounding, more precise, less precise"),
     ("numerics = {\"before\"", "numerics = {\"after\"", "9:13: `numerics` speaks of `after`"),
     ("numerics = {\"before\": \"more precise\"}", "numerics = {}", "12:5: `numerics` does not say what `before` does to the numbers"),
     ("numerics = ", "numeric = ", "9:1: a rule file assigns `group`, `guide`, `gain`, `slower`, `narrows`, `cautions`, `numerics`, and nothing else"),

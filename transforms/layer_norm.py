@@ -1,8 +1,8 @@
 """Use `mx.fast.layer_norm` for a layer norm that is written out.
 
 The written-out norm is seven or more kernels, each of which reads and writes the whole array; the fast operation is one that
-reads `x` once and accumulates in float32. It is more precise than a norm in half precision, and has the bits of one in float32
-that is cast back before its weight and bias. Only a norm over the last axis with the population variance and eps inside the root
+reads `x` once and accumulates in float32. It is more precise than a norm in half precision, and as precise as one in float32 that
+is cast back before its weight and bias. Only a norm over the last axis with the population variance and eps inside the root
 is the same function; weight and bias must have one axis each. A later cast is kept: a float32 weight makes the result float32.
 """
 
@@ -13,7 +13,7 @@ group = "fast ops"
 guide = "Fast operations: mx.fast.layer_norm"
 gain = "6 to 7.5 times faster at decode and 3.2 to 5.1 times at prefill, with 0.14 to 0.50 of the memory (NVIDIA H200)"
 numerics = {"before": "more precise", "before_weight": "more precise", "before_core": "more precise",
-            "before_upcast": "exact in one dtype", "before_upcast_weight": "exact in one dtype", "before_upcast_core": "exact"}  # fmt: skip
+            "before_upcast": "rounding", "before_upcast_weight": "rounding", "before_upcast_core": "rounding"}  # fmt: skip
 
 
 def before(x: mx.array, w: mx.array, b: mx.array, eps: float):

@@ -2,8 +2,8 @@
 
 The written-out norm is five or more kernels, each of which reads and writes the whole array. The fast operation is one kernel,
 reads `x` once and accumulates in float32. In float16 the written-out square overflows from an absolute value of 256 on, and the
-norm then answers 0; the fast operation does not. A norm that is computed in float32 and cast back before the weight gives the
-same bits where the weight has the dtype of `x`; every other norm of a half-precision array gets more precise.
+norm then answers 0; the fast operation does not. A norm that is computed in float32 and cast back before the weight is as precise
+as the fast one, which on a GPU adds up in another order; every other norm of a half-precision array gets more precise.
 
 Only a norm over the last axis with eps inside the root is the same function, and the weight must have exactly one axis. A cast
 that follows the multiplication with the weight is kept, because a float32 weight makes the result float32. On the CPU backend
@@ -21,8 +21,8 @@ numerics = {
     "before_core": "more precise",
     "before_statistics": "more precise",
     "before_statistics_core": "more precise",
-    "before_upcast": "exact in one dtype",
-    "before_upcast_core": "exact",
+    "before_upcast": "rounding",
+    "before_upcast_core": "rounding",
 }
 
 

@@ -18,6 +18,11 @@ def changed(arguments, change, names=None):
     return arguments | {name: change(arguments[name]) for name in chosen}
 
 
+def cast(array, dtype):
+    """The array in `dtype`; only the CPU has float64."""
+    return array.astype(dtype, stream=mx.cpu if dtype == mx.float64 else None)
+
+
 def with_first(array, number):
     """The array with its first element replaced."""
     if array.size == 0:
@@ -49,12 +54,12 @@ def dtypes(arguments):
     for dtype in (mx.int32, mx.uint8, mx.bool_):
         yield f"all {dtype}", changed(arguments, lambda a: mx.abs(4 * a).astype(dtype))
     yield "all complex64", changed(arguments, lambda a: a.astype(mx.complex64) * (1 + 2j))
-    yield "all float64", changed(arguments, lambda a: a.astype(mx.float64))
+    yield "all float64", changed(arguments, lambda a: cast(a, mx.float64))
     if len(floating) > 1:
         for name in floating:
             for dtype in (mx.float32, *HALVES, mx.int32, mx.float64):
                 if arguments[name].dtype != dtype:
-                    yield f"{name} {dtype}", changed(arguments, lambda a: a.astype(dtype), [name])
+                    yield f"{name} {dtype}", changed(arguments, lambda a: cast(a, dtype), [name])
     for name, value in arguments.items():
         if isinstance(value, mx.array) and mx.issubdtype(value.dtype, mx.integer):
             yield f"{name} float32", changed(arguments, lambda a: a.astype(mx.float32), [name])

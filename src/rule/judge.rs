@@ -56,9 +56,6 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
         Some(Err(reason)) => return Err(reason.clone()),
     };
     let mut numerics = variant.numerics;
-    if variant.in_one_dtype && !share_a_dtype(variant, &place, &wildcard) {
-        numerics = Numerics::MorePrecise;
-    }
     if candidate.found.reciprocal && numerics == Numerics::Exact {
         numerics = Numerics::Rounding;
     }
@@ -185,13 +182,6 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
         assumptions.extend(digits::doubts(analysis, body, &users, used.place.value, &partners));
     }
     if gains { Ok(assumptions) } else { Err("the dtype of the result is the same with either, so nothing is gained".to_owned()) }
-}
-
-/// Whether the arrays that the match binds are known to be of one dtype.
-fn share_a_dtype(variant: &Variant, place: &Place<'_>, wildcard: &dyn Fn(&str) -> Option<ValueId>) -> bool {
-    let arrays = variant.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| wildcard(&w.name));
-    let arrays: Vec<ValueId> = arrays.filter(|&v| place.facts.kind(v) != Kind::None).collect();
-    arrays.windows(2).all(|pair| dtypes::compare(place.graph, &place.facts, pair[0], pair[1]) == Agreement::Same)
 }
 
 /// An argument that the replacement writes more than once and that has no name, if computing it launches a kernel.

@@ -54,8 +54,6 @@ pub struct Variant {
     pub guard: Option<Condition>,
     /// What it does to the numbers.
     pub numerics: Numerics,
-    /// That class holds where all arrays are of one dtype; elsewhere the result is more precise.
-    pub in_one_dtype: bool,
     /// Where what it matches may be used; anywhere if there is no list.
     pub uses: Option<Uses>,
 }
@@ -172,7 +170,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The class of each pattern, from the module's `numerics = {..}`.
-    fn numerics(&self) -> Result<FxHashMap<&'a str, (Numerics, bool)>, RuleError> {
+    fn numerics(&self) -> Result<FxHashMap<&'a str, Numerics>, RuleError> {
         let mut classes = FxHashMap::default();
         let assigned = self.source.module().body.iter().filter_map(Stmt::as_assign_stmt);
         for assign in assigned.filter(|a| matches!(&a.targets[..], [Expr::Name(n)] if n.id.as_str() == "numerics")) {
@@ -186,12 +184,11 @@ impl<'a> Loader<'a> {
                     return Err(self.error(key.start(), format!("`numerics` speaks of `{key_text}`, which is no pattern of this file")));
                 }
                 let text = value.value.to_str();
-                let in_one_dtype = text == "exact in one dtype";
-                let Some(class) = Numerics::parse(if in_one_dtype { "exact" } else { text }) else {
-                    let message = "a numerics class is one of: exact, exact in one dtype, rounding, more precise, less precise".to_owned();
+                let Some(class) = Numerics::parse(text) else {
+                    let message = "a numerics class is one of: exact, rounding, more precise, less precise".to_owned();
                     return Err(self.error(item.value.start(), message));
                 };
-                classes.insert(key_text, (class, in_one_dtype));
+                classes.insert(key_text, class);
             }
         }
         Ok(classes)
@@ -255,10 +252,10 @@ impl<'a> Loader<'a> {
         function.parameters.iter_non_variadic_params().map(|p| (p, node(&p.parameter.name))).collect()
     }
 
-    fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, (Numerics, bool)>) -> Result<Variant, RuleError> {
+    fn variant(&self, before: &'a ast::StmtFunctionDef, numerics: &FxHashMap<&str, Numerics>) -> Result<Variant, RuleError> {
         let suffix = before.name.strip_prefix("before").unwrap_or_default();
         let class = numerics.get(before.name.as_str()).copied();
-        let (class, in_one_dtype) =
+        let class =
             class.ok_or_else(|| self.error(before.name.start(), format!("`numerics` does not say what `{}` does to the numbers", before.name)))?;
         let after = self.nearest("after", suffix);
         let after = after.ok_or_else(|| self.error(before.start(), "a rule needs a function `after`".to_owned()))?;
@@ -283,7 +280,6 @@ impl<'a> Loader<'a> {
             callee: callee(&self.analysis.graph, after_value),
             guard,
             numerics: class,
-            in_one_dtype,
             uses,
         })
     }
