@@ -189,6 +189,9 @@ impl<'x> Loads<'_, 'x> {
         let path = source.slice(opened.path.range());
         let head = TextRange::new(with.start(), first.start());
         let is_plain = !with.is_async && reads == 1 && !path.contains(['\n', '\r']) && source.comments_in(head).is_empty();
+        if place.is_module() {
+            return self.left(load.1, 75, &format!("`{}` is a name of the module, which others may import", handle.id));
+        }
         if !is_plain || !self.is_read_only_at(handle, load.0, with.range) {
             return self.left(load.1, 75, &format!("`{}` is also read by something else than this load", handle.id));
         }
@@ -207,9 +210,7 @@ impl<'x> Loads<'_, 'x> {
         let (Some(symbol), Some(statement)) = (place.analysis.graph.known_symbol(&handle.id), place.statement(with)) else { return false };
         let own: Vec<_> = place.definitions_by(symbol, statement).collect();
         let escapes = own.iter().any(|&d| place.body.definitions[d as usize].escapes);
-        // Every name of a module escapes: no function of the file may read it.
-        let is_local = !escapes || place.is_module() && !place.is_read_by_functions(symbol);
-        is_local && !own.is_empty() && place.reads_reached(&own).iter().all(|&r| r == read)
+        !escapes && !own.is_empty() && place.reads_reached(&own).iter().all(|&r| r == read)
     }
 }
 
@@ -433,6 +434,12 @@ mod tests {
         ] {
             stays(body);
         }
+    }
+
+    #[test]
+    fn a_name_of_the_module_stays_bound() {
+        let text = "import mlx.core as mx\nwith open('w.npz', 'rb') as f:\n    w = mx.load(f)\n";
+        assert_eq!(applied(find, text, Applicability::Unsafe), text);
     }
 
     #[test]
