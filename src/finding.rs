@@ -137,7 +137,18 @@ pub enum Contract {
         site: Box<Site>,
     },
     /// Statements change on purpose, and the pass itself proves that they may. The result is Python, and no comment and no definition is lost.
-    Statements,
+    Statements(Kept),
+}
+
+/// What a program computes and does as before where statements change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// All that can be seen but for memory and time.
+    Values,
+    /// The same, but that a float32 result may become one in half precision.
+    Narrowed,
+    /// It is to do something else, for this reason.
+    Nothing(&'static str),
 }
 
 impl Contract {
@@ -145,7 +156,7 @@ impl Contract {
     pub fn unit(&self) -> Option<usize> {
         match self {
             Self::Values { unit, .. } => *unit,
-            Self::Statements => None,
+            Self::Statements(_) => None,
         }
     }
 

@@ -63,6 +63,8 @@ pub struct Leaf {
     pub rank: Option<u8>,
     /// For each axis: how long it is known to be.
     pub lengths: Vec<Option<i64>>,
+    /// The dtypes that it can have, if it is known to be an array; empty where that is not known.
+    pub dtypes: Vec<&'static str>,
     /// The axes of other values that it counts.
     pub counts: Vec<(usize, i64)>,
 }
@@ -96,7 +98,50 @@ pub struct Version {
 
 /// What is to be run of one finding.
 #[derive(Clone, Debug, Serialize)]
-pub struct Replay {
+#[serde(untagged)]
+pub enum Replay {
+    /// What a rule replaces.
+    Values(Box<Values>),
+    /// The code around what a pass changes.
+    Statements(Box<Statements>),
+}
+
+impl Replay {
+    /// The texts before and after.
+    pub fn texts(&self) -> (&str, &str) {
+        match self {
+            Self::Values(values) => (&values.before.text, &values.after.text),
+            Self::Statements(statements) => (&statements.before.text, &statements.after.text),
+        }
+    }
+
+    /// The file of the rule.
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Values(values) => &values.rule,
+            Self::Statements(_) => "",
+        }
+    }
+}
+
+/// Functions, or statements of the module, that a pass changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Statements {
+    /// Whether a float32 result may become one in half precision.
+    pub narrows: bool,
+    /// Whether the edit rests on an assumption.
+    pub assumes: bool,
+    /// The text that the edit is made in; its places are what is changed.
+    pub before: Version,
+    /// The same text with this edit alone; its places are what is new.
+    pub after: Version,
+    /// What is known of what the code gets from outside.
+    pub leaves: Vec<Leaf>,
+}
+
+/// The value that a rule replaces.
+#[derive(Clone, Debug, Serialize)]
+pub struct Values {
     /// The transform.
     pub id: String,
     /// The file of the rule.

@@ -1,6 +1,8 @@
 //! What is to be run to see that one edit keeps what its code computes: the text before and after it, which expressions of both are which value, and what
 //! is known of those. Nothing is run here.
 
+mod statements;
+
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -11,7 +13,7 @@ use crate::graph::body::Occurrence;
 use crate::graph::dtypes;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
-use crate::replay::{Constant, Form, Leaf, Replay, Site, Version};
+use crate::replay::{Constant, Form, Leaf, Replay, Site, Values, Version};
 use crate::syntax::{EditSet, Source, TextRange, TextSize};
 
 /// So many values are told of at most; a site needs a dozen.
@@ -23,12 +25,13 @@ const MAX_ARRAYS: usize = 5;
 /// the proposals that are applied with it, itself among them. The rule is told by its file, and whether it ships. The graph of `old` grows; its values keep their numbers.
 pub(super) fn replay(old: &mut Analysis<'_>, proposal: &Proposal, together: &[&Proposal], (rule, ships): (&str, bool)) -> Result<Replay, String> {
     let Proposal { finding, contract } = proposal;
-    let Contract::Values { site, .. } = contract else {
-        return Err("a pass changes statements, of which there is no value to compare".to_owned());
+    let site = match contract {
+        Contract::Values { site, .. } => site,
+        Contract::Statements(kept) => return statements::replay(old, finding, *kept),
     };
     let replaced = together.iter().filter_map(|p| match &p.contract {
         Contract::Values { replaced, .. } => Some(*replaced),
-        Contract::Statements => None,
+        Contract::Statements(_) => None,
     });
     let mut memo: FxHashMap<ValueId, ValueId> = replaced.collect();
     let leaves = Leaves::of(old, &memo, site);
@@ -51,7 +54,7 @@ pub(super) fn replay(old: &mut Analysis<'_>, proposal: &Proposal, together: &[&P
         Some(nearest.map_or((start, end), |o| span(o.range)))
     });
     old.graph = new.graph;
-    Ok(Replay {
+    Ok(Replay::Values(Box::new(Values {
         id: finding.transform.to_string(),
         rule: rule.to_owned(),
         ships,
@@ -66,7 +69,7 @@ pub(super) fn replay(old: &mut Analysis<'_>, proposal: &Proposal, together: &[&P
         constants,
         arrays,
         dtypes,
-    })
+    })))
 }
 
 /// Where `offset` of the old text is in the new one; the end of an edit is behind what it writes.
@@ -93,6 +96,11 @@ fn version(
     place: impl Fn(&Occurrence) -> Option<(usize, usize)>,
 ) -> Result<Version, String> {
     let places = site.places.iter().map(place).collect::<Option<Vec<_>>>().ok_or("what is computed is not found again")?;
+    Ok(Version { text: analysis.source.text().to_owned(), places, marks: marks(analysis, numbers) })
+}
+
+/// The expressions of `analysis` that are one of the values in `numbers`.
+fn marks(analysis: &Analysis<'_>, numbers: &FxHashMap<ValueId, usize>) -> Vec<(usize, usize, usize)> {
     let mut marks = Vec::new();
     let mut mark = |range: TextRange, value: ValueId| {
         if let Some(&leaf) = numbers.get(&value) {
@@ -105,7 +113,7 @@ fn version(
             body.value_of(name, range.start()).into_iter().for_each(|value| mark(range, value));
         }
     }
-    Ok(Version { text: analysis.source.text().to_owned(), places, marks })
+    marks
 }
 
 /// The parameters of the pattern that are constant at this place, or follow from others.
@@ -215,6 +223,7 @@ fn leaf(analysis: &Analysis<'_>, facts: &Facts<'_>, site: &Site, value: ValueId)
         module: facts.module_of(value).map(str::to_owned),
         rank,
         lengths: (0..rank.unwrap_or(0)).map(length).collect(),
+        dtypes: Vec::new(),
         counts: Vec::new(),
     }
 }

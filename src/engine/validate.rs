@@ -122,7 +122,7 @@ fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueI
     for contract in contracts {
         match contract {
             Contract::Values { replaced, .. } => pairs.push(*replaced),
-            Contract::Statements => passes = true,
+            Contract::Statements(_) => passes = true,
         }
     }
     // Operands are older than what is made of them: in this order the replacement of an inner match is known where an outer one mentions it.
@@ -137,7 +137,7 @@ fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueI
 }
 
 /// The scopes in whose own text, not that of a scope inside them, an edit lies: one for each edit, the innermost.
-fn touched(analysis: &Analysis<'_>, edits: &EditSet) -> BTreeSet<usize> {
+pub(super) fn touched(analysis: &Analysis<'_>, edits: &EditSet) -> BTreeSet<usize> {
     // Bodies come in the order of the text, outer before inner.
     let bodies = &analysis.bodies;
     let mut parents: Vec<Option<usize>> = Vec::with_capacity(bodies.len());
@@ -199,6 +199,7 @@ fn replace(graph: &mut Graph, effect: Effect, memo: &mut FxHashMap<ValueId, Valu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Kept;
     use crate::syntax::{Edit, TextSize};
 
     const TEXT: &str = "import mlx.core as mx\n\n\ndef f(x: mx.array):\n    return x * 2  # why\n\n\ndef g(x):\n    return f(x)\n";
@@ -218,12 +219,12 @@ mod tests {
     fn what_computes_the_same_passes() {
         assert_eq!(verdict("x * 2", "(x * 2)", &[]), Ok(()));
         assert_eq!(verdict("x * 2", "x * 3", &[]), Err("`f` would compute something else".to_owned()));
-        assert_eq!(verdict("x * 2", "x * 3", &[Contract::Statements]), Ok(()), "a pass answers for what it computes");
+        assert_eq!(verdict("x * 2", "x * 3", &[Contract::Statements(Kept::Values)]), Ok(()), "a pass answers for what it computes");
     }
 
     #[test]
     fn whoever_answers_for_an_edit_the_result_is_python_with_every_comment_and_definition() {
-        for contracts in [&[][..], &[Contract::Statements]] {
+        for contracts in [&[][..], &[Contract::Statements(Kept::Values)]] {
             assert_eq!(verdict("  # why", "", contracts), Err("a comment would be lost".to_owned()));
             assert_eq!(verdict("# why", "# when", contracts), Err("a comment would be lost".to_owned()));
             assert_eq!(verdict("def g", "def h", contracts), Err("`g` would be gone".to_owned()));

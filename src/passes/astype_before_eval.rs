@@ -6,7 +6,7 @@
 mod between;
 mod cast;
 
-use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::modules::module_class;
 use crate::graph::value::{Op, ValueId};
@@ -261,7 +261,7 @@ impl<'x> Blocks<'_, 'x> {
                 guide: GUIDE.to_owned(),
                 edits,
             },
-            contract: Contract::Statements,
+            contract: Contract::Statements(Kept::Values),
         }
     }
 }

@@ -10,7 +10,7 @@ mod meetings;
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::digits;
@@ -209,7 +209,7 @@ impl<'p, 'x> Scope<'p, 'x> {
             guide: GUIDE.to_owned(),
             edits,
         };
-        Some(Proposal { finding, contract: Contract::Statements })
+        Some(Proposal { finding, contract: Contract::Statements(Kept::Narrowed) })
     }
 
     /// What is assumed of the number that `constant` is filled with; nothing where half precision does not hold it.

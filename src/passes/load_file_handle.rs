@@ -8,7 +8,7 @@ mod path;
 
 use std::cell::OnceCell;
 
-use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -118,7 +118,7 @@ impl<'x> Loads<'_, 'x> {
             guide: GUIDE.to_owned(),
             edits,
         };
-        self.found.push(Proposal { finding, contract: Contract::Statements });
+        self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Values) });
         Some(())
     }
 

@@ -3,7 +3,7 @@
 //! Nothing in a call shows which MLX it was written for. What is proposed rests on the argument itself: on its name, or on its being a truth value where a size
 //! is expected, or a dtype where an array is. So it is never safe, and an argument that could be either stays.
 
-use crate::finding::{Applicability, Contract, Finding, Notes, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::dtypes::Dtype;
 use crate::place::{Place, expressions};
@@ -12,6 +12,9 @@ use crate::syntax::{Edit, Ranged};
 
 /// Where the documentation of MLX speaks of it.
 const GUIDE: &str = "MLX documentation: mx.conv_transpose1d, nn.Conv2d";
+/// Why its edits are not run.
+const CHANGED: &str =
+    "the call is to mean something else to this MLX than it does now: by keyword it means what it meant to the one it was written for";
 
 /// A place in a list of parameters that was another parameter's.
 struct Shift {
@@ -129,7 +132,7 @@ impl<'x> Calls<'_, 'x> {
             guide: GUIDE.to_owned(),
             edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
         };
-        self.found.push(Proposal { finding, contract: Contract::Statements });
+        self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Nothing(CHANGED)) });
     }
 
     /// Whether `expr` is a dtype of MLX by name.

@@ -5,7 +5,7 @@
 
 mod reads;
 
-use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Kind;
 use crate::syntax::ast::{Expr, Stmt};
@@ -119,7 +119,7 @@ impl<'x> Blocks<'_, 'x> {
                 guide: GUIDE.to_owned(),
                 edits: vec![edit],
             },
-            contract: Contract::Statements,
+            contract: Contract::Statements(Kept::Values),
         }
     }
 }

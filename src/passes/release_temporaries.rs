@@ -5,7 +5,7 @@
 
 mod life;
 
-use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -189,7 +189,7 @@ impl<'x> Blocks<'_, 'x> {
                 guide: GUIDE.to_owned(),
                 edits,
             },
-            contract: Contract::Statements,
+            contract: Contract::Statements(Kept::Values),
         }
     }
 }

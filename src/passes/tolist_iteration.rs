@@ -15,7 +15,7 @@ mod subscripts;
 
 use std::cell::RefCell;
 
-use crate::finding::{Applicability, Contract, Finding, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Facts;
 use crate::graph::value::ValueId;
@@ -190,7 +190,7 @@ impl<'x> Loops<'_, 'x> {
                 guide: GUIDE.to_owned(),
                 edits,
             },
-            contract: Contract::Statements,
+            contract: Contract::Statements(Kept::Values),
         }
     }
 

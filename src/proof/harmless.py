@@ -1,4 +1,4 @@
-"""What code of others may consist of to be run: nothing that reads or writes a file, reaches into Python, or runs other code.
+"""What code of others may consist of to be run: nothing that reads or writes a file of the user, reaches into Python, or runs other code.
 
 A program has no names but those that it is given, and no attribute whose name does not stand here: so no object leads anywhere else.
 """

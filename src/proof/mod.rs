@@ -31,10 +31,14 @@ const MODULES: [(&str, &str); 5] = [
     ("prove", include_str!("prove.py")),
 ];
 /// Those that come on top of them where sites are run.
-const SITES: [(&str, &str); 4] = [
+const SITES: [(&str, &str); 8] = [
     ("harmless", include_str!("harmless.py")),
     ("tree", include_str!("tree.py")),
     ("slice", include_str!("slice.py")),
+    ("standin", include_str!("standin.py")),
+    ("world", include_str!("world.py")),
+    ("rebuild", include_str!("rebuild.py")),
+    ("whole", include_str!("whole.py")),
     ("replay", include_str!("replay.py")),
 ];
 

@@ -82,9 +82,10 @@ fn job(sites: &[(Key, &Replay)]) -> Value {
                 texts.len() - 1
             })
         };
-        site["rule"] = json!(place(&replay.rule));
-        site["before"]["text"] = json!(place(&replay.before.text));
-        site["after"]["text"] = json!(place(&replay.after.text));
+        let (before, after) = replay.texts();
+        site["rule"] = json!(place(replay.rule()));
+        site["before"]["text"] = json!(place(before));
+        site["after"]["text"] = json!(place(after));
         told.push(site);
     }
     let functions: Vec<&str> = api::harmless().collect();

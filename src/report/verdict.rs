@@ -31,7 +31,9 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
                 if seen.same_bits == seen.runs { "the same bits".to_owned() } else { format!("largest error {before:.2} -> {after:.2} ulp") };
             let inputs = if seen.runs == 1 { "input" } else { "inputs" };
             let (dtypes, shapes) = (seen.dtypes.join(", "), seen.shapes.join("; "));
-            format!("verified on {} {inputs}: {errors}; {dtypes}; shapes {shapes} (MLX {}, {})", seen.runs, seen.mlx, seen.device)
+            // Code that is given no array has neither.
+            let arrays = if dtypes.is_empty() { String::new() } else { format!("; {dtypes}; shapes {shapes}") };
+            format!("verified on {} {inputs}: {errors}{arrays} (MLX {}, {})", seen.runs, seen.mlx, seen.device)
         }
         Verdict::Differs(seen) => format!("withdrawn, for it was run and differs: {} (MLX {}, {})", seen.problem, seen.mlx, seen.device),
         Verdict::NotReplayed { reason } => format!("not verified: {reason}"),

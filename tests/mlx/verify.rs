@@ -2,10 +2,17 @@
 //! but computations.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use mlxfix::catalog::{CATALOG, Kind};
+use mlxfix::finding::TransformId;
+use mlxfix::proof::{Interpreter, verify};
+use mlxfix::replay::{Replay, Verdict, Verdicts};
+use mlxfix::{Options, fix};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,22 +32,24 @@ fn records(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// The outcomes of the edits by rules.
-fn outcomes(records: &[Value]) -> Vec<(String, String)> {
-    let is_rule = |id: &str| CATALOG.iter().any(|e| e.id == id && matches!(e.kind, Kind::Rule));
-    let rules = records.iter().filter(|r| r["rule"].as_str().is_some_and(is_rule));
-    let place = |r: &Value| format!("{}:{}", r["file"].as_str().unwrap_or_default(), r["line"]);
-    rules.map(|r| (r["verification"]["outcome"].as_str().unwrap_or("none").to_owned(), format!("{} {}", place(r), r["verification"]))).collect()
+/// The outcomes of the edits, those of rules first.
+fn outcomes(records: &[Value]) -> [Vec<(String, String)>; 2] {
+    let is_rule = |r: &&Value| CATALOG.iter().any(|e| Some(e.id) == r["rule"].as_str() && matches!(e.kind, Kind::Rule));
+    let is_edit = |r: &&Value| r["verification"].is_object();
+    let place = |r: &Value| format!("{} {}:{}", r["rule"], r["file"].as_str().unwrap_or_default(), r["line"]);
+    let told = |r: &Value| (r["verification"]["outcome"].as_str().unwrap_or("none").to_owned(), format!("{} {}", place(r), r["verification"]));
+    [records.iter().filter(is_rule).map(told).collect(), records.iter().filter(|r| is_edit(r) && !is_rule(r)).map(told).collect()]
 }
 
 #[test]
 fn nearly_all_edits_of_the_examples_are_verified_and_none_differs() {
     let ran = mlxfix(root(), &["verify", "--isolated", "--unsafe", "--output-format", "json-lines", "examples"]);
-    let outcomes = outcomes(&records(&ran.out));
-    let verified = outcomes.iter().filter(|o| o.0 == "verified").count();
-    let others: Vec<&String> = outcomes.iter().filter(|o| o.0 != "verified").map(|o| &o.1).collect();
-    assert!(outcomes.len() > 140 && verified * 100 >= outcomes.len() * 95, "{verified} of {}: {others:#?}", outcomes.len());
-    assert!(!outcomes.iter().any(|o| o.0 == "differs" || o.0 == "none"), "{others:#?}");
+    for (outcomes, (at_least, share)) in outcomes(&records(&ran.out)).iter().zip([(140, 95), (80, 90)]) {
+        let verified = outcomes.iter().filter(|o| o.0 == "verified").count();
+        let others: Vec<&String> = outcomes.iter().filter(|o| o.0 != "verified").map(|o| &o.1).collect();
+        assert!(outcomes.len() > at_least && verified * 100 >= outcomes.len() * share, "{verified} of {}: {others:#?}", outcomes.len());
+        assert!(!outcomes.iter().any(|o| o.0 == "differs" || o.0 == "none"), "{others:#?}");
+    }
     assert_eq!(ran.code, 1, "what could not be run is told: {}", ran.err);
 }
 
@@ -91,14 +100,77 @@ fn an_edit_that_differs_is_withdrawn_and_never_written() {
     assert!(!fs::read_to_string(dir.path().join("both.py")).expect("read").contains("mx.exp(total)"));
 }
 
+/// Functions that passes change, one of each pass that keeps all values.
+const PASSES: &str = "from pathlib import Path\n\nimport mlx.core as mx\nimport mlx.nn as nn\nimport mlx.optimizers as optim\n\n\n\
+    def listed(scores: mx.array):\n    return [score.item() for score in scores.flatten()]\n\n\n\
+    def loaded(folder: Path):\n    with open(folder / \"w.safetensors\", \"rb\") as f:\n        return mx.load(f)[\"ids\"]\n\n\n\
+    def cast(path: str):\n    weights = mx.load(path)\n    mx.eval(weights)\n    weights = {k: v.astype(mx.float16) for k, v in weights.items()}\n    return weights\n\n\n\
+    def token(step, prompt: mx.array):\n    y = mx.argmax(step(prompt))\n    mx.eval(y)\n    return y.item()\n\n\n\
+    def peak(step):\n    step()\n    print(f\"{mx.metal.get_peak_memory() / 1e9:.3f} GB\")\n\n\n\
+    def train(model, loss_fn, batches):\n    optimizer = optim.SGD(learning_rate=0.1)\n    loss_and_grad = nn.value_and_grad(model, loss_fn)\n    for x in batches:\n        \
+    loss, grads = loss_and_grad(model, x)\n        optimizer.update(model, grads)\n        mx.eval(model.parameters(), optimizer.state)\n    return loss\n";
+
 #[test]
-fn what_cannot_be_run_is_not_written() {
+fn what_passes_change_is_run_as_whole_functions_and_written() {
     let dir = TempDir::new().expect("a directory");
-    let text = "import mlx.core as mx\n\n\ndef load():\n    return mx.load(open(\"w.npz\", \"rb\"))\n";
+    put(dir.path(), "passes.py", PASSES.as_bytes());
+    let ran = mlxfix(dir.path(), &["verify", "passes.py"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(ran.out.matches(" [safe]: verified on ").count(), 6, "{}", ran.out);
+    assert!(ran.err.contains("6 verified, 0 withdrawn, 0 not verified"), "{}", ran.err);
+    let written = mlxfix(dir.path(), &["--write", "--verify", "passes.py"]);
+    assert_eq!(written.code, 0, "{}{}", written.out, written.err);
+    let text = fs::read_to_string(dir.path().join("passes.py")).expect("read");
+    for new in ["scores.flatten().tolist()", "mx.load(folder / \"w.safetensors\")", "        del grads\n", "mx.get_peak_memory()"] {
+        assert!(text.contains(new), "{new}: {text}");
+    }
+}
+
+#[test]
+fn changed_statements_that_do_something_else_are_withdrawn() {
+    let python = Interpreter { path: python(), time: Duration::from_secs(60) };
+    // What each new text is made to do instead.
+    let sabotage = [
+        ("tolist-iteration", "flatten().tolist()", "flatten().tolist()[::-1]"),
+        ("tolist-iteration", "return scores.flatten().tolist()", "return [float(score) for score in scores.flatten().tolist()]"),
+        ("load-file-handle", "\"w.safetensors\"", "\"v.safetensors\""),
+        ("astype-before-eval", "v.astype(mx.float16)", "v.astype(mx.bfloat16)"),
+        ("redundant-eval", "argmax(step(prompt))\n    return", "argmax(step(prompt + 1))\n    return"),
+        ("deprecated-api", "mx.get_peak_memory() /", "mx.get_active_memory() /"),
+        ("release-temporaries", "        del grads\n", "        del grads, model\n"),
+        ("release-temporaries", "update(model, grads)\n        del grads\n", "update(model, model)\n        del grads\n"),
+    ];
+    for (id, right, wrong) in sabotage {
+        let select = Some(vec![TransformId::from(id)]);
+        let run =
+            |verdicts| fix(PASSES, &Options { verdicts: Some(Arc::new(verdicts)), select: select.clone(), ..Options::default() }).expect("Python");
+        let edits = run(Verdicts::default()).unknown;
+        let [(key, Ok(Replay::Statements(edit)))] = &edits[..] else { panic!("{id}: {edits:?}") };
+        let mut sabotaged = edit.clone();
+        sabotaged.after.text = edit.after.text.replacen(right, wrong, 1);
+        assert_ne!(sabotaged.after.text, edit.after.text, "{id}");
+        let verdicts = verify(&[(*key, &Replay::Statements(sabotaged))], &python, NonZero::<usize>::MIN).expect("Python runs");
+        let [(_, verdict @ Verdict::Differs(_))] = &verdicts[..] else { panic!("{wrong} was taken for right: {verdicts:?}") };
+        let mut known = Verdicts::default();
+        known.note(*key, verdict.clone());
+        let left = run(known);
+        assert_eq!(left.text, PASSES, "nothing that differs is applied");
+        assert!(left.findings.iter().any(|f| f.verdict.as_ref() == Some(verdict)), "and it is told");
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_not_written_and_says_why() {
+    let dir = TempDir::new().expect("a directory");
+    let text = "import mlx.core as mx\n\n\nasync def fetched(get):\n    return mx.load(open(await get(), \"rb\"))\n\n\n\
+        def shifted(x: mx.array, w: mx.array, groups: int):\n    return mx.conv_transpose1d(x, w, 1, 0, 1, groups)\n";
     put(dir.path(), "load.py", text.as_bytes());
-    let ran = mlxfix(dir.path(), &["--write", "--verify", "load.py"]);
+    let ran = mlxfix(dir.path(), &["--write", "--unsafe", "--verify", "load.py"]);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("not verified: ") && ran.err.contains("0 verified, 0 withdrawn, 1 not verified"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("0 verified, 0 withdrawn, 2 not verified"), "{}{}", ran.out, ran.err);
+    let reasons = mlxfix(dir.path(), &["verify", "--unsafe", "load.py"]).out;
+    assert!(reasons.contains("not verified: `async def fetched") && reasons.contains("waits for others"), "{reasons}");
+    assert!(reasons.contains("not verified: the call is to mean something else to this MLX"), "{reasons}");
     assert_eq!(fs::read_to_string(dir.path().join("load.py")).expect("read"), text);
 }
 
@@ -138,6 +210,11 @@ fn nothing_of_a_file_is_run_but_computations() {
     let ran = mlxfix(dir.path(), &["verify", "--unsafe", "trap.py"]);
     assert!(!dir.path().join("executed").exists() && !root().join("executed").exists(), "{}", ran.out);
     assert!(ran.out.contains(": rms-norm ["), "something was found: {}{}", ran.out, ran.err);
+    // Nor is anything in the functions that passes change.
+    put(dir.path(), "passes.py", trapped_passes(&traps).as_bytes());
+    let ran = mlxfix(dir.path(), &["verify", "--unsafe", "passes.py"]);
+    assert!(!dir.path().join("executed").exists() && !root().join("executed").exists(), "{}", ran.out);
+    assert!(ran.out.matches(": tolist-iteration [").count() > 20 && ran.out.contains("verified on "), "something was run: {}{}", ran.out, ran.err);
     // A rule of one's own is trusted no more.
     put(
         dir.path(),
@@ -147,6 +224,41 @@ fn nothing_of_a_file_is_run_but_computations() {
     put(dir.path(), "both.py", BOTH.as_bytes());
     let ran = mlxfix(dir.path(), &["verify", "--rule", "looks_right.py", "both.py"]);
     assert!(!dir.path().join("executed").exists(), "{}{}", ran.out, ran.err);
+}
+
+/// Loops that a pass changes, with a trap in each.
+fn trapped_passes(traps: &[&str]) -> String {
+    let more = [
+        "open('executed', 'w')",
+        "open('executed', 'rb')",
+        "mx.savez('executed', a=tokens)",
+        "np.save('executed', 1)",
+        "np.array([1.0]).tofile('executed')",
+        "pathlib.Path('executed').write_text('')",
+        "exec(\"open('executed', 'w')\")",
+        "print('', file=open('executed', 'w'))",
+        "tokens.__class__.__init__.__globals__",
+        "getattr(tokens, '__' + 'class__').mro()",
+        "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == 'Popen'][0]('touch executed', shell=True)",
+        "list(map(os.system, ['touch executed']))",
+        "sorted(['touch executed'], key=os.system)",
+        "(lambda _run, v_x: os.system('touch executed'))(1, 2)",
+        "nn.Linear(2, 2).save_weights('executed')",
+        "f'{os.system}{tokens.__reduce__()}'",
+    ];
+    let mut text = String::from(
+        "import os\nimport pathlib\nimport mlx.core as mx\nimport mlx.nn as nn\nimport numpy as np\nfrom builtins import open as mark\n",
+    );
+    for (n, trap) in traps.iter().chain(&more).enumerate() {
+        let trap = trap.replace("save('executed', x)", "save('executed', tokens)");
+        text.push_str(&format!(
+            "\n\ndef f{n}(tokens: mx.array, d=mark('executed', 'w')):\n    out = []\n    for t in tokens.flatten():\n        out.append(t.item())\n        {trap}\n    return out\n",
+        ));
+        text.push_str(&format!(
+            "\n\ndef g{n}(tokens: mx.array):\n    out = [{trap}]\n    for t in tokens.flatten():\n        out.append(t.item())\n    return out\n"
+        ));
+    }
+    text
 }
 
 #[test]
