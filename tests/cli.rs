@@ -62,7 +62,7 @@ pub(super) fn put(dir: &Path, name: &str, bytes: &[u8]) {
     fs::write(path, bytes).expect("written");
 }
 
-fn folder(files: &[(&str, &[u8])]) -> TempDir {
+pub(super) fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let dir = TempDir::new().expect("a directory");
     files.iter().for_each(|(name, bytes)| put(dir.path(), name, bytes));
     dir

@@ -16,5 +16,6 @@ mod promises;
 mod sizes;
 mod spellings;
 mod tidy;
+mod uncommitted;
 mod user_rules;
 mod walk;

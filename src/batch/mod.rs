@@ -8,6 +8,7 @@ mod guard;
 mod place;
 mod read;
 mod run;
+mod uncommitted;
 mod write;
 
 pub use check::{Checked, check};
@@ -17,4 +18,5 @@ pub use guard::{catch_panics, on_deep_stack};
 pub use place::{Place, Places};
 pub use read::{SIZE_LIMIT, small_file, speaks_of_mlx, whole};
 pub use run::{Choose, Done, Outcome, Plan, run};
+pub use uncommitted::Allowed;
 pub use write::{output_file, put, replace};

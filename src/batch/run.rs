@@ -18,6 +18,7 @@ use super::discover::{Scope, discover, unreadable};
 use super::guard::{STACK, guarded, on_deep_stack};
 use super::place::{Place, Places};
 use super::read::{Content, Reader, SIZE_LIMIT};
+use super::uncommitted::{Allowed, refusal, uncommitted};
 use super::write::replace;
 
 /// What to look for in files that a configuration governs, or none, and whose project asks for an MLX of some version at least.
@@ -33,6 +34,8 @@ pub struct Plan<'p> {
     pub options: &'p Choose<'p>,
     /// Whether changed files are written.
     pub write: bool,
+    /// Which of them although version control does not hold what is in them.
+    pub allowed: Allowed,
     /// How many threads work; `None` for as many as the machine has.
     pub jobs: Option<NonZero<usize>>,
 }
@@ -70,6 +73,9 @@ pub fn run<T: Send>(plan: &Plan<'_>, digest: impl Fn(&FileReport<'_>) -> T + Syn
     let found = discover(&plan.paths, &plan.scope, || plan.threads(), &places)?;
     let governed = govern(&found.files, &plan.scope.configurations, plan.options)?;
     let write = plan.write;
+    if write {
+        refuse_uncommitted(&governed, plan.allowed, &places)?;
+    }
     let place = |path: &Path| {
         let links = &found.links[found.links.partition_point(|(target, _)| **target < *path)..];
         let names = links.iter().take_while(|(target, _)| target == path).map(|(_, link)| (places.name(link).shown, link.clone()));
@@ -88,6 +94,26 @@ pub fn run<T: Send>(plan: &Plan<'_>, digest: impl Fn(&FileReport<'_>) -> T + Syn
     outcomes.extend(found.problems.into_iter().map(|(path, problem)| Outcome { place: places.name(&path), digest: None, problem: Some(problem) }));
     outcomes.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(Done { analysed: governed.len(), outcomes })
+}
+
+/// An error where a file that would change has changes of the user's that version control does not hold.
+fn refuse_uncommitted(governed: &[(&PathBuf, Arc<Options>)], allowed: Allowed, places: &Places) -> Result<()> {
+    let files: Vec<&PathBuf> = governed.iter().map(|(file, _)| *file).collect();
+    let changes = |file: &Path| {
+        let at = governed.partition_point(|(known, _)| known.as_path() < file);
+        let options = governed.get(at).filter(|(known, _)| known.as_path() == file).map(|(_, options)| options)?;
+        let mut reader = Reader::new();
+        let Ok(Content::Mlx(bytes)) = reader.read(file) else { return None };
+        check(bytes, options).ok().filter(|checked| checked.bytes != bytes).map(|_| ())
+    };
+    let mut found = uncommitted(&files, allowed).map_err(Error::msg)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    // Few files, if any, are looked at twice.
+    on_deep_stack(|| found.retain(|(file, _)| changes(file).is_some())).context("cannot start a thread")?;
+    found.iter_mut().for_each(|(file, _)| *file = places.name(file).near);
+    if found.is_empty() { Ok(()) } else { Err(Error::msg(refusal(&found))) }
 }
 
 /// Each of `files` with what to look for in it. The files of the rules themselves are left out: a rule says what is slow, and is not to be made fast.

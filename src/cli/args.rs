@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::batch::Allowed;
 use crate::platform::{Target, Version};
 
 /// Makes MLX code fast: finds slow computations in Python that uses mlx and shows, or writes, the fast form.
@@ -22,7 +23,8 @@ Without --write nothing is changed: the diff goes to standard output, the summar
 A file or folder named like a command is reached as ./NAME.
 
 Exit codes: 0 nothing left to report; 1 findings remain, a diff was shown, or a file could not be read or parsed;
-2 bad usage, an internal error, an edit that was run and differs, or a file that could not be written.";
+2 bad usage, an internal error, an edit that was run and differs, or a file that could not be written or has
+uncommitted changes.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -164,6 +166,15 @@ pub(super) struct CheckArgs {
     /// Write the changes into the files
     #[arg(long, visible_alias = "fix")]
     pub(super) write: bool,
+    /// Also write files with changes that are not committed
+    #[arg(long)]
+    pub(super) allow_dirty: bool,
+    /// Also write files with changes that are staged, if no others
+    #[arg(long)]
+    pub(super) allow_staged: bool,
+    /// Also write files of which git cannot tell whether they have changes
+    #[arg(long)]
+    pub(super) allow_no_vcs: bool,
     /// Also apply edits that keep a half-precision model in half precision
     #[arg(long)]
     pub(super) narrow: bool,
@@ -247,4 +258,11 @@ pub(super) enum OutputFormat {
     Json,
     /// The same, one object a line
     JsonLines,
+}
+
+impl CheckArgs {
+    /// Which files may be written although version control does not hold what is in them.
+    pub(super) fn allowed(&self) -> Allowed {
+        Allowed { dirty: self.allow_dirty, staged: self.allow_staged, no_vcs: self.allow_no_vcs }
+    }
 }

@@ -109,7 +109,7 @@ fn files<T: Send>(
 ) -> Result<Done<T>> {
     let options =
         |configuration: Option<&Configuration>, mlx| Ok(Options { verdicts: verdicts.clone(), ..args.options(configuration, mlx, figures)? });
-    let plan = Plan { paths: args.paths.clone(), scope: scope.clone(), options: &options, write, jobs: args.jobs };
+    let plan = Plan { paths: args.paths.clone(), scope: scope.clone(), options: &options, write, allowed: args.allowed(), jobs: args.jobs };
     batch::run(&plan, digest)
 }
 
