@@ -29,6 +29,7 @@ ARGUMENTS = {
     "mask_cast_to_the_scores": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), causal(mx, dtype, 9)),
     "mask_cut_to_the_keys": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), mx.zeros((1, 1, 9, 12), dtype)),
     "mask_cast_without_scale": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), causal(mx, dtype, 9)),
+    "causal": lambda mx, dtype: three(mx, dtype, 2, 4, 9, 16),
     "PackedHeads": lambda mx, dtype: ((32, 4), (heads(mx, dtype, 2, 7, 32),)),
 }
 EXACT = {"mask_always_there", "no_scale"}

@@ -133,6 +133,12 @@ def truth_values_for_a_mask(q: mx.array, k: mx.array, v: mx.array):
     return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + mask, axis=-1) @ v
 
 
+def truth_values_in_full(q: mx.array, k: mx.array, v: mx.array):
+    """An array that is filled with a truth value holds truth values."""
+    mask = mx.triu(mx.full((7, 7), True), k=1)
+    return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + mask, axis=-1) @ v
+
+
 def number_that_hides_nothing(q: mx.array, k: mx.array, v: mx.array, mask: mx.array):
     """Scores of zero still count."""
     scores = mx.where(mask > 0, (q * 0.25) @ k.transpose(0, 1, 3, 2), 0.0)

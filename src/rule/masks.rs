@@ -63,7 +63,9 @@ fn is_additive(site: &Site<'_>, value: ValueId) -> bool {
     match op {
         _ if site.facts.kind(value).is_number() || truth_values(site.graph, value) == Some(false) => true,
         Op::Mlx("where") => operands[1..].iter().all(|&v| is_additive(site, v)),
-        Op::Mlx("array") => is_additive(site, operands[0]) && site.graph.path(operands[1]) != Some("mlx.core.bool_"),
+        Op::Mlx("array") => is_additive(site, operands[0]) && makes_truth_values(site.graph, operands[1]) == Some(false),
+        Op::Mlx("full") => is_additive(site, operands[1]) && makes_truth_values(site.graph, operands[2]) == Some(false),
+        Op::Mlx("astype") => is_additive(site, operands[0]) && makes_truth_values(site.graph, operands[1]) == Some(false),
         Op::Apply => site.graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask"),
         _ => viewed(site.graph, value).is_some_and(|array| is_additive(site, array)),
     }
@@ -140,7 +142,7 @@ fn viewed(graph: &Graph, value: ValueId) -> Option<ValueId> {
 /// Whether `value` holds truth values, as far as its form shows.
 fn truth_values(graph: &Graph, value: ValueId) -> Option<bool> {
     if let (Op::Mlx("astype"), operands) = graph.get(value) {
-        return graph.path(operands[1]).map(|path| path == "mlx.core.bool_");
+        return makes_truth_values(graph, operands[1]);
     }
     if let Some(array) = viewed(graph, value) {
         return truth_values(graph, array);
@@ -153,16 +155,28 @@ fn truth_values(graph: &Graph, value: ValueId) -> Option<bool> {
         Op::Gate => (truth_values(graph, operands[1])? && truth_values(graph, operands[2])?).then_some(true),
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg => Some(false),
         Op::Mlx("tril" | "triu" | "broadcast_to" | "reshape" | "repeat" | "squeeze" | "tile") => truth_values(graph, operands[0]),
-        Op::Mlx("ones" | "zeros" | "tri" | "full") => {
-            let dtype = operands.last().and_then(|&d| graph.path(d));
-            Some(dtype == Some("mlx.core.bool_"))
-        }
+        Op::Mlx("ones" | "zeros" | "tri") => makes_truth_values(graph, *operands.last()?),
+        Op::Mlx("full") if graph.op(operands[2]) == Op::None => match graph.op(operands[1]) {
+            Op::Bool(_) => Some(true),
+            _ => graph.number(operands[1]).map(|_| false).or_else(|| truth_values(graph, operands[1])),
+        },
+        Op::Mlx("full") => makes_truth_values(graph, operands[2]),
         Op::Mlx(name) => match api::function(name)?.get().dtype {
             DtypeRule::Bool => Some(true),
             DtypeRule::Float | DtypeRule::Float32 => Some(false),
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Whether truth values are made where this dtype is asked for. That of another array is taken for one of numbers; a parameter may be any.
+fn makes_truth_values(graph: &Graph, dtype: ValueId) -> Option<bool> {
+    match graph.op(dtype) {
+        Op::None | Op::DtypeOf => Some(false),
+        // The default of a function.
+        Op::Literal(name) => Some(graph.name(name) == "bool_"),
+        _ => graph.path(dtype).map(|path| path == "mlx.core.bool_"),
     }
 }
 

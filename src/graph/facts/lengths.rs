@@ -193,7 +193,7 @@ impl Facts<'_> {
             "swapaxes" => self.of_swapped(operands, axis, depth),
             "concatenate" if self.is_another(array, graph.as_int(operands[1])?, axis) => self.of_parts(operands[0], axis, depth),
             "repeat" if self.is_another(array, graph.as_int(operands[2])?, axis) => same(),
-            "argsort" | "argpartition" | "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => same(),
+            "argsort" | "argpartition" | "tril" | "triu" | "full_like" | "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => same(),
             _ if keeps_shape(name) => same(),
             _ => None,
         }
@@ -393,7 +393,9 @@ mod tests {
     #[test]
     fn an_axis_is_as_long_as_what_it_was_made_of() {
         let agree = |call: &str, axis: i64| says(call, |facts, a, b| facts.same_length((a, axis), (b, axis)));
-        for kept in ["q, k", "self.rope(q, offset=3), k * 2", "mx.concatenate([cache, q], axis=2), k", "q @ k.swapaxes(-1, -2), k", "x, k"] {
+        for kept in
+            ["q, k", "mx.triu(q), k", "self.rope(q, offset=3), k * 2", "mx.concatenate([cache, q], axis=2), k", "q @ k.swapaxes(-1, -2), k", "x, k"]
+        {
             assert!(agree(kept, 0), "{kept}");
         }
         assert!(agree("q @ q.swapaxes(-1, -2), q", -2), "the rows of a product are the left operand's");
