@@ -7,7 +7,7 @@ mod search;
 pub mod table;
 
 use super::facts::Facts;
-use super::value::{Graph, ValueId};
+use super::value::{Graph, Op, ValueId};
 pub use promotion::Dtype;
 use search::{Search, Type};
 
@@ -26,10 +26,21 @@ pub enum Agreement {
 
 /// More combinations than this are not tried.
 const MAX_COMBINATIONS: usize = 4096;
+/// So many values are looked at for what two values share.
+const MAX_NEAR: usize = 64;
 
-/// Compare the dtypes of `before` and `after` over all combinations of inputs.
+/// Compare the dtypes of `before` and `after` over all combinations of inputs: first of the arrays that both are made of, whatever those are made of, for
+/// where they agree then, they agree.
 pub fn compare(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId) -> Agreement {
-    over_all(graph, facts, |search| match (search.type_of(before, 0), search.type_of(after, 0)) {
+    let shared = shared(graph, facts, before, after);
+    if !shared.is_empty() && compare_given(graph, facts, before, after, shared) == Agreement::Same {
+        return Agreement::Same;
+    }
+    compare_given(graph, facts, before, after, Vec::new())
+}
+
+fn compare_given(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId, given: Vec<ValueId>) -> Agreement {
+    over_all_given(graph, facts, given, |search| match (search.type_of(before, 0), search.type_of(after, 0)) {
         (Type::Raises, _) => Case::Skip,
         (Type::Unknown, _) | (_, Type::Unknown) => Case::Unknown,
         (a, b) if a == b => Case::Holds,
@@ -139,8 +150,42 @@ enum Case {
     Unknown,
 }
 
-fn over_all(graph: &Graph, facts: &Facts<'_>, mut test: impl FnMut(&mut Search<'_>) -> Case) -> Agreement {
-    let mut search = Search::chosen(graph, facts);
+/// The arrays of floating point numbers near `before` and `after` that both are made of.
+fn shared(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId) -> Vec<ValueId> {
+    let (near, others) = (near(graph, before), near(graph, after));
+    let mut search = Search::open(graph, facts);
+    near.into_iter().filter(|v| others.contains(v) && ![before, after].contains(v) && is_open(&mut search, *v, 0)).collect()
+}
+
+/// `value` and what it is made of, the closest first, as far as a pattern reaches.
+fn near(graph: &Graph, value: ValueId) -> Vec<ValueId> {
+    let (mut found, mut next) = (vec![value], 0);
+    while let Some(&value) = found.get(next).filter(|_| found.len() < MAX_NEAR) {
+        next += 1;
+        for &operand in graph.operands(value) {
+            if !found.contains(&operand) {
+                found.push(operand);
+            }
+        }
+    }
+    found
+}
+
+/// Whether `value` is an array whose dtype may be each floating one up to float32, and no other.
+fn is_open(search: &mut Search<'_>, value: ValueId, depth: u32) -> bool {
+    match (search.graph.get(value), search.type_of(value, 0)) {
+        ((Op::Gate, &[_, then, otherwise]), _) => depth < 8 && is_open(search, then, depth + 1) && is_open(search, otherwise, depth + 1),
+        (_, Type::Array(dtype)) => dtype.known().is_none_or(|d| matches!(d, Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32)),
+        _ => false,
+    }
+}
+
+fn over_all(graph: &Graph, facts: &Facts<'_>, test: impl FnMut(&mut Search<'_>) -> Case) -> Agreement {
+    over_all_given(graph, facts, Vec::new(), test)
+}
+
+fn over_all_given(graph: &Graph, facts: &Facts<'_>, given: Vec<ValueId>, mut test: impl FnMut(&mut Search<'_>) -> Case) -> Agreement {
+    let mut search = Search::chosen(graph, facts, given);
     let (mut holds, mut example) = (false, None);
     for _ in 0..MAX_COMBINATIONS {
         search.begin();
@@ -171,4 +216,34 @@ fn describe(before: Type, after: Type) -> String {
         _ => "something else".to_owned(),
     };
     format!("{} becomes {}", word(before), word(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Analysis;
+    use crate::graph::body::Effect;
+    use crate::syntax::Source;
+
+    /// How the dtypes of the two values agree that `pair` computes from `s`, a sum of so many arrays that their dtypes have too many combinations.
+    fn agreement(pair: &str) -> Agreement {
+        let text = format!(
+            "import mlx.core as mx\n\ndef f(a: mx.array, b: mx.array, c: mx.array, d: mx.array, e: mx.array, g: mx.array, h: mx.array, i: mx.array):\n    s = a + b + c + d + e + g + h + i\n    return {pair}\n"
+        );
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects);
+        let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None }).expect("the text returns a value");
+        let &[before, after] = analysis.graph.operands(returned) else { panic!("{pair} is no pair") };
+        compare(&analysis.graph, &Facts::anywhere(&analysis), before, after)
+    }
+
+    #[test]
+    fn what_two_values_share_may_be_made_of_anything() {
+        assert_eq!(agreement("mx.softmax(s.astype(mx.float32)).astype(s.dtype), mx.softmax(s, precise=True)"), Agreement::Same);
+        assert_eq!(agreement("mx.where(s > 0, s, mx.array(0.5)), s * mx.array(0.5)"), Agreement::Same);
+        assert_ne!(agreement("mx.where(s > 0, s, mx.array(0.5)), s * 0.5"), Agreement::Same);
+        assert_ne!(agreement("mx.softmax(s.astype(mx.float32)).astype(a.dtype), mx.softmax(s)"), Agreement::Same);
+        assert_ne!(agreement("(s > 0) * mx.array(0.5), (s > 0) * 2"), Agreement::Same);
+    }
 }

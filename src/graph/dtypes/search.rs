@@ -94,18 +94,20 @@ pub(super) struct Search<'x> {
     pub(super) facts: &'x Facts<'x>,
     inputs: Inputs,
     memo: FxHashMap<ValueId, Type>,
+    /// Values that are looked at as if nobody knew their dtype.
+    given: Vec<ValueId>,
 }
 
 impl<'x> Search<'x> {
-    /// A search that tries combinations of dtypes.
-    pub(super) fn chosen(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
+    /// A search that tries combinations of dtypes, those of the arrays `given` among them.
+    pub(super) fn chosen(graph: &'x Graph, facts: &'x Facts<'x>, given: Vec<ValueId>) -> Self {
         let inputs = Inputs::Chosen { choices: Vec::new(), at: 0, chosen: FxHashMap::default() };
-        Self { graph, facts, inputs, memo: FxHashMap::default() }
+        Self { graph, facts, inputs, memo: FxHashMap::default(), given }
     }
 
     /// A search that leaves open what nobody knows.
     pub(super) fn open(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
-        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo: FxHashMap::default() }
+        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo: FxHashMap::default(), given: Vec::new() }
     }
 
     /// The values of which nobody knows the dtype; the numbers in [`Promoted`] are their places.
@@ -174,7 +176,8 @@ impl<'x> Search<'x> {
         if depth > MAX_DEPTH {
             return Type::Unknown;
         }
-        let result = self.type_of_node(value, depth + 1);
+        let result =
+            if self.given.contains(&value) { self.unknown(value).map_or(Type::Unknown, Type::Array) } else { self.type_of_node(value, depth + 1) };
         self.memo.insert(value, result);
         result
     }
