@@ -3,8 +3,8 @@
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::Occurrence;
-use crate::graph::dtypes::flow::{DtypeFlow, Spoilt};
-use crate::graph::dtypes::table::spelt;
+use crate::graph::dtypes::flow::DtypeFlow;
+use crate::graph::dtypes::table::{listed, spelt};
 use crate::graph::facts::Facts;
 use crate::graph::users::Users;
 use crate::graph::value::ValueId;
@@ -33,14 +33,15 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
             let Some((narrow, brain)) = flow.mixed(place.value) else { continue };
             seen.push(place.value);
             let spelt = |v| spelt(analysis, body, v);
-            found.push(told(analysis, place, [&spelt(narrow), &spelt(brain)], flow.spoilt(std::iter::once(place.value), &users)).finding(id, GUIDE));
+            let spoilt = listed(analysis, body, &flow.spoilt(std::iter::once(place.value), &users));
+            found.push(told(analysis, place, [&spelt(narrow), &spelt(brain)], &spoilt).finding(id, GUIDE));
         }
         note(analysis, &mut flow, &body.occurrences, notes);
     }
     found
 }
 
-fn told(analysis: &Analysis<'_>, place: &Occurrence, [narrow, brain]: [&str; 2], spoilt: Spoilt) -> Told {
+fn told(analysis: &Analysis<'_>, place: &Occurrence, [narrow, brain]: [&str; 2], spoilt: &str) -> Told {
     let text = one_line(analysis.source, place.range);
     Told {
         range: place.range,

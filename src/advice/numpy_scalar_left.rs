@@ -4,7 +4,10 @@
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::Effect;
+use crate::graph::dtypes::flow::DtypeFlow;
+use crate::graph::dtypes::table::listed;
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
@@ -79,14 +82,26 @@ impl Operators<'_, '_> {
         let told = Told {
             range: operation.range,
             message: format!("`{number}` is a NumPy scalar: to the left of `{}` it makes a NumPy array of `{right}`", operation.op.as_str()),
-            rationale: vec![
-                format!(
+            rationale: [
+                Some(format!(
                     "NumPy computes this on the host: it waits until `{right}` is there, copies it, and what follows begins with another copy; float64 where the scalar is. bfloat16 raises, and so does this under `mx.compile`."
-                ),
-                self.remedy(operation, &number, &right),
-            ],
+                )),
+                self.spread(operation.range),
+                Some(self.remedy(operation, &number, &right)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         };
         self.told.push(told);
+    }
+
+    /// What is made of the operation.
+    fn spread(&self, operation: TextRange) -> Option<String> {
+        let Place { analysis, body, .. } = *self.place;
+        let made = body.occurrences.iter().find(|o| o.range == operation)?.value;
+        let of = DtypeFlow::new(analysis, &self.facts).made_of(made, &Users::of(analysis, body));
+        Some(format!("On the host, or copied back from there: {}.", listed(analysis, body, &of)))
     }
 
     /// What to write instead.

@@ -15,7 +15,7 @@ use crate::graph::Analysis;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::digits;
 use crate::graph::dtypes::flow::{DtypeFlow, Known};
-use crate::graph::dtypes::table::spelt;
+use crate::graph::dtypes::table::{spelt, spread};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
@@ -298,18 +298,8 @@ impl<'p, 'x> Scope<'p, 'x> {
     }
 
     fn rationale(&self, meetings: &Meetings, flow: &mut DtypeFlow<'_>) -> Vec<String> {
-        let body = self.place.body;
         let spoilt = flow.spoilt(meetings.met.iter().map(|m| m.at), &self.users);
-        let places = meetings.met.iter().filter_map(|m| body.occurrences_of(m.at).next());
-        let place = places.min_by_key(|o| o.range.start()).map(|o| {
-            let row = self.place.source().location(o.range.start()).row;
-            format!("`{}` in line {row}", spelt_on_one_line(self.place, o.range))
-        });
-        let mut lines = match place {
-            Some(place) if spoilt.values > 0 => vec![format!("In a half-precision model {place} is float32, and so is what follows: {spoilt}.")],
-            Some(place) => vec![format!("In a half-precision model {place} is float32 wherever the constant takes part.")],
-            None => Vec::new(),
-        };
+        let mut lines: Vec<String> = spread(self.place.analysis, self.place.body, meetings.met.iter().map(|m| m.at), &spoilt).into_iter().collect();
         lines.push("Where the model is in float32 nothing changes.".to_owned());
         lines
     }

@@ -37,8 +37,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::finding::{Contract, Finding, MEASURED, Proposal, Refusal};
 use crate::graph::Analysis;
 use crate::graph::body::{BlockId, Occurrence};
+use crate::graph::dtypes::flow::DtypeFlow;
+use crate::graph::dtypes::table::spread;
 use crate::graph::facts::Facts;
 use crate::graph::normalize;
+use crate::graph::users::Users;
 use crate::graph::value::{Comparison, Graph, Op, ValueId};
 use crate::platform::{Platform, Target};
 use crate::syntax::{TextRange, TextSize};
@@ -345,7 +348,10 @@ fn proposal(
     let sides = if let (Op::Gate, operands) = graph.get(candidate.after) { &operands[1..] } else { &[candidate.after][..] };
     let after = sides.iter().map(|&side| kernels(graph, &[after_values(graph, candidate, side), written.kept.clone()].concat())).max().unwrap_or(0);
     let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after)).into_iter().collect();
-    rationale.extend((!rule.about.narrows.is_empty()).then(|| rule.about.narrows.clone()));
+    if !rule.about.narrows.is_empty() {
+        rationale.push(rule.about.narrows.clone());
+        rationale.extend(spreads(analysis, candidate));
+    }
     rationale.extend(first_sentence(&rule.about.mechanism));
     rationale.extend(rule.about.measured().map(|gain| format!("{MEASURED}: {gain}.")));
     Proposal {
@@ -368,6 +374,16 @@ fn proposal(
             site: Box::new(site::site(rule, analysis, candidate)),
         },
     }
+}
+
+/// What is float32 because of what the match makes, where it is used.
+fn spreads(analysis: &Analysis<'_>, candidate: &Candidate) -> Option<String> {
+    let Some(Ok(uses)) = &candidate.uses else { return None };
+    let body = &analysis.bodies[candidate.body];
+    let facts = Facts::at(analysis, body, 0, body.range.end());
+    let at = || uses.iter().map(|used| used.place.value);
+    let spoilt = DtypeFlow::new(analysis, &facts).spoilt(at(), &Users::around(analysis, body, candidate.root));
+    spread(analysis, body, at(), &spoilt)
 }
 
 /// The values that a side of the replacement computes beyond what it is given.

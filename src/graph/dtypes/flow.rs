@@ -42,7 +42,7 @@ pub struct Promotion {
 }
 
 /// How much is computed in float32, by sort.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Spoilt {
     /// Matrix products, those of linear layers and convolutions included.
     pub products: usize,
@@ -54,6 +54,8 @@ pub struct Spoilt {
     pub softmaxes: usize,
     /// All values, those above included.
     pub values: usize,
+    /// Those of the sorts above.
+    pub heavy: Vec<ValueId>,
 }
 
 /// The dtypes of the values of one scope.
@@ -209,26 +211,26 @@ impl<'x> DtypeFlow<'x> {
 
     /// What is float32 from the values `from` on.
     pub fn spoilt(&mut self, from: impl Iterator<Item = ValueId>, users: &Users) -> Spoilt {
+        self.counted(from, users, |flow, value| flow.is_single(value))
+    }
+
+    /// What is made of the value `from`, itself included.
+    pub fn made_of(&mut self, from: ValueId, users: &Users) -> Spoilt {
+        self.counted(std::iter::once(from), users, |_, _| true)
+    }
+
+    fn counted(&mut self, from: impl Iterator<Item = ValueId>, users: &Users, mut counts: impl FnMut(&mut Self, ValueId) -> bool) -> Spoilt {
         let graph = &self.analysis.graph;
         let mut spoilt = Spoilt::default();
         let mut seen = FxHashSet::default();
         let mut stack: Vec<ValueId> = from.collect();
         while let Some(value) = stack.pop() {
-            if !self.is_single(value) || !seen.insert(value) {
+            if !counts(self, value) || !seen.insert(value) {
                 continue;
             }
             spoilt.values += 1;
-            match graph.get(value) {
-                (Op::MatMul | Op::Mlx("addmm" | "conv1d" | "conv2d" | "conv_general" | "einsum" | "inner" | "tensordot"), _) => spoilt.products += 1,
-                (Op::Mlx("fast.scaled_dot_product_attention"), _) => spoilt.attentions += 1,
-                (Op::Mlx("fast.rms_norm" | "fast.layer_norm"), _) => spoilt.norms += 1,
-                (Op::Mlx("softmax"), _) => spoilt.softmaxes += 1,
-                (Op::Apply | Op::Call(..), operands) => match self.search.facts.module_of(operands[0]) {
-                    Some("LayerNorm" | "RMSNorm" | "GroupNorm" | "InstanceNorm") => spoilt.norms += 1,
-                    Some("Linear" | "QuantizedLinear" | "Conv1d" | "Conv2d" | "Conv3d") => spoilt.products += 1,
-                    _ => {}
-                },
-                _ => {}
+            if self.sort(value, &mut spoilt).map(|count| *count += 1).is_some() {
+                spoilt.heavy.push(value);
             }
             // A list of arrays has no dtype; what is made of it has.
             let lists = users.users(value).iter().filter(|&&u| matches!(graph.op(u), Op::List | Op::Tuple));
@@ -236,6 +238,24 @@ impl<'x> DtypeFlow<'x> {
             stack.extend(users.users(value).iter().copied().chain(through));
         }
         spoilt
+    }
+
+    /// The count of `spoilt` to which `value` belongs.
+    fn sort<'s>(&self, value: ValueId, spoilt: &'s mut Spoilt) -> Option<&'s mut usize> {
+        match self.analysis.graph.get(value) {
+            (Op::MatMul | Op::Mlx("addmm" | "conv1d" | "conv2d" | "conv_general" | "einsum" | "inner" | "tensordot"), _) => {
+                Some(&mut spoilt.products)
+            }
+            (Op::Mlx("fast.scaled_dot_product_attention"), _) => Some(&mut spoilt.attentions),
+            (Op::Mlx("fast.rms_norm" | "fast.layer_norm"), _) => Some(&mut spoilt.norms),
+            (Op::Mlx("softmax"), _) => Some(&mut spoilt.softmaxes),
+            (Op::Apply | Op::Call(..), operands) => match self.search.facts.module_of(operands[0]) {
+                Some("LayerNorm" | "RMSNorm" | "GroupNorm" | "InstanceNorm") => Some(&mut spoilt.norms),
+                Some("Linear" | "QuantizedLinear" | "Conv1d" | "Conv2d" | "Conv3d") => Some(&mut spoilt.products),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

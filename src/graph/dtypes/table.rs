@@ -1,6 +1,6 @@
 //! The named values of a scope with what is known of their dtypes, and why: for people, in words, and for machines.
 
-use super::flow::{DtypeFlow, Known, Promotion};
+use super::flow::{DtypeFlow, Known, Promotion, Spoilt};
 use super::promotion::Dtype;
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Definition, Effect, Statement};
@@ -10,6 +10,8 @@ use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
 
 /// Longer texts are cut.
+/// So many operations are listed.
+const MAX_LISTED: usize = 4;
 const MAX_TEXT: usize = 48;
 
 /// What is known of one scope.
@@ -242,7 +244,30 @@ fn told(analysis: &Analysis<'_>, body: &Body, promotion: &Promotion) -> Told {
     }
 }
 
-impl std::fmt::Display for super::flow::Spoilt {
+/// What the first of the values `at` and all that follows is in a half-precision model, in a sentence. It names no line: edits may have moved it.
+pub fn spread(analysis: &Analysis<'_>, body: &Body, at: impl Iterator<Item = ValueId>, spoilt: &Spoilt) -> Option<String> {
+    let places = at.filter_map(|v| body.occurrences.iter().find(|o| o.value == v));
+    let text = cut(analysis, places.min_by_key(|o| o.range.start())?.range);
+    Some(match spoilt.values {
+        0 => format!("In a half-precision model `{text}` is float32 wherever the constant takes part."),
+        _ => format!("In a half-precision model `{text}` is float32, and so is what follows: {}.", listed(analysis, body, spoilt)),
+    })
+}
+
+/// How much is spoilt, with the text of the first few products, attentions, norms and softmaxes.
+pub fn listed(analysis: &Analysis<'_>, body: &Body, spoilt: &Spoilt) -> String {
+    let place = |&v: &ValueId| body.occurrences.iter().find(|o| o.value == v).map(|o| o.range);
+    let mut places: Vec<TextRange> = spoilt.heavy.iter().filter_map(place).collect();
+    places.sort_by_key(|range| (range.start(), range.end()));
+    places.dedup();
+    let mut texts: Vec<String> = places.iter().take(MAX_LISTED).map(|&range| format!("`{}`", cut(analysis, range))).collect();
+    if places.len() > MAX_LISTED {
+        texts.push("...".to_owned());
+    }
+    if texts.is_empty() { spoilt.to_string() } else { format!("{spoilt} ({})", texts.join(", ")) }
+}
+
+impl std::fmt::Display for Spoilt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let plural = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
         let sorts = [
