@@ -23,6 +23,10 @@ pub enum Form {
     Swapped,
     /// It is the opposite of these truth values.
     Opposite,
+    /// It is the square root of it.
+    Root,
+    /// It is one divided by the square root of it.
+    InverseRoot,
     /// It is a part of a sum, of which nothing computes it alone.
     Part,
 }

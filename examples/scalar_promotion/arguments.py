@@ -14,5 +14,9 @@ ARGUMENTS = {
     "Attention": lambda mx, dtype: ((16,), (rows(mx, dtype, 5, 16),)),
     "gelu": lambda mx, dtype: (rows(mx, dtype, 3, 64),),
     "by_parameter": lambda mx, dtype: (rows(mx, dtype, 3, 64), 3.0),
+    "root_of_a_number": lambda mx, dtype: (rows(mx, dtype, 3, 64), rows(mx, dtype, 64, 4)),
+    "scores": lambda mx, dtype: (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 2, 7, 64)),
+    "fused": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
+    "fused_in_eight": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
 }
 NARROWED = set(ARGUMENTS)

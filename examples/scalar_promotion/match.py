@@ -58,3 +58,24 @@ def gelu(x: mx.array):
 def by_parameter(x: mx.array, scale: float):
     """Whether half precision holds the number is for the caller to know."""
     return x / mx.array(scale)
+
+
+def root_of_a_number(x: mx.array, w: mx.array):
+    """`mx.sqrt` of a number is an array, too; half precision holds the root of 4."""
+    return mx.tanh((x / mx.sqrt(4)) @ w)
+
+
+def scores(q: mx.array, k: mx.array):
+    """A length may have any root, and that of nothing has no inverse."""
+    return mx.softmax(q @ k.swapaxes(-1, -2) * mx.rsqrt(q.shape[-1]), axis=-1)
+
+
+def fused(q: mx.array, k: mx.array, v: mx.array):
+    """Nothing is promoted, but the array is read back from the device."""
+    scale = 1 / mx.sqrt(q.shape[-1])
+    return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale)
+
+
+def fused_in_eight(q: mx.array, k: mx.array, v: mx.array):
+    """The same of a number that is plainly positive."""
+    return mx.fast.scaled_dot_product_attention(q, k, v, scale=mx.rsqrt(64), mask=None)

@@ -128,3 +128,24 @@ def half_of_a_chain(x):
     y = mx.array(0.5) - x - mx.array(2.0)
     y *= mx.array(3.0)
     return y, x
+
+
+def root_of_an_array(x: mx.array):
+    """What is divided by is an array of its own dtype."""
+    return x / mx.sqrt(mx.array(4.0, dtype=x.dtype))
+
+
+def root_of_something(x: mx.array, n):
+    """A caller may pass an array."""
+    return x / mx.sqrt(n) + mx.array([1.0])
+
+
+def root_that_is_returned(x: mx.array):
+    """The caller sees an array."""
+    scale = mx.sqrt(2)
+    return x / scale, scale
+
+
+def root_that_is_cast(x: mx.array):
+    """It has the dtype of `x` already."""
+    return x / mx.sqrt(2).astype(x.dtype)

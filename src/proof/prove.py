@@ -264,15 +264,17 @@ class Trial:
     def build(self, variant):
         """Says what is to be computed. False where `before` raises."""
         with device_of(self.arguments):
+            if any(map(is_empty, self.arguments.values())):
+                judged, error = attempt(lambda: variant.admits(self.arguments), evaluate=False)
+                if not error and not judged[0]:
+                    self.row.refused += 1  # With nothing in them, what a guard refuses can end the process.
+                    return False
             self.old, error = attempt(lambda: call(self.before, oracle.copied(self.arguments)), evaluate=False)
             if error:  # Not every reading of a pattern takes every input: no sum with a mask of None.
                 self.row.raised += 1
                 return False
             self.narrows = "narrows" in variant.rule.namespace
             self.admitted, self.alone = variant.admits(self.arguments)
-            if not self.admitted and any(map(is_empty, self.arguments.values())):
-                self.row.refused += 1  # With nothing in them, what a guard refuses can end the process.
-                return False
             self.new, self.error = attempt(lambda: call(variant.after, oracle.copied(self.arguments)), evaluate=False)
         if isinstance(self.old, mx.array) and isinstance(self.new, mx.array):
             with oracle.float64():

@@ -43,6 +43,10 @@ def formed(form, value):
         return 1 / value
     if form == "swapped":
         return value.swapaxes(-1, -2)
+    if form == "root":
+        return value * value
+    if form == "inverseroot":
+        return 1 / (value * value)
     if form == "opposite":
         return mx.logical_not(value) if isinstance(value, mx.array) else not value
     return value

@@ -12,6 +12,7 @@ use super::{Candidate, fallback, is_kernel, shapeless, surroundings};
 use crate::finding::{Applicability, Numerics};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
+use crate::graph::constants::constant;
 use crate::graph::digits;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
@@ -23,6 +24,8 @@ pub(super) struct Judgement {
     pub(super) applicability: Applicability,
     pub(super) numerics: Numerics,
     pub(super) assumptions: Vec<String>,
+    /// Whether a float32 result becomes one in half precision.
+    pub(super) narrows: bool,
 }
 
 /// Hold a candidate against its annotations, its guard, and the law that dtypes stay. `Err` says why it must not be applied.
@@ -44,17 +47,18 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
     if let Some(text) = computed_again(candidate, variant, &analysis.graph, &|name| place.spelling(name, &wildcard)) {
         return Err(format!("`{text}` would be computed more than once; give it a name first"));
     }
-    let narrows = !rule.about.narrows.is_empty();
-    let mut assumptions = match &candidate.uses {
+    let may_narrow = !rule.about.narrows.is_empty();
+    let (mut assumptions, narrows) = match &candidate.uses {
         None => {
             let mut assumptions = demands(variant, &variant.wildcards, &place, &wildcard)?;
             assumptions.extend(assumed_ranks(candidate, &place));
             keeps_dtype(&place, candidate.root.value, candidate.after, &mut assumptions)?;
-            assumptions
+            (assumptions, may_narrow)
         }
-        Some(Ok(uses)) => judge_uses(variant, candidate, analysis, uses, narrows)?,
+        Some(Ok(uses)) => judge_uses(variant, candidate, analysis, uses, may_narrow)?,
         Some(Err(reason)) => return Err(reason.clone()),
     };
+    assumptions.extend(assumed_roots(candidate, &place));
     let mut numerics = variant.numerics;
     if candidate.found.reciprocal && numerics == Numerics::Exact {
         numerics = Numerics::Rounding;
@@ -69,7 +73,7 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
         (true, true) => Applicability::Narrowing,
         (false, _) => Applicability::Unsafe,
     };
-    Ok(Judgement { applicability, numerics, assumptions })
+    Ok(Judgement { applicability, numerics, assumptions, narrows })
 }
 
 /// The call of MLX's function in `after`, where it is on one side of a choice.
@@ -143,14 +147,35 @@ fn keeps_dtype(place: &Place<'_>, before: ValueId, after: ValueId, assumptions: 
     Ok(())
 }
 
-/// What is assumed where the replacement is seen by the uses of the value alone.
-fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>, uses: &[Use], narrows: bool) -> Result<Vec<String>, String> {
+/// Of roots of Python numbers: those of negative ones are complex, and 0 has no inverse.
+fn assumed_roots(candidate: &Candidate, place: &Place<'_>) -> Vec<String> {
+    let spelt = |v: ValueId| place.earlier.argument(v).unwrap_or_else(|| "the number".to_owned());
+    let assumed = candidate.found.bindings.iter().flatten().filter_map(|bound| match *bound {
+        Bound::Root { of, .. } if constant(place.graph, of).is_some_and(|n| n > 0.0) => None,
+        Bound::Root { of, inverse: false } if matches!(place.graph.op(of), Op::Dim(_) | Op::Ndim) => None,
+        Bound::Root { of, .. } => Some(format!("`{}` is positive", spelt(of))),
+        _ => None,
+    });
+    assumed.collect()
+}
+
+/// Whether the value is a number for this use, which reads an array back from the device.
+fn is_read(graph: &Graph, used: ValueId, value: ValueId) -> bool {
+    matches!(graph.get(used), (Op::Mlx("fast.scaled_dot_product_attention"), operands) if operands[3] == value)
+}
+
+/// What is assumed where the replacement is seen by the uses of the value alone, and whether it makes any of them narrower.
+fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>, uses: &[Use], narrows: bool) -> Result<(Vec<String>, bool), String> {
     let body = &analysis.bodies[candidate.body];
-    let Some(listed) = &variant.uses else { return Ok(Vec::new()) };
+    let Some(listed) = &variant.uses else { return Ok((Vec::new(), narrows)) };
     let wildcards: Vec<Wildcard> = variant.wildcards.iter().chain(&listed.wildcards).cloned().collect();
     let users = Users::around(analysis, body, candidate.root);
-    let (mut assumptions, mut gains) = (Vec::new(), !narrows);
+    let (mut assumptions, mut gains, mut reads) = (Vec::new(), false, false);
     for used in uses {
+        if narrows && is_read(&analysis.graph, used.place.value, candidate.root.value) {
+            reads = true;
+            continue;
+        }
         let place = Place::new(analysis, body, used.place);
         let own = |name: &str| match used.bindings[listed.wildcards.iter().position(|w| w.name == name)?]? {
             Bound::Value(v) => Some(v),
@@ -181,7 +206,10 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
         let partners: Vec<ValueId> = listed.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| own(&w.name)).collect();
         assumptions.extend(digits::doubts(analysis, body, &users, used.place.value, &partners));
     }
-    if gains { Ok(assumptions) } else { Err("the dtype of the result is the same with either, so nothing is gained".to_owned()) }
+    if narrows && !gains && !reads {
+        return Err("the dtype of the result is the same with either, so nothing is gained".to_owned());
+    }
+    Ok((assumptions, gains))
 }
 
 /// An argument that the replacement writes more than once and that has no name, if computing it launches a kernel.

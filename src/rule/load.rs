@@ -411,6 +411,8 @@ fn heads(graph: &Graph, pattern: ValueId) -> Vec<Op> {
         Op::AnyOf => graph.operands(pattern).iter().flat_map(|&p| heads(graph, p)).collect(),
         // x * s also matches x / n.
         Op::Mul => vec![Op::Mul, Op::Div],
+        // mx.array(c) also matches mx.sqrt(n) and 1 / mx.sqrt(n) of numbers.
+        Op::Mlx("array") => vec![Op::Mlx("array"), Op::Mlx("sqrt"), Op::Mlx("rsqrt"), Op::Div],
         Op::Index(_) => vec![Op::Index(0)],
         op => vec![op],
     }

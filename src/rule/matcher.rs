@@ -2,6 +2,7 @@
 //! transposed before, what is there under a condition, a choice the other way round. Gives every way to match, since facts decide which is meant.
 
 mod near;
+mod numbers;
 mod rotations;
 
 use smallvec::SmallVec;
@@ -30,6 +31,13 @@ pub enum Bound {
     Swapped(ValueId),
     /// The opposite of a value of the program that holds truth values.
     Opposite(ValueId),
+    /// The square root of a number of the program, or one divided by it.
+    Root {
+        /// The number.
+        of: ValueId,
+        /// Whether one is divided by the root.
+        inverse: bool,
+    },
     /// What a sum of the program adds to a product of it.
     Term {
         /// The sum.
@@ -373,18 +381,16 @@ impl Matcher<'_> {
             }
             // The pattern swaps the last two axes of k, and the program has them permuted in another way already.
             (Op::Permute, (Op::Permute, _)) => {
-                let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
-                let Some(array) = wildcard(operands[0]).filter(|_| swaps) else { return };
+                let Some(array) = wildcard(operands[0]).filter(|_| self.swaps(pattern)) else { return };
                 if self.bind(&mut state, array, Bound::Swapped(value)) {
                     self.solve(state);
                 }
             }
             // The axes are counted from the front: the same for one number of axes.
             (Op::Permute, (Op::Mlx("swapaxes" | "moveaxis"), &[array, from, to])) => {
-                let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
                 let (Some(from), Some(to)) = (self.graph.as_int(from), self.graph.as_int(to)) else { return };
                 let (low, high) = (from.min(to), from.max(to));
-                let rank = u8::try_from(high + 1).ok().filter(|_| swaps && low >= 0 && high == low + 1);
+                let rank = u8::try_from(high + 1).ok().filter(|_| self.swaps(pattern) && low >= 0 && high == low + 1);
                 let Some(rank) = rank else { return };
                 if self.facts.rank(array).is_some_and(|r| r != rank) {
                     return;
@@ -401,18 +407,24 @@ impl Matcher<'_> {
                 state.goals.extend([(operands[1], times), (operands[0], array)]);
                 self.solve(state);
             }
+            // An array of one number, made of another number.
+            (Op::Mlx("array"), _) => self.array_of_root(state, pattern, value),
             // Tables and angles of a rotary embedding.
             (Op::Apply, _) => self.rotation(state, pattern, value),
             // Keys that were stored transposed: whatever they are, the pattern's k is them with the last two axes swapped.
             (Op::Permute, _) if self.facts.rank(value).is_some_and(|r| r >= 3) => {
-                let swaps = normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2]);
-                let Some(array) = wildcard(operands[0]).filter(|_| swaps) else { return };
+                let Some(array) = wildcard(operands[0]).filter(|_| self.swaps(pattern)) else { return };
                 if self.bind(&mut state, array, Bound::Swapped(value)) {
                     self.solve(state);
                 }
             }
             _ => {}
         }
+    }
+
+    /// Whether `pattern` swaps the last two axes.
+    fn swaps(&self, pattern: ValueId) -> bool {
+        normalize::permutation(self.pattern, pattern).is_some_and(|(_, axes)| axes == [-1, -2])
     }
 
     /// Let a wildcard stand for `bound`, if its annotation may hold and it does not stand for something else.
@@ -432,7 +444,7 @@ impl Matcher<'_> {
                     _ => true,
                 }
             }
-            Bound::Reciprocal(_) => wanted.is_number(),
+            Bound::Reciprocal(_) | Bound::Root { .. } => wanted.is_number(),
             Bound::Swapped(_) => wanted == Kind::Array,
             Bound::Opposite(_) => true,
             Bound::Term { .. } => wanted == Kind::Unknown,

@@ -248,6 +248,7 @@ fn looks_like(rule: &Graph, pattern: ValueId, graph: &Graph, value: ValueId, dep
     let (value_op, values) = graph.get(value);
     let same = match (op, value_op) {
         (Op::Apply, _) if matcher::called(rule, pattern).is_some() => return true,
+        (Op::Mlx("array"), Op::Mlx("sqrt" | "rsqrt") | Op::Div) => return true,
         (Op::Mul, Op::Div) | (Op::Permute | Op::DtypeOf | Op::Mlx("repeat"), _) => return true,
         (Op::Global(_) | Op::Attr(..) | Op::Index(_) | Op::Int(_) | Op::Float(_) | Op::Str(_) | Op::Literal(_), _) => return true,
         (a, b) => a == b,
@@ -289,6 +290,10 @@ fn derived(bound: Bound, graph: &mut Graph) -> ValueId {
         }
         Bound::Swapped(value) => normalize::swap_last_two(graph, value),
         Bound::Opposite(value) => opposite(value, graph),
+        Bound::Root { of, inverse } => {
+            let exponent = graph.float(if inverse { -0.5 } else { 0.5 });
+            graph.value(Op::Pow, &[of, exponent])
+        }
         Bound::Term { sum, product } => terms::term(graph, sum, product),
     }
 }
@@ -348,9 +353,11 @@ fn proposal(
     let sides = if let (Op::Gate, operands) = graph.get(candidate.after) { &operands[1..] } else { &[candidate.after][..] };
     let after = sides.iter().map(|&side| kernels(graph, &[after_values(graph, candidate, side), written.kept.clone()].concat())).max().unwrap_or(0);
     let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after)).into_iter().collect();
-    if !rule.about.narrows.is_empty() {
+    if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
         rationale.extend(spreads(analysis, candidate));
+    } else if !rule.about.narrows.is_empty() {
+        rationale.push("Where a number is wanted, the array is read back from the device at each call, which waits for it.".to_owned());
     }
     rationale.extend(first_sentence(&rule.about.mechanism));
     rationale.extend(rule.about.measured().map(|gain| format!("{MEASURED}: {gain}.")));

@@ -49,6 +49,7 @@ fn bound(wildcards: &[Wildcard], bindings: &[Option<Bound>]) -> Vec<(String, For
         Bound::Reciprocal(value) => (name, Form::Reciprocal, value),
         Bound::Swapped(value) => (name, Form::Swapped, value),
         Bound::Opposite(value) => (name, Form::Opposite, value),
+        Bound::Root { of, inverse } => (name, if inverse { Form::InverseRoot } else { Form::Root }, of),
         Bound::Term { sum, .. } => (name, Form::Part, sum),
     });
     named.collect()

@@ -164,7 +164,14 @@ impl<'x> Speller<'x> {
             Op::Sub => binary("-"),
             Op::Mul => binary("*"),
             Op::Div => binary("/"),
-            Op::Pow => binary("**"),
+            Op::Pow => {
+                let base = self.tight_at(operands[0], depth)?;
+                // A sign binds tighter on the right of a power.
+                let exponent = if graph.number(operands[1]).is_some() { self.spell(operands[1], depth)? } else { self.tight_at(operands[1], depth)? };
+                let is_simple = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+                let space = if is_simple(&base) && is_simple(&exponent) { "" } else { " " };
+                Some(format!("{base}{space}**{space}{exponent}"))
+            }
             Op::Neg => Some(format!("-{}", self.tight_at(operands[0], depth)?)),
             Op::Invert => Some(format!("~{}", self.tight_at(operands[0], depth)?)),
             Op::Gate => {

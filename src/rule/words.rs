@@ -395,7 +395,8 @@ impl Words<'_> {
 
 fn bound(bound: Bound) -> ValueId {
     match bound {
-        Bound::Value(value) | Bound::Reciprocal(value) | Bound::Swapped(value) | Bound::Opposite(value) | Bound::Term { sum: value, .. } => value,
+        Bound::Value(value) | Bound::Reciprocal(value) | Bound::Swapped(value) | Bound::Opposite(value) => value,
+        Bound::Root { of: value, .. } | Bound::Term { sum: value, .. } => value,
     }
 }
 
