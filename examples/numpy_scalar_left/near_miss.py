@@ -40,3 +40,9 @@ def inside(x: mx.array):
 def later(x: mx.array, dims: int):
     """The product of numbers comes after the array."""
     return mx.tanh(x) * (2 * np.sqrt(dims))
+
+
+def frequencies(channels: int, longest: float):
+    """What is copied are a few numbers that count on."""
+    step = np.log(longest) / (channels // 2 - 1)
+    return mx.exp(-step * mx.arange(channels // 2))

@@ -149,3 +149,15 @@ def root_that_is_returned(x: mx.array):
 def root_that_is_cast(x: mx.array):
     """It has the dtype of `x` already."""
     return x / mx.sqrt(2).astype(x.dtype)
+
+
+def most_likely(logits: mx.array, k: int):
+    """What is ranked before is a handful of numbers that goes to a sampler."""
+    least = mx.sort(logits, axis=-1)[..., -k:][..., :1]
+    return mx.where(logits < least, mx.array(float("-inf")), logits)
+
+
+def nucleus(logits: mx.array, p: float):
+    """What is summed up step by step needs its digits."""
+    probabilities = mx.softmax(logits * mx.array(0.5), axis=-1)
+    return mx.where(mx.cumsum(probabilities, axis=-1) > p, 0.0, probabilities)

@@ -78,6 +78,10 @@ impl Operators<'_, '_> {
             left(operation.right.range(), "what stands on its right is not known to be an array of MLX");
             return;
         }
+        if self.is_counted(array, 0) {
+            left(operation.right.range(), "what stands on its right is made of numbers alone: next to nothing is copied");
+            return;
+        }
         let (number, right) = (one_line(source, operation.left.range()), one_line(source, operation.right.range()));
         let told = Told {
             range: operation.range,
@@ -133,6 +137,21 @@ impl Operators<'_, '_> {
                 Some(given)
             }
             _ => Some(value),
+        }
+    }
+
+    /// Whether `value` is a row of numbers that count on, or is made of such.
+    fn is_counted(&self, value: ValueId, depth: u32) -> bool {
+        let graph = &self.place.analysis.graph;
+        match graph.get(value) {
+            _ if depth > MAX_DEPTH => false,
+            (Op::Mlx("arange" | "linspace"), _) => true,
+            (Op::Mlx("expand_dims" | "reshape" | "astype") | Op::Index(_) | Op::Neg, operands) => self.is_counted(operands[0], depth + 1),
+            (Op::Add | Op::Sub | Op::Mul | Op::Div, &[a, b]) => {
+                let counted = |v: ValueId| self.is_counted(v, depth + 1);
+                counted(a) && (self.facts.kind(b).is_number() || counted(b)) || self.facts.kind(a).is_number() && counted(b)
+            }
+            _ => false,
         }
     }
 

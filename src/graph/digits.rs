@@ -61,11 +61,21 @@ pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId
     doubts.extend(summed(analysis, body, &made));
     doubts.extend(kept(analysis, body, &made));
     let sources = upstream(analysis, partners);
-    doubts.extend(ranked(analysis, body, &sources, &made));
     doubts.extend(sources.iter().find_map(|&v| origin(analysis, v)));
     let named = names(analysis, body, &sources, &made);
     doubts.extend(warning(&named, &WARNINGS).or_else(|| warning(&named, &KEPT)).map(|name| format!("half precision is enough for `{name}`")));
     doubts
+}
+
+/// What is decided by the digits of what is made of `used`, whose other operands are `partners`: where elements are ranked or summed up step by step nothing is
+/// gained, for that is not where time goes, and another choice may be made.
+pub fn decides(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Option<String> {
+    let made = users.downstream(used);
+    if let Some(text) = ranking(analysis, body, &upstream(analysis, partners), &made) {
+        return Some(format!("the choice by `{text}` may fall the other way"));
+    }
+    let is_running = |&v: &ValueId| matches!(analysis.graph.op(v), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"));
+    made.iter().any(|v| is_running(v)).then(|| "it is summed up step by step".to_owned())
 }
 
 /// What is surely no matter of half precision in sight of `used`, whose other operands are `partners`: a name or an origin that says so.
@@ -75,13 +85,10 @@ pub fn stays(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId,
     if drawn.is_some() {
         return Some("positions and random numbers need their digits".to_owned());
     }
+    if let Some(reason) = decides(analysis, body, users, used, partners) {
+        return Some(reason);
+    }
     let made = users.downstream(used);
-    if let Some(text) = ranking(analysis, body, &sources, &made) {
-        return Some(format!("the choice by `{text}` may fall the other way"));
-    }
-    if made.iter().any(|&v| matches!(analysis.graph.op(v), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"))) {
-        return Some("it is summed up step by step".to_owned());
-    }
     let named = names(analysis, body, &sources, &made);
     warning(&named, &WARNINGS).map(|name| format!("what is called `{name}` needs its digits"))
 }
@@ -114,12 +121,7 @@ fn summed(analysis: &Analysis<'_>, body: &Body, made: &FxHashSet<ValueId>) -> Op
     }
 }
 
-/// A choice among the elements: a sampler that keeps the most likely ones keeps others where many are one number in half precision.
-fn ranked(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Option<String> {
-    ranking(analysis, body, sources, made).map(|text| format!("half precision is enough for the choice by `{text}`"))
-}
-
-/// The text of a choice among the elements.
+/// The text of a choice among the elements: a sampler that keeps the most likely ones keeps others where many are one number in half precision.
 fn ranking(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Option<String> {
     let graph = &analysis.graph;
     let ranks = |v: ValueId| match graph.get(v) {

@@ -204,6 +204,9 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
             ));
         }
         let partners: Vec<ValueId> = listed.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| own(&w.name)).collect();
+        if let Some(reason) = digits::decides(analysis, body, &users, used.place.value, &partners) {
+            return Err(reason);
+        }
         assumptions.extend(digits::doubts(analysis, body, &users, used.place.value, &partners));
     }
     if narrows && !gains && !reads {
