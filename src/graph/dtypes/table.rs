@@ -246,7 +246,7 @@ fn told(analysis: &Analysis<'_>, body: &Body, promotion: &Promotion) -> Told {
 
 /// What the first of the values `at` and all that follows is in a half-precision model, in a sentence. It names no line: edits may have moved it.
 pub fn spread(analysis: &Analysis<'_>, body: &Body, at: impl Iterator<Item = ValueId>, spoilt: &Spoilt) -> Option<String> {
-    let places = at.filter_map(|v| body.occurrences.iter().find(|o| o.value == v));
+    let places = at.filter_map(|v| body.occurrences_of(v).next());
     let text = cut(analysis, places.min_by_key(|o| o.range.start())?.range);
     Some(match spoilt.values {
         0 => format!("In a half-precision model `{text}` is float32 wherever the constant takes part."),
@@ -256,7 +256,7 @@ pub fn spread(analysis: &Analysis<'_>, body: &Body, at: impl Iterator<Item = Val
 
 /// How much is spoilt, with the text of the first few products, attentions, norms and softmaxes.
 pub fn listed(analysis: &Analysis<'_>, body: &Body, spoilt: &Spoilt) -> String {
-    let place = |&v: &ValueId| body.occurrences.iter().find(|o| o.value == v).map(|o| o.range);
+    let place = |&v: &ValueId| body.occurrences_of(v).next().map(|o| o.range);
     let mut places: Vec<TextRange> = spoilt.heavy.iter().filter_map(place).collect();
     places.sort_by_key(|range| (range.start(), range.end()));
     places.dedup();
