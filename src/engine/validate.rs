@@ -136,7 +136,8 @@ fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueI
     (memo, passes)
 }
 
-/// The scopes in whose own text, not that of a scope inside them, an edit lies: one for each edit, the innermost.
+/// The scopes in whose own text, not that of a scope inside them, an edit lies: the innermost around each. What is put in front of a scope is not in it; what
+/// is put at its end may be in it or behind it, by its indentation.
 pub(super) fn touched(analysis: &Analysis<'_>, edits: &EditSet) -> BTreeSet<usize> {
     // Bodies come in the order of the text, outer before inner.
     let bodies = &analysis.bodies;
@@ -149,18 +150,28 @@ pub(super) fn touched(analysis: &Analysis<'_>, edits: &EditSet) -> BTreeSet<usiz
         parents.push(open.last().copied());
         open.push(index);
     }
-    let innermost = |range: TextRange| {
+    let mut touched = BTreeSet::new();
+    for (edit, _) in edits.iter() {
+        let range = edit.range;
         let mut at = bodies.partition_point(|b| b.range.start() <= range.start()).checked_sub(1);
         while let Some(index) = at {
-            if bodies[index].range.contains_range(range) {
-                return at;
+            let body = bodies[index].range;
+            let in_front = range.is_empty() && range.start() == body.start();
+            let at_end = range.is_empty() && range.end() == body.end();
+            if body.contains_range(range) && !in_front {
+                touched.insert(index);
+                if !at_end {
+                    break;
+                }
             }
             at = parents[index];
         }
-        None
-    };
-    // An edit outside of all, before the first statement, is the module's.
-    edits.iter().map(|(e, _)| innermost(e.range).unwrap_or(0)).collect()
+        // An edit outside of all, before the first statement, is the module's.
+        if at.is_none() {
+            touched.insert(0);
+        }
+    }
+    touched
 }
 
 /// Whether `name` in `scope` named a function that is gone.
@@ -213,6 +224,29 @@ mod tests {
         edits.try_add(&[Edit::replace(TextRange::at(at, TextSize::of(old)), new)], 0);
         let contracts: Vec<&Contract> = contracts.iter().collect();
         validate(&mut analysis, &edits.apply(TEXT), &edits, &contracts, None).map_err(|Rejected(reason)| reason)
+    }
+
+    /// What validation says where `new` is put in front of `old`, or behind it.
+    fn put(new: &str, old: &str, behind: bool) -> Result<(), String> {
+        let text = if behind { format!("{old}{new}") } else { format!("{new}{old}") };
+        let source = Source::parse(TEXT).expect("the text is Python");
+        let mut analysis = Analysis::new(&source, Graph::default());
+        let at = TEXT.find(old).expect("it is in the text") + if behind { old.len() } else { 0 };
+        let mut edits = EditSet::new();
+        edits.try_add(&[Edit::replace(TextRange::empty(TextSize::new(at as u32)), new)], 0);
+        assert_eq!(edits.apply(TEXT), TEXT.replacen(old, &text, 1), "an insertion");
+        validate(&mut analysis, &edits.apply(TEXT), &edits, &[], None).map_err(|Rejected(reason)| reason)
+    }
+
+    #[test]
+    fn what_is_put_beside_a_function_is_not_taken_for_a_part_of_it() {
+        let (module, g) = (Err("`<module>` would compute something else".to_owned()), Err("`g` would compute something else".to_owned()));
+        assert_eq!(put("h = f(1)\n\n\n", "def g(x)", false), module);
+        assert_eq!(put("\n\n\nh = f(1)", "return f(x)", true), module);
+        assert_eq!(put("\n    return h(1)", "    return f(x)", true), g, "by its indentation it is in the function");
+        assert_eq!(put("\n    ", "return f(x)", false), Ok(()));
+        assert_eq!(put("x += 1\n    ", "return f(x)", false), g);
+        assert_eq!(put("if x:\n    h = f(1)\n", "def f(x: mx.array)", false), module);
     }
 
     #[test]
