@@ -435,11 +435,16 @@ class Rebuild:
 
     def statements(self, part):
         """Some statements that are run alone: the names around are given, and those that they bind are what is left."""
-        bound = sorted({name for s in statements_in(part) for name in bound_by(s)})
-        if any(isinstance(s, ast.Delete) for s in statements_in(part)):
+        bound = {name for s in statements_in(part) for name in bound_by(s)}
+        deleted = {name for s in statements_in(part) if isinstance(s, ast.Delete) for target in s.targets for name in names_in(target)}
+        if not isinstance(self.scope, ast.Module):  # The names of a module are for all to read.
+            inside = {node for s in part for node in ast.walk(s)}
+            read = {node.id for node in ast.walk(self.scope) if isinstance(node, ast.Name) and node not in inside and not isinstance(node.ctx, ast.Store)}
+            bound, deleted = bound & read, deleted & read
+        if deleted:
             self.cannot(part[0], "deletes a name, and what reads it cannot be run")
         given = [ast.Assign([ast.Name("v_" + name, ast.Store())], on_run("make", ast.Constant(name))) for name in sorted(self.inside[0])]
-        left = ast.Dict([ast.Constant(name) for name in bound], [load("v_" + name) for name in bound])
+        left = ast.Dict([ast.Constant(name) for name in sorted(bound)], [load("v_" + name) for name in sorted(bound)])
         return [*given, *self.block(part), ast.Return(left)]
 
     def block_around(self):

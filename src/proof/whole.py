@@ -32,7 +32,7 @@ MOST_ROUNDS = 8  # of finding out what stand-ins are
 
 def settings():
     """Worlds: likely ones first."""
-    shapes = ((1, 4), (2, 4), (3, 4), (4, 4), (1, 1), (2, 2), (3, 3), (2, 8))
+    shapes = ((1, 4), (2, 4), (3, 4), (4, 4), (None, 4), (1, 1), (2, 2), (3, 3), (2, 8), (None, 3))
     for seed, ((rank, length), dtypes) in enumerate(itertools.product(shapes * MOST_TIMES, DTYPES)):
         yield Setting(seed, dtypes, rank, length, seed % 3 == 2, ("safetensors", "npz")[seed // 2 % 2])
 
@@ -199,6 +199,7 @@ class Seen:
         self.reached = {("old", place) for place in old.reached} | {("new", place) for place in new.reached}
         self.shapes = ", ".join(str(list(a.shape)) for a in old.arrays.values())
         self.dtypes = {oracle.name_of(a.dtype) for a in old.arrays.values()}
+        self.ranks = {key: a.ndim for key, a in old.arrays.items()}
 
 
 class Comparison:
@@ -376,10 +377,11 @@ def one(job, before, after, number, part, functions):
 
 
 def assumed(runs):
-    """Those runs that are alike in what may have been assumed, a number of axes or that numbers are no whole ones, if they show no difference."""
-    for rank in (None, 1, 2, 3, 4):
-        for floats in (False, True):
-            alike = [run for run in runs if rank in (None, run.setting.rank) and not (floats and mx.int32 in run.setting.dtypes)]
-            if len(alike) >= FEWEST and not any(run.problem for run in alike):
-                return alike
+    """Those runs in which something holds that may have been assumed, if they show no difference: that an array has so many axes, or no whole numbers."""
+    keys = dict.fromkeys(key for run in runs for key in run.ranks)
+    axes = [lambda run: True, *(lambda run, key=key, rank=rank: run.ranks.get(key) == rank for key in keys for rank in (1, 2, 3, 4))]
+    for holds, floats in itertools.product(axes, (False, True)):
+        alike = [run for run in runs if holds(run) and not (floats and mx.int32 in run.setting.dtypes)]
+        if len(alike) >= FEWEST and not any(run.problem for run in alike):
+            return alike
     raise Unsure("with some of what it may be given the results differ, and that may be what is assumed")

@@ -113,6 +113,7 @@ class Run:
     def array(self, key, rank=None, lengths=(), dtypes=()):
         """An array that fits what is known of it; each name has its own numbers."""
         rank = self.setting.rank if rank is None else rank
+        rank = 1 + self.chance(f"axes of {key}", 4) if rank is None else rank
         shape = [self.setting.length] * rank
         for axis, length in enumerate(lengths[:rank]):
             shape[axis] = length if length is not None and length <= 4096 else shape[axis]
@@ -146,7 +147,9 @@ class Run:
         value = self.settled(value)
         if type(value) is not Term:
             return value
-        kind = {"array": "array", "array or None": "array", "int": "int", "number": "number", "bool": "bool", "dtype": "dtype", "None": "none"}.get(leaf["kind"])
+        number = "int" if self.chance(f"{value.key} is whole", 2) else "number"
+        kinds = {"array": "array", "array or None": "array", "int": "int", "number": number, "bool": "bool", "dtype": "dtype", "None": "none"}
+        kind = kinds.get(leaf["kind"])
         if kind is None or leaf["kind"] == "array or None" and self.chance(f"{value.key} is None", 2):
             return value if kind is None else self.become(value, "none")
         return self.become(value, (kind, leaf["rank"], tuple(leaf["lengths"]), tuple(leaf["dtypes"])) if kind == "array" else kind)
