@@ -4,8 +4,8 @@
 round only computes with the array, the evaluation is not needed there, and one for many rounds, or one after the loop, does the same.
 
 It is a trade for memory: arrays that a graph still needs stay until it is evaluated. An evaluation a training step or a denoising step
-is right, and so is one that frees the weights of a layer or bounds a prefill. `mx.async_eval` in place of `mx.eval` keeps the graph
-short and waits for nothing.
+is right, and so is one that frees the weights of a layer, or bounds a prefill or an encoder. `mx.async_eval` in place of `mx.eval` keeps
+the graph short and waits for nothing.
 """
 
 import mlx.core as mx

@@ -62,3 +62,45 @@ def speculative(draft, model, y, limit):
         y = mx.argmax(model(guess[:fits]), axis=-1)
         mx.eval(y)
     return y
+
+
+def interleaved(model, y, limit, switch, end):
+    """The number decides which head the next step uses."""
+    speaks = False
+    out = []
+    for _ in range(limit):
+        logits = model.audio(y) if speaks else model.text(y)
+        y = mx.argmax(logits, axis=-1)
+        token = y.item()
+        if token == switch:
+            speaks = not speaks
+        if token == end:
+            break
+        out.append(token)
+    return out
+
+
+def told_by_the_array(model, y, limit, empty):
+    """The test of an array decides what goes into the next step."""
+    for _ in range(limit):
+        text = mx.argmax(model(y), axis=-1)
+        needs_speech = text[0] == empty
+        if needs_speech:
+            speech = model.speech(text)
+        else:
+            speech = model.silence
+        y = mx.concatenate([text, speech], axis=-1)
+        mx.eval(y)
+    return y
+
+
+def penalized(model, sampler, y, limit, end):
+    """What has been generated goes into the next sample as Python numbers."""
+    seen = []
+    for _ in range(limit):
+        y = sampler(model(y), seen)
+        token = y.item()
+        if token == end:
+            break
+        seen.append(token)
+    return seen

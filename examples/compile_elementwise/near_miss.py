@@ -46,3 +46,31 @@ def warmed(x: mx.array, temperature: float):
 def normalized(x: mx.array):
     """A mean reads the whole row."""
     return (x - mx.mean(x, axis=-1, keepdims=True)) * 2 + mx.tanh(x) * mx.exp(x)
+
+
+def denoised(sample: mx.array, velocity: mx.array, sigma: float | mx.array):
+    """A number in place of the array would be compiled anew for each value."""
+    return (sample.astype(mx.float32) - velocity.astype(mx.float32) * sigma).astype(sample.dtype)
+
+
+class Filters:
+    """The bins of a filter are a table, which is made once."""
+
+    def _mel(self, freq: mx.array):
+        return 1127.0 * mx.log(1.0 + freq / 700.0)
+
+    def banks(self, bins: int, width: float):
+        return self._mel(width * mx.arange(bins)).reshape(1, -1)
+
+
+class Stepper:
+    """A schedule has one number a step."""
+
+    def __init__(self, sigmas: mx.array):
+        self.sigmas = sigmas
+
+    def _scaled(self, sigma: mx.array):
+        return sigma * (mx.exp(sigma**0.3) + 10.0) / 2.0
+
+    def step(self, i: int, x: mx.array):
+        return x * self._scaled(self.sigmas[i + 1])

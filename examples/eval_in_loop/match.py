@@ -4,16 +4,16 @@ import mlx.core as mx
 import mlx.nn as nn
 
 
-class Encoder(nn.Module):
-    """A forward pass that waits after each layer."""
+class Decoder(nn.Module):
+    """A forward pass that waits after each layer, for each token."""
 
     def __init__(self, layers):
         super().__init__()
         self.layers = layers
 
-    def __call__(self, x, mask=None):
-        for layer in self.layers:
-            x = layer(x, mask)
+    def __call__(self, x, mask=None, cache=None):
+        for layer, kept in zip(self.layers, cache or [None] * len(self.layers)):
+            x = layer(x, mask, kept)
             mx.eval(x)
         return x
 

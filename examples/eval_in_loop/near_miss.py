@@ -3,6 +3,7 @@
 import time
 
 import mlx.core as mx
+import mlx.nn as nn
 
 
 def training(model, optimizer, step, batches):
@@ -67,3 +68,28 @@ def layer_by_layer(layers, x):
         mx.eval(x)
         mx.clear_cache()
     return x
+
+
+class Encoder(nn.Module):
+    """Each layer works on the whole input, and the evaluations bound the memory."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def __call__(self, x, mask=None):
+        for layer in self.layers:
+            x = layer(x, mask)
+            mx.eval(x)
+        return x
+
+
+def read_by_the_host(model, sampler, codes, steps):
+    """The round waits in any case, for the number that it keeps."""
+    found = []
+    for _ in range(steps):
+        code = sampler(model(codes))
+        found.append(code.item())
+        codes = mx.concatenate([codes, code], axis=1)
+        mx.eval(codes)
+    return found

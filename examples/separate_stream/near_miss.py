@@ -1,5 +1,7 @@
 """Streams that are entered and left within one step."""
 
+from contextlib import contextmanager
+
 import mlx.core as mx
 
 
@@ -44,3 +46,10 @@ def inner_generator(model, stream):
                 yield y
 
         return steps
+
+
+@contextmanager
+def on_the_cpu():
+    """The block is lent to the caller on purpose."""
+    with mx.stream(mx.cpu):
+        yield

@@ -84,3 +84,63 @@ def perplexities(model, windows):
         loss = nn.losses.cross_entropy(logits, ids[:, 1:]).mean()
         results[name] = mx.exp(loss).item()
     return results
+
+
+def best_of(model, batches):
+    """The larger of two is no more needed at once than a sum."""
+    best = 0.0
+    for x, y in batches:
+        accuracy = mx.mean(mx.argmax(model(x), axis=-1) == y)
+        best = max(best, accuracy.item())
+    return best
+
+
+def in_other_libraries(model, batches):
+    """Functions of NumPy and of `math` read what they are given."""
+    norms = []
+    for x in batches:
+        norms.append(np.linalg.norm(mx.tanh(model(x))))
+    return norms
+
+
+def lengths(masks):
+    """Each element is computed and waited for."""
+    return [int(mx.sum(mask).item()) for mask in masks]
+
+
+def sampled(model, x: mx.array, steps: int):
+    """The schedule is read number by number."""
+    times = mx.linspace(1, 0, steps + 1)
+    for i in range(steps):
+        x = x + model(x, times[i]) * (float(times[i + 1]) - float(times[i]))
+    return x
+
+
+def embedded(labels: mx.array, tables: mx.array, kinds: int):
+    """The test spares less than it costs."""
+    out = mx.zeros((16, 64))
+    for kind in range(kinds):
+        mask = labels == kind
+        if mx.any(mask):
+            out = out + mask[..., None] * tables[kind]
+    return out
+
+
+def scored(model, y, limit: int):
+    """A token is read often, and its score need not be."""
+    total = 0.0
+    for _ in range(limit):
+        logits = model(y)
+        y = mx.argmax(logits, axis=-1)
+        total += mx.max(logits).item()
+    return y, total
+
+
+def tracked(layers, batches):
+    """A loop in a loop: the number is read for each layer of each batch."""
+    norms = []
+    for x in batches:
+        for layer in layers:
+            x = layer(x)
+            norms.append(mx.linalg.norm(x).item())
+    return norms

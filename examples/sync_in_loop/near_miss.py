@@ -1,5 +1,7 @@
 """Reads in loops that are needed there, or cost nothing more."""
 
+import time
+
 import mlx.core as mx
 import numpy as np
 
@@ -77,3 +79,41 @@ def streamed(step, token):
     while True:
         token = mx.argmax(step(token), axis=-1)
         yield token.item()
+
+
+def timed(model, batches):
+    """What is measured must be done."""
+    losses, seconds = [], []
+    for x, y in batches:
+        start = time.perf_counter()
+        loss = mx.mean((model(x) - y) ** 2)
+        losses.append(loss.item())
+        seconds.append(time.perf_counter() - start)
+    return losses, seconds
+
+
+def beside_a_number_in_use(step, batches, bar):
+    """The round waits for the loss that it shows, and the other number is there by then."""
+    tokens = 0
+    for x in batches:
+        loss, count = step(x)
+        bar.set_description(f"{loss.item():.3f}")
+        tokens += count.item()
+    return tokens
+
+
+def spares_a_model(mask: mx.array, model, x, rounds: int):
+    """What the test spares takes longer than the wait."""
+    for n in range(rounds):
+        if mx.any(mask == n):
+            x = model(x)
+    return x
+
+
+def one_of_many(logits: mx.array, sequences):
+    """One number of many is read, and not by going through them."""
+    scores = []
+    for sequence in sequences:
+        scores.append((sequence, logits[0, sequence[0]].item()))
+        print(scores[-1])
+    return scores

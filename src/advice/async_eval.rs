@@ -42,6 +42,9 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     if has_host_input(place, round, &generation.reads) {
         return left("the next round is computed from the number, by other means than MLX");
     }
+    if super::steering::steers(place, round, &generation) {
+        return left("a number that a round reads decides what is computed next");
+    }
     let name = match sampling {
         crate::syntax::ast::Stmt::Assign(s) => s.targets.first().map(|t| one_line(source, t.range())),
         _ => None,

@@ -12,10 +12,11 @@ use crate::graph::body::{Body, Effect};
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::{Facts, Kind, UNARY};
 use crate::graph::value::{Graph, Op, ValueId};
+use crate::place::Place;
 use crate::syntax::Ranged;
 
 use super::Told;
-use super::compiled::calls_of;
+use super::compiled::{body_of, calls_of};
 
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Compilation: fusing elementwise operations";
@@ -61,8 +62,12 @@ fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<To
     if !count.leaves.iter().any(|&leaf| facts.kind(leaf) == Kind::Array) {
         return left(80, "nothing that it computes with is known to be an array");
     }
-    if count.leaves.iter().any(|&leaf| !matches!(graph.op(leaf), Op::Param(..)) || facts.kind(leaf).is_number()) {
-        return left(80, "it also takes numbers, each of which would be compiled by itself");
+    // Each number would be compiled by itself.
+    if !count.leaves.iter().all(|&leaf| facts.kind(leaf) == Kind::Array) {
+        return left(80, "it may also be given numbers, each of which would be compiled by itself");
+    }
+    if is_given_little(analysis, index) {
+        return left(100, "it is called for numbers and for tables, which are made once");
     }
     if function.parameters.len() != count.leaves.len() || runs_once(analysis, index) || is_under_compilation(analysis, index) {
         return left(100, "it runs once, or in a function that is compiled, or takes more than arrays");
@@ -132,6 +137,39 @@ fn is_constant(graph: &Graph, value: ValueId) -> bool {
         (Op::Int(_) | Op::Float(_) | Op::Global(_), _) => true,
         (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::Apply, operands) => operands.iter().all(|&v| is_constant(graph, v)),
         _ => false,
+    }
+}
+
+/// Whether some call gives it one element of a table, or all give it tables that are made of numbers.
+fn is_given_little(analysis: &Analysis<'_>, index: FunctionIndex) -> bool {
+    let calls = calls_of(analysis, index);
+    let mut tables = 0;
+    for called in &calls {
+        let (Some(body), Some(argument)) = (body_of(analysis, called.by), called.call.arguments.args.first()) else { return false };
+        let notes = Notes::default();
+        let Some(value) = Place::new(analysis, body, &notes).value(argument) else { return false };
+        let facts = Facts::at(analysis, body, 0, body.range.end());
+        if is_element(&facts, &analysis.graph, value) {
+            return true;
+        }
+        tables += usize::from(is_table(&facts, &analysis.graph, value, 0));
+    }
+    tables > 0 && tables == calls.len()
+}
+
+/// Whether `value` is what a number picks that is computed: the first part of something has a plain one.
+fn is_element(facts: &Facts<'_>, graph: &Graph, value: ValueId) -> bool {
+    matches!(graph.get(value), (Op::Index(_), of) if !matches!(graph.op(of[1]), Op::Int(_)) && facts.kind(of[1]).is_number())
+}
+
+/// Whether `value` is made of `mx.arange` and numbers.
+fn is_table(facts: &Facts<'_>, graph: &Graph, value: ValueId, depth: u32) -> bool {
+    let of = |operands: &[ValueId]| depth < 12 && operands.iter().all(|&v| is_table(facts, graph, v, depth + 1));
+    match graph.get(value) {
+        (Op::Mlx("arange" | "linspace" | "array"), _) => true,
+        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => of(operands),
+        (Op::Index(_) | Op::Mlx("reshape" | "expand_dims"), operands) => of(&operands[..1]),
+        _ => facts.kind(value).is_number(),
     }
 }
 

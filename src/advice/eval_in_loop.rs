@@ -1,8 +1,9 @@
 //! Evaluations in every round of a loop that no round needs: the next round computes with the array, and nothing looks at it. Each ends the work that could be
 //! queued.
 //!
-//! One evaluation a training or a denoising step is right: a step is large, and its graph would only grow. So is one that frees memory. Told are loops over
-//! layers in a forward pass, loops of a few operations of MLX, and loops that generate tokens nobody reads before the end.
+//! One evaluation a training or a denoising step is right: a step is large, and its graph would only grow. So is one that frees memory, or bounds it, as
+//! between the layers of an encoder. Told are loops over layers in a forward pass that also runs for single tokens, loops of a few operations of MLX, and
+//! loops that generate tokens nobody reads before the end.
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
@@ -46,7 +47,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     }
     let operations = operations(place, round);
     let name = round.named(place);
-    if generation(place, round).is_some_and(|g| !g.fills_in && g.tests.is_empty()) {
+    if generation(place, round).is_some_and(|g| !g.fills_in && g.tests.is_empty() && g.reads.is_empty()) {
         return Some(told(range, format!("`{text}` waits {name}, and no round looks at what it computed"), "a sample"));
     }
     if !is_carried(place, round, call) {
@@ -56,7 +57,10 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
         return left("the round writes into arrays, copies of which the evaluation frees");
     }
     if is_forward(place) {
-        return Some(told(range, format!("`{text}` waits {name}, in the middle of a forward pass"), "a layer"));
+        if !has_cache(place) {
+            return left("a layer of a forward pass over a whole input is work enough for an evaluation, which bounds the memory");
+        }
+        return Some(told(range, format!("`{text}` waits {name}, in the middle of a forward pass that also runs for single tokens"), "a layer"));
     }
     match operations {
         Some(n) if n <= LIGHT => Some(told(range, format!("`{text}` waits after {} {name}", counted(n, "operation")), "a round")),
@@ -123,6 +127,13 @@ fn is_timed(place: &Place<'_>) -> bool {
 fn is_forward(place: &Place<'_>) -> bool {
     let Some(function) = place.body.function.map(|f| &place.analysis.definitions.functions[f]) else { return false };
     function.ast.name.as_str() == "__call__" && function.class.is_some()
+}
+
+/// Whether the scope is given what earlier calls left, as a model is that generates.
+fn has_cache(place: &Place<'_>) -> bool {
+    let Some(function) = place.body.function.map(|f| &place.analysis.definitions.functions[f]) else { return false };
+    let keeps = |name: &str| matches!(name, "state" | "past_key_values" | "past_kv") || name.ends_with("cache") || name.ends_with("caches");
+    function.ast.parameters.iter().any(|p| keeps(p.name().as_str()))
 }
 
 /// Whether what `call` evaluates goes into the next round: a name that the round reads before it assigns it.

@@ -18,6 +18,7 @@ mod reads;
 mod rounds;
 pub mod separate_stream;
 pub mod shapeless_shape_logic;
+mod steering;
 pub mod sync_in_loop;
 mod tokens;
 pub mod transposed_matmul;

@@ -1,12 +1,14 @@
 //! Loops, and what one round of each runs.
 
-use super::Told;
 use crate::finding::Notes;
 use crate::graph::Analysis;
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
+
+use super::Told;
+use super::tokens::generates;
 
 /// A loop.
 pub(super) struct Round<'x> {
@@ -53,6 +55,36 @@ impl<'x> Round<'x> {
             Stmt::For(s) => format!("for each `{}`", super::one_line(place.source(), s.target.range())),
             _ => "in each round".to_owned(),
         }
+    }
+
+    /// What a round is: how often one comes.
+    pub(super) fn unit(&self, place: &Place<'_>) -> &'static str {
+        let source = place.source();
+        let head = match self.statement {
+            Stmt::For(s) => source.slice(TextRange::new(s.target.start(), s.iter.end())),
+            _ => "",
+        };
+        let trains = |call: &ast::ExprCall| match &*call.func {
+            Expr::Attribute(method) => method.attr.as_str() == "update" && call.arguments.args.len() == 2,
+            _ => false,
+        };
+        let mut is_step = false;
+        for line in &self.lines {
+            expressions::of_statement(line.statement, &mut |expr| is_step |= expr.as_call_expr().is_some_and(trains));
+        }
+        match head {
+            _ if is_step => "a training step",
+            _ if head.contains("batch") || head.contains("loader") => "a batch",
+            _ if head.contains("layers") || head.contains("blocks") => "a layer",
+            _ if generates(place, self) => "a token",
+            _ => "a round",
+        }
+    }
+
+    /// How many loops of the function are around what a round runs.
+    pub(super) fn depth(&self, place: &Place<'_>) -> u32 {
+        let first = self.body().first().and_then(|s| place.statement(s.range()));
+        first.map_or(1, |id| place.body.blocks[place.body.statements[id as usize].block as usize].loop_depth)
     }
 }
 
@@ -122,7 +154,7 @@ fn lines<'x>(body: &'x [Stmt], like: Line<'x>, into: &mut Vec<Line<'x>>) {
 }
 
 /// Whether `test` holds every so many rounds: it asks for a remainder.
-fn counts_rounds(test: &Expr) -> bool {
+pub(super) fn counts_rounds(test: &Expr) -> bool {
     match test {
         Expr::BinOp(e) => e.op == ast::Operator::Mod,
         Expr::Compare(e) => counts_rounds(&e.left) || e.comparators.iter().any(counts_rounds),

@@ -39,7 +39,10 @@ fn leaking(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
             });
             if let Some(item) = stream {
                 let range = item.context_expr.range();
-                if yields(&s.body) {
+                if lends_itself(place) {
+                    let reason = || "the function lends the block to its caller on purpose".to_owned();
+                    place.notes.left::<()>(range, range, 80, reason);
+                } else if yields(&s.body) {
                     told.push(leak(place, range));
                 } else {
                     place.notes.left::<()>(range, range, 60, || "it is entered and left within one step".to_owned());
@@ -50,6 +53,15 @@ fn leaking(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
             blocks(statement).into_iter().for_each(|b| leaking(place, b, told));
         }
     }
+}
+
+/// Whether the scope is a context manager or a fixture of a test, made of a generator.
+fn lends_itself(place: &Place<'_>) -> bool {
+    let Some(function) = place.body.function.map(|f| &place.analysis.definitions.functions[f]) else { return false };
+    function.ast.decorator_list.iter().any(|d| {
+        let text = place.source().slice(d.expression.range());
+        ["contextmanager", "fixture"].iter().any(|word| text.contains(word))
+    })
 }
 
 fn leak(place: &Place<'_>, range: TextRange) -> Told {

@@ -2,7 +2,12 @@
 //! waits until all work so far is done, and the device waits for the next round.
 //!
 //! A number that decides what the round does, is printed, yielded or passed on is needed, and no finding; nor is one whose array the same round has
-//! evaluated already, or one that is read now and then, under an `if`.
+//! evaluated already, or one that is read now and then, under an `if`. Where a round needs some number, or measures time, it waits in any case. [`parts`]
+//! tells of elements that are read one by one, [`choices`] of tests that an operation could replace, [`comprehensions`] of those that wait.
+
+mod choices;
+mod comprehensions;
+mod parts;
 
 use rustc_hash::FxHashSet;
 
@@ -22,8 +27,24 @@ const GUIDE: &str = "Lazy evaluation: when to evaluate";
 
 /// Find the loops that read numbers which only the code after them needs.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = rounds::each(analysis, notes, |place, round| Loop { place, round }.told());
+    let mut told = Vec::new();
+    for tell in [numbers, parts::told, choices::told] {
+        told.extend(rounds::each(analysis, notes, tell));
+    }
+    told.extend(comprehensions::told(analysis, notes));
+    told.sort_by_key(|t| (t.range.start(), t.range.end()));
     told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+}
+
+/// The numbers that only the code after the loop needs.
+fn numbers(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
+    Loop { place, round }.told()
+}
+
+/// What a wait costs in a round of a loop, and how many there are.
+fn cost(place: &Place<'_>, round: &Round<'_>, waits: usize) -> String {
+    let inner = if round.depth(place) > 1 { " of an inner loop" } else { "" };
+    format!("{} {}{inner}", counted(waits, "wait"), round.unit(place))
 }
 
 struct Loop<'p, 'x> {
@@ -34,27 +55,53 @@ struct Loop<'p, 'x> {
 impl<'x> Loop<'_, 'x> {
     fn told(&self) -> Option<Told> {
         let made = self.made_here();
-        let mut late: Vec<Read<'x>> = Vec::new();
+        let (mut late, mut needed): (Vec<Read<'x>>, Vec<Read<'x>>) = Default::default();
         for (at, line) in self.round.lines.iter().enumerate() {
             for read in reads(self.place, line.statement) {
-                if self.can_wait(at, line, &read, &made) {
-                    late.push(read);
+                match self.can_wait(at, line, &read, &made) {
+                    Some(true) => late.push(read),
+                    Some(false) => needed.push(read),
+                    None => {}
                 }
             }
         }
         let (first, last) = (late.first()?, late.last()?);
+        let range = TextRange::new(first.expr.start(), last.expr.end());
+        let left = |at: TextRange, reason: &str| self.place.notes.left::<Told>(range, at, 100, || reason.to_owned());
+        if let Some(other) = needed.first() {
+            return left(other.expr.range(), "the round waits in any case, for a number that it needs");
+        }
+        if self.is_timed() {
+            return left(range, "the round reads a clock: what it measures must be done");
+        }
         let source = self.place.source();
         let mut texts: Vec<String> = late.iter().map(|r| one_line(source, r.expr.range())).collect();
         texts.dedup();
-        let what = if texts.len() == 1 { "waits" } else { "wait" };
+        let (waits, numbers) = if texts.len() == 1 { ("waits", "number") } else { ("wait", "numbers") };
+        let (texts, named) = (listed(&texts), self.round.named(self.place));
         Some(Told {
-            range: TextRange::new(first.expr.start(), last.expr.end()),
-            message: format!("{} {what} for the device {}, and only the code after the loop needs the {}", listed(&texts), self.round.named(self.place), if texts.len() == 1 { "number" } else { "numbers" }),
+            range,
+            message: format!("{texts} {waits} for the device {named}, and only the code after the loop needs the {numbers}"),
             rationale: vec![
-                format!("{} a round, where 1 after the loop would do: the device idles while Python prepares the next round.", counted(late.len(), "wait")),
+                format!("{}, where 1 after the loop would do: the device idles while Python prepares the next round.", cost(self.place, self.round, late.len())),
                 "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop.".to_owned(),
             ],
         })
+    }
+
+    /// Whether the round reads a clock.
+    fn is_timed(&self) -> bool {
+        let mut found = false;
+        for line in self.round.lines.iter().filter(|l| l.once) {
+            expressions::of_statement(line.statement, &mut |expr| {
+                if let Expr::Call(call) = expr {
+                    let path = self.place.path(&call.func);
+                    found |=
+                        path.is_some_and(|p| matches!(p.as_str(), "time.time" | "time.perf_counter" | "time.perf_counter_ns" | "time.monotonic"));
+                }
+            });
+        }
+        found
     }
 
     /// What the round computes itself, fetching and reading left out.
@@ -66,26 +113,24 @@ impl<'x> Loop<'_, 'x> {
         self.place.body.occurrences_in(range).filter(|o| computes(o.value)).map(|o| o.value).collect()
     }
 
-    /// Whether `read` in line number `at` is one that each round makes, of something new, and that no round needs.
-    fn can_wait(&self, at: usize, line: &Line<'x>, read: &Read<'x>, made: &FxHashSet<ValueId>) -> bool {
-        let notes = self.place.notes;
-        let left = |reason: &str| notes.left::<()>(read.expr.range(), read.expr.range(), 100, || reason.to_owned()).is_some();
-        let Some(value) = self.place.value(read.array) else { return false };
+    /// Whether `read` in line number `at` is one that each round makes, of something new, and that no round needs; `None` where it may not wait at all.
+    fn can_wait(&self, at: usize, line: &Line<'x>, read: &Read<'x>, made: &FxHashSet<ValueId>) -> Option<bool> {
+        let left = |at: TextRange, reason: &str| self.place.notes.left::<bool>(read.expr.range(), at, 100, || reason.to_owned());
+        let value = self.place.value(read.array)?;
         if !line.once {
-            return left("not every round reads it");
+            return left(read.expr.range(), "not every round reads it");
         }
         if !self.depends(value, made, 0) {
-            return left("the round reads a part of what was computed before the loop, so that at most its first round waits");
+            return left(read.expr.range(), "the round reads a part of what was computed before the loop, so that at most its first round waits");
         }
         if let Some(evaluation) = self.evaluated_before(at, read.array, value) {
-            return notes
-                .left::<()>(read.expr.range(), evaluation, 100, || "the round has evaluated it already, with everything else".to_owned())
-                .is_some();
+            return left(evaluation, "the round has evaluated it already, with everything else");
         }
         if !self.defers(line.statement, read.expr.range(), 0) {
-            return left("the round itself needs the number");
+            left(read.expr.range(), "the round itself needs the number");
+            return Some(false);
         }
-        true
+        Some(true)
     }
 
     /// Whether `value` is computed in the round, as far as its own operations show.
@@ -132,7 +177,7 @@ impl<'x> Loop<'_, 'x> {
     /// Whether the number that `statement` reads at `read` goes nowhere but into sums and lists that the round does not look at.
     fn defers(&self, statement: &'x Stmt, read: TextRange, depth: u32) -> bool {
         match statement {
-            Stmt::AugAssign(s) if matches!(s.op, Operator::Add | Operator::Sub | Operator::Mult) => {
+            Stmt::AugAssign(s) if matches!(s.op, Operator::Add | Operator::Sub | Operator::Mult | Operator::BitAnd | Operator::BitOr) => {
                 self.passes(&s.value, read) && self.is_unseen(&s.target)
             }
             Stmt::Expr(s) => {
@@ -172,10 +217,15 @@ impl<'x> Loop<'_, 'x> {
         })
     }
 
-    /// Whether `statement` is `name = name + ...`: the sum is what was asked about.
+    /// Whether `statement` is `name = name + ...`, or the larger of two: the sum is what was asked about.
     fn is_sum_of(&self, statement: &Stmt, name: &str) -> bool {
         let Stmt::Assign(s) = statement else { return false };
-        matches!((&s.targets[..], &*s.value), ([Expr::Name(target)], Expr::BinOp(_)) if target.id.as_str() == name)
+        let joins = match &*s.value {
+            Expr::BinOp(_) => true,
+            Expr::Call(call) => ["max", "min"].iter().any(|name| self.place.calls_builtin(call, name)),
+            _ => false,
+        };
+        joins && matches!(&s.targets[..], [Expr::Name(target)] if target.id.as_str() == name)
     }
 
     /// Whether `expr` is the number at `read`, or made of it by arithmetic alone.
@@ -193,7 +243,7 @@ impl<'x> Loop<'_, 'x> {
             Expr::List(e) => e.elts.iter().any(|e| self.passes(e, read)),
             Expr::Dict(e) => e.iter_values().any(|e| self.passes(e, read)),
             Expr::Call(call) => {
-                let is_number = ["float", "int", "round", "abs"].iter().any(|name| self.place.calls_builtin(call, name));
+                let is_number = ["float", "int", "round", "abs", "max", "min"].iter().any(|name| self.place.calls_builtin(call, name));
                 is_number && call.arguments.args.iter().any(|e| self.passes(e, read))
             }
             _ => false,

@@ -8,8 +8,9 @@ use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::origin::has_other_tensors;
 use super::reads::reads;
-use super::rounds::{Line, Round};
+use super::rounds::{Line, Round, counts_rounds};
 
 /// A loop that generates.
 pub(super) struct Generation<'x> {
@@ -57,6 +58,13 @@ pub(super) fn generation<'x>(place: &Place<'_>, round: &Round<'x>) -> Option<Gen
     Some(generation)
 }
 
+/// Whether a round samples from what a model makes of an earlier sample.
+pub(super) fn generates(place: &Place<'_>, round: &Round<'_>) -> bool {
+    let own: Vec<&Line<'_>> = round.lines.iter().collect();
+    let sampling = own.iter().find(|line| !targets(line.statement).is_empty() && samples(place, line.statement));
+    sampling.is_some_and(|line| is_carried(place, &own, &followed(place, &own, line.statement)) && calls_a_model(place, &own))
+}
+
 impl Generation<'_> {
     /// Whether `expr` is a sample, an element of one, or draws one itself.
     fn is_sample(&self, expr: &Expr) -> bool {
@@ -74,6 +82,16 @@ impl Generation<'_> {
         }
     }
 
+    /// Whether `expr` makes a number of a sample.
+    fn reads_sample(&self, place: &Place<'_>, expr: &Expr) -> bool {
+        let Expr::Call(call) = expr else { return false };
+        match (&*call.func, &*call.arguments.args) {
+            (Expr::Attribute(method), []) => matches!(method.attr.as_str(), "item" | "tolist") && self.is_sample(&method.value),
+            (Expr::Name(_), [only]) => self.is_sample(only) && ["int", "float", "bool"].iter().any(|name| place.calls_builtin(call, name)),
+            _ => false,
+        }
+    }
+
     fn look(&mut self, place: &Place<'_>, line: &Line<'_>, assigned: &FxHashSet<String>) {
         let (graph, statement) = (&place.analysis.graph, line.statement);
         if let Stmt::If(s) = statement
@@ -86,9 +104,18 @@ impl Generation<'_> {
         let is_of = |names: &FxHashSet<String>, expr: &Expr| mentions(place, expr, names);
         // A number made of many samples decides, where it does not end the loop, what the round does: it cannot be read later.
         let ends = matches!(statement, Stmt::If(s) if matches!(s.body.last(), Some(Stmt::Break(_) | Stmt::Return(_))));
-        let of_samples = reads(place, statement).into_iter().filter(|r| is_of(&self.names, r.array));
+        let is_rare = matches!(statement, Stmt::If(s) if counts_rounds(&s.test));
+        let of_samples = reads(place, statement).into_iter().filter(|r| !is_rare && is_of(&self.names, r.array));
         let of_samples: Vec<TextRange> = of_samples.filter(|r| ends || self.is_sample(r.array)).map(|r| r.expr.range()).collect();
         self.reads.extend(of_samples);
+        if !is_rare && !has_other_tensors(place) {
+            // What an imported sampler gives is known by its name alone, and that it is read says that it is an array.
+            expressions::of_statement(statement, &mut |expr| {
+                if self.reads_sample(place, expr) && !self.reads.contains(&expr.range()) {
+                    self.reads.push(expr.range());
+                }
+            });
+        }
         expressions::of_statement(statement, &mut |expr| match expr {
             Expr::Call(call)
                 if place.path(&call.func).as_deref() == Some("mlx.core.eval")
@@ -99,8 +126,11 @@ impl Generation<'_> {
             }
             Expr::Call(call) if place.path(&call.func).as_deref() == Some("mlx.core.where") => {
                 if let [_, then, otherwise] = &*call.arguments.args {
-                    let merges =
-                        |a: &Expr, b: &Expr| mentions(place, a, &self.names) && !mentions(place, b, &self.names) && mentions(place, b, assigned);
+                    // What the round before left is kept where the mask says so.
+                    let merges = |a: &Expr, b: &Expr| {
+                        let is_other = place.source().slice(a.range()) != place.source().slice(b.range());
+                        is_other && mentions(place, a, &self.names) && mentions(place, b, assigned)
+                    };
                     self.fills_in |= merges(then, otherwise) || merges(otherwise, then);
                 }
             }
@@ -119,7 +149,7 @@ impl Generation<'_> {
 }
 
 /// The names that `statement` assigns, and those of containers that it fills.
-fn targets(statement: &Stmt) -> Vec<String> {
+pub(super) fn targets(statement: &Stmt) -> Vec<String> {
     let of = |expr: &Expr| root(expr).map(str::to_owned);
     match statement {
         Stmt::Assign(s) => s
@@ -137,7 +167,7 @@ fn targets(statement: &Stmt) -> Vec<String> {
 }
 
 /// The name at the beginning of `a.b[c]`.
-fn root(expr: &Expr) -> Option<&str> {
+pub(super) fn root(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Name(name) => Some(name.id.as_str()),
         Expr::Subscript(e) => root(&e.value),
@@ -248,7 +278,7 @@ fn reads_whole(expr: &Expr) -> bool {
 }
 
 /// Whether `expr` names one of `names`.
-fn mentions(place: &Place<'_>, expr: &Expr, names: &FxHashSet<String>) -> bool {
+pub(super) fn mentions(place: &Place<'_>, expr: &Expr, names: &FxHashSet<String>) -> bool {
     let tokens = place.source().tokens();
     tokens.in_range(expr.range()).iter().any(|t| names.contains(place.source().slice(t.range())))
 }

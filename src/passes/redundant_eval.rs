@@ -82,6 +82,9 @@ impl<'x> Blocks<'_, 'x> {
                 "the next statement need not read the array, or does something first that may notice whether it is evaluated",
             );
         };
+        if asserts(next) {
+            return left(next.range(), 80, "a test reads it, where the time does not matter");
+        }
         let source = place.source();
         let line = TextRange::new(source.line_start(evaluation.start()), source.full_line_end(evaluation.end()));
         // A comment beside it says why it is there.
@@ -122,6 +125,13 @@ impl<'x> Blocks<'_, 'x> {
             contract: Contract::Statements(Kept::Values),
         }
     }
+}
+
+/// Whether `statement` is an assertion of a test.
+fn asserts(statement: &Stmt) -> bool {
+    let Stmt::Expr(s) = statement else { return statement.is_assert_stmt() };
+    let Expr::Call(call) = &*s.value else { return false };
+    matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str().starts_with("assert"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,12 @@ pub fn of_statement<'x>(statement: &'x Stmt, see: &mut dyn FnMut(&'x Expr)) {
     header.visit_stmt(statement);
 }
 
+/// Show `see` all expressions in `expr`, and `expr` itself.
+pub fn each<'x>(expr: &'x Expr, see: &mut dyn FnMut(&'x Expr)) {
+    let mut scope = Scope { see };
+    scope.visit_expr(expr);
+}
+
 fn is_scope(statement: &Stmt) -> bool {
     matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_))
 }

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::Analysis;
 use super::api::{self, ResultKind};
 use super::body::{BlockId, Body};
-use super::value::{Op, ValueId};
+use super::value::{Comparison, Op, ValueId};
 use crate::syntax::TextSize;
 pub use proved::ProvedFacts;
 
@@ -174,7 +174,22 @@ impl<'x> Facts<'x> {
         match op {
             Op::Int(_) | Op::Dim(_) | Op::Ndim => Kind::Int,
             Op::Float(_) => Kind::Float,
-            Op::Bool(_) | Op::Not | Op::Compare(super::value::Comparison::Is | super::value::Comparison::In) => Kind::Bool,
+            Op::Bool(_) | Op::Compare(Comparison::Is | Comparison::In) => Kind::Bool,
+            // `a != b` is an array where `not (a == b)` is the truth of one.
+            Op::Not => match (graph.op(operands[0]), self.kind_at(operands[0], depth)) {
+                (Op::Compare(_), Kind::Array | Kind::Unknown) => Kind::Unknown,
+                _ => Kind::Bool,
+            },
+            // With anything but arrays and numbers it would be a `bool`, or an exception.
+            Op::Compare(_) => {
+                let kinds: Vec<Kind> = operands.iter().map(|&v| self.kind_at(v, depth)).collect();
+                let is_number = |k: &Kind| k.is_number() || *k == Kind::Bool;
+                match kinds.contains(&Kind::Array) {
+                    true if kinds.iter().all(|k| is_number(k) || *k == Kind::Array) => Kind::Array,
+                    false if kinds.iter().all(is_number) => Kind::Bool,
+                    _ => Kind::Unknown,
+                }
+            }
             Op::None => Kind::None,
             Op::DtypeOf => Kind::Dtype,
             Op::Str(_) | Op::Tuple | Op::List | Op::Shape | Op::Function(_) | Op::Class(_) | Op::Comprehension(_) | Op::Slice => Kind::Other,
@@ -349,3 +364,35 @@ pub(super) const ACTIVATIONS: [&str; 16] = [
     "log_softmax",
     "hardswish",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::body::Effect;
+    use crate::graph::value::Graph;
+    use crate::syntax::Source;
+
+    /// What sort of thing `expr` is, of an array `x`, a number `n` and something unknown.
+    fn kind_of(expr: &str) -> Kind {
+        let text = format!("import mlx.core as mx\n\ndef f(x: mx.array, n: int, other):\n    return {expr}\n");
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects);
+        let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
+        Facts::anywhere(&analysis).kind(returned.expect("the text returns a value"))
+    }
+
+    #[test]
+    fn a_comparison_with_an_array_is_an_array_and_its_negation_may_be() {
+        for array in ["x == n", "x > x", "0.5 < x", "mx.any(x == 2)"] {
+            assert_eq!(kind_of(array), Kind::Array, "{array}");
+        }
+        // `a != b` and `not a == b` are one node.
+        for unknown in ["x != n", "not x == n", "x == other", "other != n", "x == 'a'"] {
+            assert_eq!(kind_of(unknown), Kind::Unknown, "{unknown}");
+        }
+        for truth in ["n == 3", "n != 3", "x is None", "n in other", "not x", "not other"] {
+            assert_eq!(kind_of(truth), Kind::Bool, "{truth}");
+        }
+    }
+}
