@@ -1,7 +1,8 @@
 """Iterate over `.tolist()` instead of asking the array for one element after the other.
 
 Each `.item()`, `int(...)` or `float(...)` waits for the device and copies four bytes. `.tolist()` waits once and copies everything
-at once; the loop then runs over Python numbers of the same value and type, for bfloat16 too.
+at once; the loop then runs over Python numbers of the same value and type, for bfloat16 too. So it does for `h, w = a[i]` where both
+are read as numbers, for `a[i, j]`, and for a loop that asks each row for its list.
 
 The array must have exactly one axis, and the loop variable must be used only as a number: a row of a matrix has other elements,
 and an array that takes part in arithmetic carries a dtype that a Python number does not. A loop over a list or a generator of

@@ -175,21 +175,12 @@ impl<'x> Facts<'x> {
             Op::Int(_) | Op::Dim(_) | Op::Ndim => Kind::Int,
             Op::Float(_) => Kind::Float,
             Op::Bool(_) | Op::Compare(Comparison::Is | Comparison::In) => Kind::Bool,
-            // `a != b` is an array where `not (a == b)` is the truth of one.
             Op::Not => match (graph.op(operands[0]), self.kind_at(operands[0], depth)) {
+                // `a != b` is an array where `not (a == b)` is the truth of one.
                 (Op::Compare(_), Kind::Array | Kind::Unknown) => Kind::Unknown,
                 _ => Kind::Bool,
             },
-            // With anything but arrays and numbers it would be a `bool`, or an exception.
-            Op::Compare(_) => {
-                let kinds: Vec<Kind> = operands.iter().map(|&v| self.kind_at(v, depth)).collect();
-                let is_number = |k: &Kind| k.is_number() || *k == Kind::Bool;
-                match kinds.contains(&Kind::Array) {
-                    true if kinds.iter().all(|k| is_number(k) || *k == Kind::Array) => Kind::Array,
-                    false if kinds.iter().all(is_number) => Kind::Bool,
-                    _ => Kind::Unknown,
-                }
-            }
+            Op::Compare(_) => self.kind_of_comparison(operands, depth),
             Op::None => Kind::None,
             Op::DtypeOf => Kind::Dtype,
             Op::Str(_) | Op::Tuple | Op::List | Op::Shape | Op::Function(_) | Op::Class(_) | Op::Comprehension(_) | Op::Slice => Kind::Other,
@@ -233,6 +224,17 @@ impl<'x> Facts<'x> {
             }
             Op::Gate => self.kind_of_gate(operands, depth),
             Op::Apply | Op::Call(..) => self.kind_of_call(operands, depth),
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// With anything but arrays and numbers, the comparison of an array is a `bool`, or an exception.
+    fn kind_of_comparison(&self, operands: &[ValueId], depth: u32) -> Kind {
+        let kinds: Vec<Kind> = operands.iter().map(|&v| self.kind_at(v, depth)).collect();
+        let is_number = |k: &Kind| k.is_number() || *k == Kind::Bool;
+        match kinds.contains(&Kind::Array) {
+            true if kinds.iter().all(|k| is_number(k) || *k == Kind::Array) => Kind::Array,
+            false if kinds.iter().all(is_number) => Kind::Bool,
             _ => Kind::Unknown,
         }
     }
