@@ -1,6 +1,6 @@
 """Give constants the dtype of the array that they meet, where none makes them float32.
 
-`mx.zeros(shape)`, `mx.ones`, `mx.full` with a float, `mx.eye`, `mx.identity` and `mx.tri` make float32. Joined with an array in half
+`mx.zeros(shape)`, `mx.ones`, `mx.full` with a float, `mx.array` of a list with one, `mx.eye`, `mx.identity` and `mx.tri` make float32. Joined with an array in half
 precision, added to it or chosen beside it, they turn the result into float32, and all that follows: matrix products run in float32, at
 twice the memory. With `dtype=x.dtype` a model in half precision stays in it.
 

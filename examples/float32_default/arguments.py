@@ -18,5 +18,7 @@ ARGUMENTS = {
     "whitened": lambda mx, dtype: (rows(mx, dtype, 8, 8), rows(mx, dtype, 8, 8)),
     "plain": pair,
     "continued": pair,
+    "mirrored": lambda mx, dtype: (rows(mx, dtype, 3, 4), rows(mx, dtype, 4, 5)),
+    "centred": lambda mx, dtype: (rows(mx, dtype, 3, 4), rows(mx, dtype, 4, 5)),
 }
 NARROWED = set(ARGUMENTS)

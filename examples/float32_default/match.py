@@ -67,3 +67,16 @@ def continued(x: mx.array, w: mx.array, state=None):
     if state is None:
         state = mx.zeros((h.shape[0], 3, h.shape[2]))
     return mx.concatenate([state, h], axis=1) @ w
+
+
+def mirrored(x: mx.array, w: mx.array):
+    """A list of numbers that half precision holds."""
+    h = mx.tanh(x)
+    return (h * mx.array([1.0, -1.0, 0.5, 0.0])) @ w
+
+
+def centred(x: mx.array, w: mx.array):
+    """Half precision rounds these."""
+    h = mx.tanh(x)
+    mean = mx.array([0.485, 0.456, 0.406, 0.5])
+    return (h - mean) @ w

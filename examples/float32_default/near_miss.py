@@ -105,3 +105,13 @@ def stored(x: mx.array, w: mx.array, cache):
 def nameless(model, tokens: mx.array):
     """Nothing whose dtype is known to be that of the result has a name."""
     return model.head(tokens) + mx.zeros((4,))
+
+
+def whole_numbers_in_a_list(x: mx.array):
+    """Whole numbers promote nothing."""
+    return mx.tanh(x) * mx.array([1, -1, 1, -1])
+
+
+def too_large_in_a_list(x: mx.array):
+    """float16 holds none of this size."""
+    return mx.tanh(x) + mx.array([0.0, -1e9, 0.0, 0.0])

@@ -29,8 +29,15 @@ use meetings::{InTheWay, Meeting, Meetings, meetings};
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Type promotion and precision";
 /// What makes constants, and how many arguments stand before its dtype.
-const MAKERS: [(&str, usize); 6] =
-    [("mlx.core.zeros", 1), ("mlx.core.ones", 1), ("mlx.core.full", 2), ("mlx.core.eye", 3), ("mlx.core.identity", 1), ("mlx.core.tri", 3)];
+const MAKERS: [(&str, usize); 7] = [
+    ("mlx.core.zeros", 1),
+    ("mlx.core.ones", 1),
+    ("mlx.core.full", 2),
+    ("mlx.core.eye", 3),
+    ("mlx.core.identity", 1),
+    ("mlx.core.tri", 3),
+    ("mlx.core.array", 1),
+];
 
 /// What makes float32 for a reason, or makes none, and why it stays.
 const OTHERS: [(&str, &str); 6] = [
@@ -97,7 +104,9 @@ impl<'x> SourceOrderVisitor<'x> for Calls<'_, 'x> {
         }
         if let Expr::Call(call) = expr
             && let Some(path) = self.place.path(&call.func)
-            && let Some((_, before)) = MAKERS.iter().find(|(maker, _)| *maker == path)
+            && let Some((maker, before)) = MAKERS.iter().find(|(maker, _)| *maker == path)
+            // An array of one number may become the number, which another transform does.
+            && (*maker != "mlx.core.array" || call.arguments.args.first().is_some_and(|a| a.is_list_expr() || a.is_tuple_expr()))
             && let Some(value) = self.place.own_value(expr)
         {
             let arguments = &call.arguments;
@@ -215,16 +224,28 @@ impl<'p, 'x> Scope<'p, 'x> {
     /// What is assumed of the number that `constant` is filled with; nothing where half precision does not hold it.
     fn filled_with(&self, member: &Constant<'_>) -> Option<Option<String>> {
         let graph = &self.place.analysis.graph;
-        let (Op::Mlx("full"), operands) = graph.get(member.value) else { return Some(None) };
         let range = member.call.range();
-        match constant(graph, operands[1]).map(in_half) {
-            Some(Half::Same) => Some(None),
-            Some(Half::Rounded) => Some(Some("the number that it is filled with may be rounded to half precision".to_owned())),
-            None => Some(Some("half precision holds the number that it is filled with".to_owned())),
-            Some(Half::OutOfRange) => {
-                self.place.notes.left(range, range, 60, || "half precision does not hold the number that it is filled with".to_owned())
+        let mut waiting = match graph.get(member.value) {
+            (Op::Mlx("full"), operands) => vec![operands[1]],
+            (Op::Mlx("array"), operands) => vec![operands[0]],
+            _ => return Some(None),
+        };
+        let mut assumed = None;
+        while let Some(value) = waiting.pop() {
+            if let (Op::List | Op::Tuple, parts) = graph.get(value) {
+                waiting.extend(parts);
+                continue;
+            }
+            match constant(graph, value).map(in_half) {
+                Some(Half::Same) => {}
+                Some(Half::Rounded) => assumed = Some("the number that it is filled with may be rounded to half precision".to_owned()),
+                None => assumed = Some("half precision holds the number that it is filled with".to_owned()),
+                Some(Half::OutOfRange) => {
+                    return self.place.notes.left(range, range, 60, || "half precision does not hold the number that it is filled with".to_owned());
+                }
             }
         }
+        Some(assumed)
     }
 
     /// The name to take the dtype from: wherever a member is made, it holds an array that promotes none of the arrays that are met.
