@@ -154,7 +154,7 @@ def kept(value):
     if isinstance(value, types.GeneratorType) or type(value).__name__ in ("map", "zip", "enumerate", "filter", "list_iterator", "reversed"):
         return "items", [kept(item) for item in itertools.islice(value, 2 * ITEMS)]
     if isinstance(value, np.ndarray):
-        return "numpy", str(value.dtype), value.tolist()
+        return "numpy", str(value.dtype), value.shape, repr(value.tolist())  # as text, for a NaN is not equal to itself
     if isinstance(value, Known):
         return "mlx", value.path
     return type(value).__name__, told(value)

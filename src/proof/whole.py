@@ -9,6 +9,7 @@ import ast
 import collections
 import itertools
 import tempfile
+import time
 import types
 
 import mlx.core as mx
@@ -24,6 +25,7 @@ Setting = collections.namedtuple("Setting", "seed dtypes rank length special for
 DTYPES = ((mx.float32,), (mx.int32,), (mx.float16,), (mx.bfloat16,), (mx.float32, mx.int32, mx.bool_))
 ENOUGH = 24  # runs that say something
 LEAST = 40  # worlds
+SECONDS = 12  # after which no more are tried
 FEWEST = 3  # runs under an assumption
 MOST_TIMES = 6  # each sort of world
 PARTS = (None, 1000, 1, 0)  # all of a function, then so many statements behind those that are changed
@@ -356,9 +358,9 @@ def one(job, before, after, number, part, functions):
             raise CannotReplay("the edit is between statements that are left out")
     old, new = before.program(number, left_out), after.program(number, left_out)
     with Folder(keys(before.file, (before.scope(number), after.scope(number)))) as folder:
-        function = Function(job, old, new, functions, folder)
+        function, end = Function(job, old, new, functions, folder), time.monotonic() + SECONDS
         for setting in settings():
-            if setting.seed >= LEAST and len(function.runs) >= ENOUGH and function.reaches_all():
+            if time.monotonic() > end or setting.seed >= LEAST and len(function.runs) >= ENOUGH and function.reaches_all():
                 break
             function.run(setting)
     if not function.runs:
