@@ -321,7 +321,11 @@ class Site:
             if not admitted:
                 self.misfits["the guard refuses all inputs that fit"] = True
                 continue
-            values, open_ = self.values(arguments)
+            try:
+                values, open_ = self.values(arguments)
+            except ZeroDivisionError:
+                self.misfits["what the site divides by is zero"] = True
+                continue
             self.guessed = bool(open_)
             guesses = [*itertools.islice(itertools.product(*open_.values()), MOST_GUESSES)]
             # What was right once is tried first.
@@ -373,6 +377,9 @@ class Site:
         problem, measure = f"raises {error}" if error else None, None
         if not error:
             problem, measure = self.judge(before, taken[0], old, new, given)
+        if problem and any(n not in old_program.leaves and not self.leaves[n]["opaque"] for n in new_program.leaves):
+            self.misfits["the new code takes what the old one computes, and what is given for both need not agree"] = True
+            return False
         if problem and measure and measure.dtype_changed and self.job["assumes"] and not prove.uniform(given):
             return True  # What is assumed of dtypes does not hold here.
         self.runs += 1

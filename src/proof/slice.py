@@ -383,7 +383,9 @@ class Slice:
         return self.wrapped(name, made + [ast.Return(result)])
 
     def stored(self, node):
-        """What a statement that changes a name leaves in it."""
+        """What a statement that changes a name leaves in it, under a condition or none."""
+        while isinstance(node, ast.If) and len(node.body) == 1 and not node.orelse:
+            (node,) = node.body
         target = node.target if isinstance(node, ast.AugAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
         while isinstance(target, ast.Subscript):
             target = target.value
