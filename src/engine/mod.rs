@@ -84,8 +84,9 @@ pub struct Fixed {
     pub unknown: Vec<(Key, Result<Replay, String>)>,
 }
 
-/// Steps, each of which applies all that one transform finds, before a text counts as one that does not settle. Each line may need one more.
-const MAX_STEPS: usize = 100;
+/// Steps, each of which applies all that one transform finds, before a text counts as one that does not settle. Each line may need one more. Of edits inside each
+/// other a step applies one, and expressions are followed 150 levels deep: there are as many steps for what is found from the outside in, and again for the inside.
+const MAX_STEPS: usize = 400;
 
 /// Look for everything that `options` selects in `text`, and apply what they admit.
 pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
