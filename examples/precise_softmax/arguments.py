@@ -9,6 +9,7 @@ ARGUMENTS = {
     "attention_weights": lambda mx, dtype: (logits(mx, dtype, 2, 4, 9, 9),),
     "expert_scores": lambda mx, dtype: (logits(mx, dtype, 6, 8), mx.array([[0, 3]] * 6)),
     "step_by_step": lambda mx, dtype: (logits(mx, dtype, 3, 50),),
+    "twice": lambda mx, dtype: (logits(mx, dtype, 3, 50), logits(mx, dtype, 50, 4)),
     "all_axes": lambda mx, dtype: (logits(mx, dtype, 3, 50),),
     "over_classes_and_heads": lambda mx, dtype: (logits(mx, dtype, 3, 4, 50),),
     "neural_network_softmax": lambda mx, dtype: (logits(mx, dtype, 3, 50),),

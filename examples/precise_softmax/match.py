@@ -28,6 +28,14 @@ def step_by_step(logits: mx.array):
     return probs
 
 
+def twice(logits: mx.array, values: mx.array):
+    """The same weights are computed anew: both places change together."""
+    weights = mx.softmax(logits.astype(mx.float32), axis=-1).astype(logits.dtype)
+    first = weights @ values
+    weights = mx.softmax(logits.astype(mx.float32), axis=-1).astype(logits.dtype)
+    return first, (1 - weights) @ values
+
+
 def all_axes(x: mx.array):
     """Without an axis the softmax is over the whole array."""
     return mx.softmax(x.astype(mx.float32)).astype(x.dtype)

@@ -151,8 +151,12 @@ fn shared_parts(judged: &[(Candidate, Judgement)]) -> FxHashSet<ValueId> {
     parts.filter(|&(v, root)| *first.entry(v).or_insert(root) != root).map(|(v, _)| v).collect()
 }
 
-/// What several matches leave to each other goes with the last of them, which must know that the others are gone.
+/// What several matches leave to each other goes with the last of them, which must know that the others are gone. Where the last computes what another does, too,
+/// both are replaced together or not at all.
 fn let_last_ones_wait(proposals: &mut [Proposal], left_over: &[Vec<ValueId>]) {
+    let root = |p: &Proposal| if let Contract::Values { replaced, .. } = &p.contract { Some(replaced.0) } else { None };
+    let mut times: FxHashMap<ValueId, usize> = FxHashMap::default();
+    proposals.iter().filter_map(root).for_each(|v| *times.entry(v).or_default() += 1);
     let mut last: FxHashMap<ValueId, (usize, bool)> = FxHashMap::default();
     let mut order: Vec<usize> = (0..proposals.len()).collect();
     order.sort_by_key(|&n| proposals[n].finding.range.end());
@@ -162,8 +166,8 @@ fn let_last_ones_wait(proposals: &mut [Proposal], left_over: &[Vec<ValueId>]) {
         }
     }
     for (n, _) in last.into_values().filter(|&(_, meets)| meets) {
-        if let Contract::Values { waits, .. } = &mut proposals[n].contract {
-            *waits = true;
+        if let Contract::Values { waits, replaced, .. } = &mut proposals[n].contract {
+            *waits = times[&replaced.0] == 1;
         }
     }
 }
