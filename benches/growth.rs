@@ -20,6 +20,18 @@ type Shape = (&'static str, usize, fn(usize) -> String);
 const SHAPES: &[Shape] = &[
     ("functions with a norm", 2_000, |n| functions(n, "    v = mx.mean(x * x, axis=-1, keepdims=True)\n    return x * mx.rsqrt(v + 1e-5)\n")),
     ("functions with a sum of a product", 2_000, |n| functions(n, "    return x @ w + b\n")),
+    ("norms of a function", 400, |n| {
+        function(&numbered(n, "    x = mx.exp(x)\n    v = mx.mean(x * x, axis=-1, keepdims=True)\n    y# = x * mx.rsqrt(v + 1e-5)\n"))
+    }),
+    ("products with a sum of a function", 400, |n| function(&numbered(n, "    x = mx.exp(x)\n    y# = x @ w + w\n"))),
+    ("softmaxes of a function", 400, |n| {
+        let softmax = "    x = mx.exp(x)\n    y# = mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)\n";
+        function(&numbered(n, softmax))
+    }),
+    ("shapes of what has shapes", 100, |n| {
+        let halves = "    B, T, D = x.shape\n    x1, x2 = x[..., : D // 2], x[..., D // 2 :]\n    x = mx.concatenate([x1 * x2, x2 + x1], axis=-1)\n";
+        function(&(halves.repeat(n) + "    return x @ w + b\n"))
+    }),
     ("statements of a module", 20_000, |n| format!("import mlx.core as mx\n{}", numbered(n, "x# = mx.exp(x#)\n"))),
     ("statements of a function", 2_000, |n| function(&"    x = x * w + b\n".repeat(n))),
     ("names of a function", 5_000, |n| function(&numbered(n, "    y# = x * #\n"))),

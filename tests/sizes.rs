@@ -78,3 +78,24 @@ fn long_files_and_long_lines_come_to_an_end() {
         format!("import mlx.core as mx\n{}\n", "x = 1; ".repeat(1 << 15)),
     ]);
 }
+
+#[test]
+fn edits_inside_each_other_settle() {
+    for terms in [2, 110] {
+        let text = format!("{HEAD}    return {}\n", vec!["x @ w"; terms].join(" + "));
+        let fixed = fix(&text).expect("it is Python");
+        assert_eq!(fixed.broken, None, "{terms} terms");
+        assert_eq!(fixed.text.matches("mx.addmm(").count(), terms - 1, "{terms} terms");
+        let again = fix(&fixed.text).expect("it is Python");
+        assert_eq!((again.broken, again.text), (None, fixed.text), "{terms} terms");
+    }
+}
+
+#[test]
+fn values_that_share_parts_are_not_followed_path_by_path() {
+    // Each value is made of the one before twice over: followed by every path, the last would take 2 to the power of 200 steps.
+    let halves = "    B, T, D = x.shape\n    x1, x2 = x[..., : D // 2], x[..., D // 2 :]\n    x = mx.concatenate([x1 * x2, x2 + x1], axis=-1)\n";
+    let norm = "    v = mx.mean(x * x, axis=-1, keepdims=True)\n    return x * mx.rsqrt(v + 1e-5)\n";
+    let fixed = fix(&format!("{HEAD}{}{norm}", halves.repeat(200))).expect("it is Python");
+    assert_eq!((fixed.broken, fixed.findings.iter().filter(|f| f.applied).count()), (None, 1));
+}

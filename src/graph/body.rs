@@ -6,12 +6,14 @@ mod places;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::definitions::{ClassIndex, FunctionIndex};
 use super::facts::ProvedFacts;
+use super::users::Users;
 use super::value::{Graph, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
 pub(super) use places::Places;
@@ -186,6 +188,8 @@ pub struct Body {
     pub proofs: Vec<Proof>,
     /// What they prove, by value; worked out when it is first asked for.
     pub(super) proved: OnceCell<ProvedFacts>,
+    /// What is made of what, and the lambdas, which are parts of their own.
+    pub(super) users: OnceCell<(Rc<Users>, Vec<Occurrence>)>,
     /// Where its parts are.
     pub(super) places: OnceCell<Places>,
     /// The locals that inner functions read.

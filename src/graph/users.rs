@@ -1,5 +1,7 @@
 //! What is made of what: for each value of a scope the values that are computed from it, as far as effects read them.
 
+use std::rc::Rc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -22,17 +24,19 @@ impl Users {
     }
 
     /// The users in the part of `body` in which `root` stands: a lambda is a part of its own.
-    pub fn around(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Self {
-        let graph = &analysis.graph;
-        let is_lambda = |o: &&Occurrence| matches!(graph.op(o.value), Op::Function(_)) && o.range != root.range && o.range.contains_range(root.range);
-        let Some(lambda) = body.occurrences.iter().filter(is_lambda).min_by_key(|o| o.range.len()) else {
-            return Self::of(analysis, body);
+    pub fn around(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Rc<Self> {
+        let is_around = |o: &&Occurrence| o.range != root.range && o.range.contains_range(root.range);
+        let (users_of_all, lambdas) = body.users.get_or_init(|| {
+            let is_lambda = |o: &&Occurrence| matches!(analysis.graph.op(o.value), Op::Function(_));
+            (Rc::new(Self::of(analysis, body)), body.occurrences.iter().filter(is_lambda).copied().collect())
+        });
+        let Some(lambda) = lambdas.iter().filter(is_around).min_by_key(|o| o.range.len()) else {
+            return Rc::clone(users_of_all);
         };
-        let inside: Vec<&Occurrence> =
-            body.occurrences.iter().filter(|o| o.own && o.range != lambda.range && lambda.range.contains_range(o.range)).collect();
+        let inside: Vec<&Occurrence> = body.occurrences_in(lambda.range).filter(|o| o.own && o.range != lambda.range).collect();
         // The widest is what the lambda returns.
         let seen = inside.iter().max_by_key(|o| o.range.len()).map(|o| o.value).into_iter().collect();
-        Self { users: users(analysis, inside.into_iter().map(|o| o.value).collect()), seen }
+        Rc::new(Self { users: users(analysis, inside.into_iter().map(|o| o.value).collect()), seen })
     }
 
     /// What is made of `value`.

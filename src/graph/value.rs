@@ -326,6 +326,11 @@ impl Graph {
 
     /// The value that `value` becomes where every node of `replaced` is exchanged. `memo` may be kept between calls with the same replacement.
     pub fn substitute(&mut self, value: ValueId, memo: &mut FxHashMap<ValueId, ValueId>) -> ValueId {
+        self.substitute_since(ValueId(0), value, memo)
+    }
+
+    /// The same where nothing older than `oldest` is exchanged: what is older is made of nothing that is.
+    pub fn substitute_since(&mut self, oldest: ValueId, value: ValueId, memo: &mut FxHashMap<ValueId, ValueId>) -> ValueId {
         // An explicit stack: graphs of generated code can be deep.
         let mut stack = vec![value];
         while let Some(&top) = stack.last() {
@@ -334,14 +339,14 @@ impl Graph {
                 continue;
             }
             let waiting = stack.len();
-            let missing: Operands = self.operands(top).iter().copied().filter(|v| !memo.contains_key(v)).collect();
+            let missing: Operands = self.operands(top).iter().copied().filter(|&v| v >= oldest && !memo.contains_key(&v)).collect();
             stack.extend(missing);
             if stack.len() > waiting {
                 continue;
             }
             let op = self.op(top);
             let old = self.operands(top);
-            let operands: Operands = old.iter().map(|v| memo[v]).collect();
+            let operands: Operands = old.iter().map(|v| memo.get(v).copied().unwrap_or(*v)).collect();
             let new = if operands[..] == *old { top } else { self.value(op, &operands) };
             memo.insert(top, new);
             stack.pop();

@@ -21,7 +21,8 @@ pub(super) fn judge_all(rule: &Rule, analysis: &mut Analysis<'_>, candidates: &m
     if rule.about.narrows.is_empty() {
         for candidate in candidates.iter_mut() {
             let mut memo = FxHashMap::from_iter([(candidate.root.value, candidate.after)]);
-            replace(analysis, candidate, &mut memo);
+            let oldest = candidate.root.value;
+            replace(analysis, candidate, oldest, &mut memo);
         }
         return candidates.iter().map(|c| judge(rule, analysis, c)).collect();
     }
@@ -99,11 +100,16 @@ fn settle(
 ) {
     loop {
         let mut memos: FxHashMap<usize, FxHashMap<ValueId, ValueId>> = FxHashMap::default();
+        let mut oldest: FxHashMap<usize, ValueId> = FxHashMap::default();
         for (candidate, _) in candidates.iter().zip(&*members).filter(|(_, member)| **member) {
-            memos.entry(candidate.body).or_default().insert(candidate.root.value, candidate.after);
+            let root = candidate.root.value;
+            memos.entry(candidate.body).or_default().insert(root, candidate.after);
+            oldest.entry(candidate.body).and_modify(|o| *o = root.min(*o)).or_insert(root);
         }
         for candidate in candidates.iter_mut() {
-            replace(analysis, candidate, memos.entry(candidate.body).or_default());
+            let memo = memos.entry(candidate.body).or_default();
+            let oldest = oldest.get(&candidate.body).copied().unwrap_or(candidate.root.value);
+            replace(analysis, candidate, oldest, memo);
         }
         let left: Vec<bool> = candidates.iter().zip(&*members).enumerate().map(|(n, (c, &member))| member && stays(analysis, n, c)).collect();
         if left == members {
@@ -113,16 +119,16 @@ fn settle(
     }
 }
 
-/// Work out what becomes of the uses of `candidate` where every value of `memo` is replaced.
-fn replace(analysis: &mut Analysis<'_>, candidate: &mut Candidate, memo: &mut FxHashMap<ValueId, ValueId>) {
+/// Work out what becomes of the uses of `candidate` where every value of `memo` is replaced, none of which is older than `oldest`.
+fn replace(analysis: &mut Analysis<'_>, candidate: &mut Candidate, oldest: ValueId, memo: &mut FxHashMap<ValueId, ValueId>) {
     let uses: &mut [Use] = match &mut candidate.uses {
         Some(Ok(uses)) => uses,
         _ => return,
     };
     for used in uses {
-        used.after = analysis.graph.substitute(used.place.value, memo);
+        used.after = analysis.graph.substitute_since(oldest, used.place.value, memo);
         for (before, after) in &mut used.next {
-            *after = analysis.graph.substitute(*before, memo);
+            *after = analysis.graph.substitute_since(oldest, *before, memo);
         }
     }
 }

@@ -123,6 +123,7 @@ pub(super) fn lower_scope<'a>(
         effects: Vec::new(),
         proofs: Vec::new(),
         proved: OnceCell::new(),
+        users: OnceCell::new(),
         places: OnceCell::new(),
         captured: FxHashSet::default(),
         timeline: FxHashMap::default(),
