@@ -75,7 +75,7 @@ pub fn decides(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueI
         return Some(format!("the choice by `{text}` may fall the other way"));
     }
     let is_running = |&v: &ValueId| matches!(analysis.graph.op(v), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"));
-    made.iter().any(|v| is_running(v)).then(|| "it is summed up step by step".to_owned())
+    made.iter().any(is_running).then(|| "it is summed up step by step".to_owned())
 }
 
 /// What is surely no matter of half precision in sight of `used`, whose other operands are `partners`: a name or an origin that says so.
