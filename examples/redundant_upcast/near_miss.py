@@ -147,6 +147,12 @@ def token_ids(tokens: mx.array):
     return mx.fast.rms_norm(hits.astype(mx.float32), None, 1e-6).astype(hits.dtype)
 
 
+def kept_in_float32(norm: nn.LayerNorm, x: mx.array):
+    """The result is wanted in float32, with all its digits."""
+    x = x.astype(mx.float16)
+    return norm(x.astype(mx.float32)).astype(mx.float32)
+
+
 def both_are_used(x: mx.array):
     """The norm in float32 is returned as well, so that it would be computed twice."""
     normed = mx.fast.rms_norm(x.astype(mx.float32), None, 1e-6)

@@ -84,9 +84,12 @@ pub struct Fixed {
     pub unknown: Vec<(Key, Result<Replay, String>)>,
 }
 
-/// Steps, each of which applies all that one transform finds, before a text counts as one that does not settle. Each line may need one more. Of edits inside each
-/// other a step applies one, and expressions are followed 150 levels deep: there are as many steps for what is found from the outside in, and again for the inside.
-const MAX_STEPS: usize = 400;
+/// Steps, each of which applies all that one transform finds, before a text counts as one that does not settle. Of edits inside each other a step applies one,
+/// so that each match that the text has room for may need one more.
+const MAX_STEPS: usize = 100;
+
+/// No match is shorter than this many bytes: `x @ w + c`.
+const SHORTEST_MATCH: usize = 8;
 
 /// Look for everything that `options` selects in `text`, and apply what they admit.
 pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
@@ -95,7 +98,7 @@ pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
     let mut run =
         Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), unknown: Vec::new(), advice: None, options };
     let mut from = 0;
-    let steps = MAX_STEPS + text.lines().count();
+    let steps = MAX_STEPS + text.len() / SHORTEST_MATCH;
     let mut seen = FxHashSet::default();
     // A text that was there before will be there again.
     while seen.len() < steps && seen.insert((fingerprint(&run.text), from)) {
