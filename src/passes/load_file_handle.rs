@@ -14,7 +14,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
 
-use crate::place::Place;
+use crate::place::{Place, expressions};
 use path::is_path;
 
 /// The section of the performance guide that this comes from.
@@ -210,7 +210,16 @@ impl<'x> Loads<'_, 'x> {
         let (Some(symbol), Some(statement)) = (place.analysis.graph.known_symbol(&handle.id), place.statement(with)) else { return false };
         let own: Vec<_> = place.definitions_by(symbol, statement).collect();
         let escapes = own.iter().any(|&d| place.body.definitions[d as usize].escapes);
-        !escapes && !own.is_empty() && place.reads_reached(&own).iter().all(|&r| r == read)
+        if escapes || own.is_empty() || place.reads_reached(&own).iter().any(|&r| r != read) {
+            return false;
+        }
+        // A name that nothing binds any more is another one, also where it is read too early.
+        let mut others = false;
+        expressions::of_scope(place.own_statements(), &mut |expr| {
+            others |= matches!(expr, Expr::Name(name) if name.ctx.is_load() && name.id == handle.id && name.range != read);
+        });
+        // Parameters have no statement and no feeds, joins have feeds.
+        !others || place.definitions_of(symbol).any(|(id, d)| d.feeds.is_empty() && !own.contains(&id))
     }
 }
 
@@ -439,6 +448,12 @@ mod tests {
     #[test]
     fn a_name_of_the_module_stays_bound() {
         let text = "import mlx.core as mx\nwith open('w.npz', 'rb') as f:\n    w = mx.load(f)\n";
+        assert_eq!(applied(find, text, Applicability::Unsafe), text);
+    }
+
+    #[test]
+    fn a_name_that_is_read_too_early_stays_bound() {
+        let text = "import mlx.core as mx\ndef g(path: str):\n    for p in f(path):\n        with open(p, 'rb') as f:\n            w = mx.load(f)\n    return w\n";
         assert_eq!(applied(find, text, Applicability::Unsafe), text);
     }
 
