@@ -7,6 +7,7 @@
 //! reading a number.
 
 mod by_index;
+mod depth;
 mod elements;
 mod left;
 mod origin;

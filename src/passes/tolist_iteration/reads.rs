@@ -6,6 +6,8 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::depth::{Depth, Layered};
+
 /// One place where an element is read as a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read {
@@ -72,41 +74,26 @@ pub(super) struct Reads<'p, 'x> {
     pub(super) many_lists: bool,
     /// Code that runs later mentions it.
     pub(super) later: bool,
-    /// Depth inside code that runs later, or whose text matters (`f"{x=}"`).
-    opaque: u32,
-    /// Loops of the text around, in which one read is made many times.
-    inner: u32,
+    depth: Depth,
 }
 
 impl<'p, 'x> Reads<'p, 'x> {
     /// Nothing seen yet.
     pub(super) fn of(place: &'p Place<'x>, name: &'p str) -> Self {
-        Self { place, name, numbers: Vec::new(), evaluations: Vec::new(), otherwise: false, many_lists: false, later: false, opaque: 0, inner: 0 }
+        Self { place, name, numbers: Vec::new(), evaluations: Vec::new(), otherwise: false, many_lists: false, later: false, depth: Depth::default() }
     }
 
     fn mention(&mut self) {
         self.otherwise = true;
-        self.later |= self.opaque > 0;
-    }
-
-    fn opaque(&mut self, walk: impl FnOnce(&mut Self)) {
-        self.opaque += 1;
-        walk(self);
-        self.opaque -= 1;
+        self.later |= self.depth.opaque > 0;
     }
 
     /// A number is the same however often it is read, while each list that is made is another object.
     fn read(&mut self, read: Read) {
         let is_second = self.numbers.first().is_some_and(|first| first.way == Way::List || read.way == Way::List);
-        self.many_lists |= is_second || (read.way == Way::List && self.inner > 0);
+        self.many_lists |= is_second || (read.way == Way::List && self.depth.inner > 0);
         self.otherwise |= self.many_lists;
         self.numbers.push(read);
-    }
-
-    fn inside(&mut self, walk: impl FnOnce(&mut Self)) {
-        self.inner += 1;
-        walk(self);
-        self.inner -= 1;
     }
 
     /// The lines of `statement`, where it evaluates the name alone and can go.
@@ -114,7 +101,7 @@ impl<'p, 'x> Reads<'p, 'x> {
         let Stmt::Expr(s) = statement else { return None };
         let call = s.value.as_call_expr()?;
         let ([Expr::Name(only)], true) = (&*call.arguments.args, call.arguments.keywords.is_empty()) else { return None };
-        let evaluates = only.id.as_str() == self.name && self.opaque == 0 && self.place.path(&call.func).as_deref() == Some("mlx.core.eval");
+        let evaluates = only.id.as_str() == self.name && self.depth.opaque == 0 && self.place.path(&call.func).as_deref() == Some("mlx.core.eval");
         let source = self.place.source();
         let lines = TextRange::new(source.line_start(statement.start()), source.full_line_end(statement.end()));
         (evaluates && source.slice(lines).trim() == source.slice(statement.range())).then_some(lines)
@@ -132,6 +119,12 @@ impl<'p, 'x> Reads<'p, 'x> {
     }
 }
 
+impl<'x> Layered<'x> for Reads<'_, 'x> {
+    fn depth(&mut self) -> &mut Depth {
+        &mut self.depth
+    }
+}
+
 impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
     fn visit_expr(&mut self, expr: &'x Expr) {
         match expr {
@@ -141,7 +134,7 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
                 }
             }
             Expr::Call(call) => match number_read(self.place, call) {
-                Some((Expr::Name(name), read)) if name.id.as_str() == self.name && self.opaque == 0 => self.read(read),
+                Some((Expr::Name(name), read)) if name.id.as_str() == self.name && self.depth.opaque == 0 => self.read(read),
                 _ => {
                     self.later |= sees_names(call);
                     source_order::walk_expr(self, expr);
@@ -189,12 +182,7 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
     }
 
     fn visit_interpolated_string_element(&mut self, element: &'x ast::InterpolatedStringElement) {
-        match element {
-            ast::InterpolatedStringElement::Interpolation(e) if e.debug_text.is_some() => {
-                self.opaque(|r| source_order::walk_interpolated_string_element(r, element))
-            }
-            _ => source_order::walk_interpolated_string_element(self, element),
-        }
+        self.part_of_string(element);
     }
 
     fn visit_keyword(&mut self, keyword: &'x ast::Keyword) {

@@ -6,6 +6,7 @@ use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, Source, TextRange};
 
 use super::Use;
+use super::depth::{Depth, Layered};
 use super::elements::is_read_only_at;
 use super::reads::{Read, Reads, Way, number_read};
 
@@ -70,20 +71,18 @@ impl Element<'_> {
 pub(super) struct Indexed<'p, 'x> {
     place: &'p Place<'x>,
     index: &'p str,
-    /// Loops around, inside of the one that counts.
-    inner: u32,
     pub(super) elements: Vec<Element<'x>>,
     /// The index gets another value.
     pub(super) index_bound: bool,
     /// Names that are bound, written into, or given to code that may write into them.
     pub(super) touched: Vec<&'x str>,
-    opaque: u32,
+    depth: Depth,
 }
 
 impl<'p, 'x> Indexed<'p, 'x> {
     /// Nothing seen yet.
     pub(super) fn by(place: &'p Place<'x>, index: &'p str) -> Self {
-        Self { place, index, inner: 0, elements: Vec::new(), index_bound: false, touched: Vec::new(), opaque: 0 }
+        Self { place, index, elements: Vec::new(), index_bound: false, touched: Vec::new(), depth: Depth::default() }
     }
 
     fn touch(&mut self, name: &'x str) {
@@ -91,24 +90,12 @@ impl<'p, 'x> Indexed<'p, 'x> {
         self.touched.push(name);
     }
 
-    fn opaque(&mut self, walk: impl FnOnce(&mut Self)) {
-        self.opaque += 1;
-        walk(self);
-        self.opaque -= 1;
-    }
-
-    fn inside(&mut self, walk: impl FnOnce(&mut Self)) {
-        self.inner += 1;
-        walk(self);
-        self.inner -= 1;
-    }
-
     fn call(&mut self, expr: &'x Expr, call: &'x ast::ExprCall) {
-        if self.opaque == 0
+        if self.depth.opaque == 0
             && let Some((Expr::Subscript(subscript), read)) = number_read(self.place, call)
             && let Some(taken) = taken(self.place.source(), subscript, self.index)
             && taken.array.range.start() == subscript.range.start()
-            && (read.way != Way::List || self.inner == 0)
+            && (read.way != Way::List || self.depth.inner == 0)
         {
             self.elements.push(Element { taken, reads: vec![read], evaluations: Vec::new() });
             return;
@@ -131,7 +118,7 @@ impl<'x> Indexed<'_, 'x> {
     /// `h, w = a[i]` or `x = a[i]`, where `rest`, which follows it, reads all of them as numbers.
     fn unpacked(&self, statement: &'x Stmt, rest: &'x [Stmt]) -> Option<Element<'x>> {
         let Stmt::Assign(s) = statement else { return None };
-        let ([target], Expr::Subscript(subscript), 0) = (&s.targets[..], &*s.value, self.opaque) else { return None };
+        let ([target], Expr::Subscript(subscript), 0) = (&s.targets[..], &*s.value, self.depth.opaque) else { return None };
         let taken = taken(self.place.source(), subscript, self.index).filter(|t| matches!(t.part, Part::Whole))?;
         let (names, part) = match target {
             Expr::Name(name) => (vec![name.id.as_str()], Part::Whole),
@@ -154,6 +141,12 @@ impl<'x> Indexed<'_, 'x> {
         let is_number = !use_.reads.is_empty() && use_.reads.iter().all(|r| r.way != Way::List);
         let are_told = names.iter().all(|name| is_read_only_at(self.place, name, statement.range(), &use_));
         (is_number && are_told).then_some(Element { taken: Taken { part, ..taken }, reads: use_.reads, evaluations: use_.evaluations })
+    }
+}
+
+impl<'x> Layered<'x> for Indexed<'_, 'x> {
+    fn depth(&mut self) -> &mut Depth {
+        &mut self.depth
     }
 }
 
@@ -195,12 +188,7 @@ impl<'x> SourceOrderVisitor<'x> for Indexed<'_, 'x> {
     }
 
     fn visit_interpolated_string_element(&mut self, element: &'x ast::InterpolatedStringElement) {
-        match element {
-            ast::InterpolatedStringElement::Interpolation(e) if e.debug_text.is_some() => {
-                self.opaque(|r| source_order::walk_interpolated_string_element(r, element))
-            }
-            _ => source_order::walk_interpolated_string_element(self, element),
-        }
+        self.part_of_string(element);
     }
 
     fn visit_keyword(&mut self, keyword: &'x ast::Keyword) {
