@@ -597,6 +597,10 @@ mod tests {
     #[test]
     fn a_name_that_becomes_its_own_number_has_it_from_the_start() {
         assert_eq!(
+            safe("a = a.flatten()\nfor x in a:\n    mx.eval(x)\n    x = x.item()\n    out(x, x + 1)\n"),
+            "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
+        );
+        assert_eq!(
             safe("a = a.flatten()\nfor x in a:\n    x = x.item()\n    out(x, x + 1)\n"),
             "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
         );

@@ -35,7 +35,7 @@ impl<'x> Loops<'_, 'x> {
             let body = &s.body[..rebinding.map_or(s.body.len(), |(at, _)| at + 1)];
             let visit = |r: &mut Reads<'_, 'x>| match (body, rebinding) {
                 ([before @ .., Stmt::Assign(last)], Some(_)) => {
-                    r.visit_body(before);
+                    r.part_of_body(before, s.body.len() - 1);
                     r.visit_expr(&last.value);
                 }
                 _ => r.visit_body(body),

@@ -83,6 +83,20 @@ impl<'p, 'x> Reads<'p, 'x> {
         Self { place, name, numbers: Vec::new(), evaluations: Vec::new(), otherwise: false, many_lists: false, later: false, depth: Depth::default() }
     }
 
+    /// Look through `statements` of a block in which `left` statements would be left if none of these went.
+    pub(super) fn part_of_body(&mut self, statements: &'x [Stmt], mut left: usize) {
+        for statement in statements {
+            match self.evaluation(statement) {
+                // A block must keep a statement.
+                Some(lines) if left > 1 => {
+                    left -= 1;
+                    self.evaluations.push(lines);
+                }
+                _ => self.visit_stmt(statement),
+            }
+        }
+    }
+
     fn mention(&mut self) {
         self.otherwise = true;
         self.later |= self.depth.opaque > 0;
@@ -172,13 +186,7 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
     }
 
     fn visit_body(&mut self, body: &'x [Stmt]) {
-        for statement in body {
-            match self.evaluation(statement) {
-                // A block must keep a statement.
-                Some(lines) if body.len() > 1 => self.evaluations.push(lines),
-                _ => self.visit_stmt(statement),
-            }
-        }
+        self.part_of_body(body, body.len());
     }
 
     fn visit_interpolated_string_element(&mut self, element: &'x ast::InterpolatedStringElement) {
