@@ -54,7 +54,9 @@ macro_rules! transform {
 
 /// Every transform, in the order in which they run.
 pub const CATALOG: &[Entry] = &[
-    // Fast operations first: they take in whole computations, parts of which later transforms would rewrite by themselves. A layer norm is an rms norm of
+    // An array that holds one number becomes a number before anything else looks at it: fast operations take numbers for a scale or an epsilon.
+    transform!("scalar-promotion", "scalar_promotion", Kind::Rule),
+    // Fast operations next: they take in whole computations, parts of which later transforms would rewrite by themselves. A layer norm is an rms norm of
     // something centred, so it comes before rms-norm. Attention takes in its softmax with the casts around it.
     transform!("layer-norm", "layer_norm", Kind::Rule),
     transform!("rms-norm", "rms_norm", Kind::Rule),
@@ -71,9 +73,7 @@ pub const CATALOG: &[Entry] = &[
     transform!("release-temporaries", "release_temporaries", Kind::Pass(passes::release_temporaries::find)),
     // What attention left.
     transform!("precise-softmax", "precise_softmax", Kind::Rule),
-    // After the casts, which may make a float32 partner a half one.
-    transform!("scalar-promotion", "scalar_promotion", Kind::Rule),
-    // Beside it, for arrays of any shape.
+    // Arrays of any shape that are made in float32.
     transform!("float32-default", "float32_default", Kind::Pass(passes::float32_default::find)),
     // After the fast operations, whose products are no sums of products any more.
     transform!("addmm", "addmm", Kind::Rule),
