@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::catalog::{CATALOG, Kind};
 use crate::proof;
@@ -16,7 +16,11 @@ pub(super) fn prove(args: &ProveArgs) -> Result<u8> {
     let rules: Vec<(&str, &str)> = if args.ids.is_empty() {
         transforms.all().filter(|(id, text)| is_executable(id, text)).collect()
     } else {
-        args.ids.iter().map(|id| transforms.named(id)).collect::<Result<_>>()?
+        let named: Vec<(&str, &str)> = args.ids.iter().map(|id| transforms.named(id)).collect::<Result<_>>()?;
+        if let Some((id, _)) = named.iter().find(|(id, text)| !is_executable(id, text)) {
+            bail!("{id} is specified by an example, not by a rule that could be run on inputs; `mlxfix verify` runs what it changes");
+        }
+        named
     };
     let interpreter = args.python.interpreter(600);
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
@@ -35,7 +39,9 @@ pub(super) fn prove(args: &ProveArgs) -> Result<u8> {
             complain(&format!("error: {id} was not proved: {why}\n"));
         }
     }
-    complain(&proof::verdict(&proofs));
+    if !proofs.is_empty() {
+        complain(&proof::verdict(&proofs));
+    }
     Ok(match () {
         () if failed => FAILURE,
         () if proofs.iter().any(|p| !p.holds()) => FINDINGS,

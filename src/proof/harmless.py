@@ -22,7 +22,13 @@ ACTIVATIONS = ("celu", "elu", "gelu", "gelu_approx", "gelu_fast_approx", "hard_s
 ACTIVATIONS += ("relu", "relu2", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "step", "tanh")
 NORMS = ("LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "Linear", "set_dtype", "parameters")
 LISTS = ("append", "extend", "insert", "reverse")
-REFUSED = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.ClassDef, ast.AsyncFunctionDef, ast.Await, ast.JoinedStr, ast.With, ast.Try)
+# What a function may consist of: whatever else Python has, or will have, is refused.
+STATEMENTS = (ast.FunctionDef, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.While, ast.If, ast.Raise, ast.Assert, ast.Expr, ast.Pass)
+STATEMENTS += (ast.Break, ast.Continue)
+EXPRESSIONS = (ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Lambda, ast.IfExp, ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+EXPRESSIONS += (ast.Yield, ast.YieldFrom, ast.Compare, ast.Call, ast.Constant, ast.Attribute, ast.Subscript, ast.Starred, ast.Name, ast.List, ast.Tuple)
+EXPRESSIONS += (ast.Slice, ast.NamedExpr)
+PARTS = (ast.arguments, ast.arg, ast.keyword, ast.comprehension, ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
 
 
 class CannotReplay(Exception):
@@ -44,7 +50,7 @@ def attributes(functions):
 def check(function, allowed):
     """Complains of the first thing in a function that is not harmless for sure."""
     for node in ast.walk(function):
-        if isinstance(node, REFUSED) or getattr(node, "decorator_list", None):
+        if not isinstance(node, (*STATEMENTS, *EXPRESSIONS, *PARTS)) or getattr(node, "decorator_list", None):
             raise CannotReplay(f"`{function.name}` of the rule holds more than computations")
         if isinstance(node, ast.Attribute) and (node.attr.startswith("_") or node.attr not in allowed):
             raise CannotReplay(f"`{function.name}` of the rule reads `.{node.attr}`, which is not known to be harmless")

@@ -23,8 +23,9 @@ pub use table::{text, verdict};
 pub use verify::verify;
 
 /// The modules of the proof, each after those that it imports.
-const MODULES: [(&str, &str); 5] = [
+const MODULES: [(&str, &str); 6] = [
     ("prelude", prelude::TEXT),
+    ("double", include_str!("double.py")),
     ("oracle", include_str!("oracle.py")),
     ("readings", include_str!("readings.py")),
     ("stress", include_str!("stress.py")),
@@ -100,7 +101,7 @@ pub struct Row {
 }
 
 /// What was seen inside the transformations of functions.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Contexts {
     /// `mx.compile`.
     pub compile: Context,
@@ -111,12 +112,14 @@ pub struct Contexts {
 }
 
 /// What was seen inside one of them.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Context {
     /// How often both sides ran.
     pub ran: usize,
     /// How often `after` was wrong or raised.
     pub failed: usize,
+    /// Why it may be; empty if the rule does not say.
+    pub why: String,
 }
 
 /// How often a condition of the guard was the only one to refuse.

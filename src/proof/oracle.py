@@ -7,6 +7,7 @@ cast to float64. It runs on the CPU, the one MLX device that has float64.
 import contextlib
 import copy
 
+import double
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -67,37 +68,25 @@ def copied(value):
     return map_arrays(lambda a: a.copy() if isinstance(a, np.ndarray) else mx.array(a), value, (mx.array, np.ndarray))
 
 
-def _softmax(x, axis=None, *, precise=False, stream=None):
-    if not mx.issubdtype(x.dtype, mx.floating):
-        return _real_softmax(x, axis, precise=precise)
-    n = np.array(x.astype(mx.float64))
-    axis = tuple(axis) if isinstance(axis, list) else axis
-    if n.size == 0:
-        return x
-    with np.errstate(all="ignore"):
-        e = np.exp(n - n.max(axis=axis, keepdims=True))
-        return mx.array(e / e.sum(axis=axis, keepdims=True), mx.float64).astype(x.dtype)
-
-
 def _nn_softmax(x, axis=-1):
     return mx.softmax(x, axis=axis)
 
 
-_real_softmax = mx.softmax
 # MLX compiles its own for the first shape that it is given, whatever comes later; after an empty array of some rank it changes nothing of that rank.
 nn.softmax = _nn_softmax
 
 
 @contextlib.contextmanager
 def float64():
-    """Within it, `mx.float32` is float64 and softmax is as exact as float64 allows (MLX's own stops at float32)."""
+    """Within it, `mx.float32` is float64, and MLX's functions are as exact as float64 allows (some of its own stop at float32)."""
     single, device = mx.float32, mx.default_device()
-    mx.float32, mx.softmax = mx.float64, _softmax
+    mx.float32 = mx.float64
     mx.set_default_device(mx.cpu)
     try:
-        yield
+        with double.functions():
+            yield
     finally:
-        mx.float32, mx.softmax = single, _real_softmax
+        mx.float32 = single
         mx.set_default_device(device)
 
 

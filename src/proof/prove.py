@@ -4,7 +4,7 @@ Where the guard admits an input, `after` has the shape and dtype of `before`, ra
 `numerics` says: `exact` means the same bits, and all classes but `less precise` mean no further from
 float64 than `before`; a mean error may be larger where the class is `less precise`. Where a rule lists the `uses` of its value, it is run in each of them; where it says what it `narrows`, a
 float32 result may become one in the half precision of the inputs. Where the guard refuses, the two must differ on some input, or it refuses too much,
-unless the rule's `cautions` say why the condition is asked all the same. Gives plain data.
+unless the rule's `cautions` say why the condition is asked all the same. They may also say why `after` is less accurate inside `mx.grad`. Gives plain data.
 """
 
 import ast
@@ -225,10 +225,12 @@ class Variant:
             if run is differentiated and trial.extreme:
                 continue  # Gradients of them cancel: what is left is rounding.
             with device_of(trial.arguments):
-                problems = [*run(trial.before, after, trial.arguments, self.numerics, "narrows" in self.rule.namespace)]
+                problems = [*run(trial.before, after, trial.arguments, "narrows" in self.rule.namespace)]
             self.contexts[name][0] += len(problems)
             for problem in filter(None, problems):
                 self.contexts[name][1] += 1
+                if f"mx.{name}" in self.rule.cautions:
+                    continue
                 outcome = {"problem": problem, "before": "", "after": ""}
                 self.fail(name, trial.reading, f"{trial.label}, under mx.{name}", trial.arguments, outcome)
 
@@ -240,7 +242,7 @@ class Variant:
             "name": self.name,
             "numerics": self.numerics,
             "rows": [{"dtype": dtype} | vars(row) for dtype, row in self.rows.items()],
-            "contexts": {name: {"ran": n, "failed": bad} for name, (n, bad) in self.contexts.items()},
+            "contexts": {name: {"ran": n, "failed": bad, "why": self.rule.cautions.get(f"mx.{name}", "")} for name, (n, bad) in self.contexts.items()},
             "refusals": [{"condition": text, "alone": n, "needed": needed, "why": self.rule.cautions.get(text, "")} for text, (n, needed) in self.reasons.items()],
             "too_strict": too_much,
             "failures": [failure for _, failure in self.failures.values()],
@@ -318,7 +320,7 @@ def of_arrays(function, arrays, rest):
     return lambda *values: call(function, rest | dict(zip(arrays, values)))
 
 
-def under(transform, before, after, arguments, numerics, narrows, truth_of):
+def under(transform, before, after, arguments, narrows, truth_of):
     """What is wrong with `after` under a transformation of functions, if anything; nothing is yielded where `before` does not run there."""
     old, error = attempt(lambda: transform(before))
     if error or not isinstance(old, mx.array):
@@ -333,17 +335,17 @@ def under(transform, before, after, arguments, numerics, narrows, truth_of):
     yield measure.less_accurate(mean=False)
 
 
-def compiled(before, after, arguments, numerics, narrows):
+def compiled(before, after, arguments, narrows):
     """Inside `mx.compile`."""
     arrays, rest = split(arguments)
 
     def transform(function):
         return mx.compile(of_arrays(function, arrays, rest))(*(arguments[name] for name in arrays))
 
-    yield from under(transform, before, after, arguments, numerics, narrows, lambda: call(before, wide(arguments)))
+    yield from under(transform, before, after, arguments, narrows, lambda: call(before, wide(arguments)))
 
 
-def mapped(before, after, arguments, numerics, narrows):
+def mapped(before, after, arguments, narrows):
     """Inside `mx.vmap`, over all arrays and over all but one."""
     arrays, rest = split(arguments)
     for chosen in [arrays, *([n for n in arrays if n != name] for name in arrays if len(arrays) > 1)]:
@@ -357,10 +359,10 @@ def mapped(before, after, arguments, numerics, narrows):
         def truth():
             return mx.stack([call(before, wide(arguments)), call(before, wide(others))])
 
-        yield from under(transform, before, after, arguments, numerics, narrows, truth)
+        yield from under(transform, before, after, arguments, narrows, truth)
 
 
-def differentiated(before, after, arguments, _numerics, _narrows):
+def differentiated(before, after, arguments, _narrows):
     """Inside `mx.grad`, for all floating arrays at once."""
     arrays, rest = split(arguments)
     names = [name for name in arrays if stress.is_floating(arguments[name])]
@@ -450,7 +452,7 @@ class Rule:
             for number, (reading, variant.after, variant.subject) in enumerate(ways):
                 variant.prove_reading(reading, number, len(ways))
             variants.append(variant)
-        unknown = set(self.cautions) - {text for variant in variants for text in variant.reasons}
+        unknown = set(self.cautions) - {text for variant in variants for text in variant.reasons} - {f"mx.{name}" for name in CONTEXTS}
         if unknown:
             raise LookupError(f"`cautions` speaks of `{min(unknown)}`, which is no condition of a guard")
         for variant in variants:

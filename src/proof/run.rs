@@ -1,7 +1,7 @@
-//! Runs a Python program of ours in a process of its own, within limits of time and memory. The program comes on its standard input; no file is written.
+//! Runs a Python program of ours in a process of its own, within limits of time and memory. The program comes on its standard input.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{self, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -36,9 +36,7 @@ impl Interpreter {
     pub(super) fn each(&self, modules: &[(&str, &str)], job: &Value, count: usize, mut take: impl FnMut(Vec<u8>)) -> Result<(), String> {
         let seconds = self.time.as_secs().max(1) * count.max(1) as u64;
         let program = json!({ "modules": modules, "job": job, "seconds": seconds, "bytes": MEMORY }).to_string();
-        let mut command = Command::new(&self.path);
-        command.args(["-B", "-c", BOOT]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| format!("cannot start {}: {e}", self.path.display()))?;
+        let mut child = self.command().and_then(|mut c| c.spawn()).map_err(|e| format!("cannot start {}: {e}", self.path.display()))?;
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let writer = thread::spawn(move || input.map(|mut pipe| pipe.write_all(program.as_bytes())));
         let (sender, answers) = mpsc::channel();
@@ -64,6 +62,17 @@ impl Interpreter {
                 Err(self.complaint(&String::from_utf8_lossy(&errors)).unwrap_or_else(|| format!("{} ended with {status}", self.path.display())))
             }
         }
+    }
+
+    /// What starts the interpreter. It runs at the root of the file system: an empty or relative entry of `PYTHONPATH` would be the current directory, which may
+    /// be one that somebody else has filled.
+    fn command(&self) -> io::Result<Command> {
+        // A name alone is looked for in `PATH`.
+        let path = if self.path.components().count() > 1 { path::absolute(&self.path)? } else { self.path.clone() };
+        let mut command = Command::new(path);
+        command.args(["-B", "-c", BOOT]).current_dir(path::absolute("/")?);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(command)
     }
 
     /// Wait for the end of `child`, which has said all that it had to say, and must end in time.

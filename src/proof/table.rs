@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Context, Failure, Proof, Row, Variant};
+use super::{Context, Contexts, Failure, Proof, Row, Variant};
 
 const HEAD: [&str; 11] =
     ["pattern", "numerics", "dtype", "ran", "same bits", "refused", "differ", "compile/vmap/grad", "mean ulp", "largest ulp", "on extremes"];
@@ -22,6 +22,13 @@ pub fn text(proofs: &[&Proof]) -> String {
         }
     }
     for (proof, variant) in variants(proofs) {
+        for (name, context) in contexts(variant).into_iter().filter(|(_, c)| c.failed > 0 && !c.why.is_empty()) {
+            let _ = writeln!(
+                out,
+                "note: {} {}: inside `{name}` {} of {} are less accurate: {}",
+                proof.id, variant.name, context.failed, context.ran, context.why
+            );
+        }
         for refusals in variant.refusals.iter().filter(|r| variant.too_strict.contains(&r.condition)) {
             let why = if refusals.why.is_empty() { "it refuses too much, or `cautions` should say why" } else { &refusals.why };
             let _ = writeln!(
@@ -40,19 +47,30 @@ pub fn verdict(proofs: &[&Proof]) -> String {
     let refused: usize = variants(proofs).flat_map(|(_, v)| &v.rows).map(|r| r.refused).sum();
     let wrong = proofs.iter().filter(|p| !p.holds()).count();
     let place = proofs.first().map_or(String::new(), |p| format!(" MLX {}, {}.", p.mlx, p.device));
-    let held = if wrong == 0 { "all hold".to_owned() } else { format!("{wrong} of them wrong") };
-    format!("{} transforms, {held}: {runs} comparisons with float64, {refused} inputs refused by guards.{place}\n", proofs.len())
+    let held = match wrong {
+        0 if proofs.len() == 1 => "which holds".to_owned(),
+        0 => "all hold".to_owned(),
+        _ => format!("{wrong} of them wrong"),
+    };
+    let noun = if proofs.len() == 1 { "rule" } else { "rules" };
+    format!("{} {noun}, {held}: {runs} comparisons with float64, {refused} inputs refused by guards.{place}\n", proofs.len())
 }
 
 fn variants<'p>(proofs: &'p [&Proof]) -> impl Iterator<Item = (&'p Proof, &'p Variant)> {
     proofs.iter().flat_map(|proof| proof.variants.iter().map(move |variant| (*proof, variant)))
 }
 
+fn contexts(variant: &Variant) -> [(&'static str, &Context); 3] {
+    let Contexts { compile, vmap, grad } = &variant.contexts;
+    [("mx.compile", compile), ("mx.vmap", vmap), ("mx.grad", grad)]
+}
+
 fn line(proof: &Proof, variant: &Variant, row: &Row, first: bool) -> Vec<String> {
     let usual = row.dtype != "other";
     let pair = |(before, after): (f64, f64)| if usual { format!("{before:.2} -> {after:.2}") } else { String::new() };
-    let context = |c: Context| if c.failed == 0 { c.ran.to_string() } else { format!("{} ({} wrong)", c.ran, c.failed) };
-    let contexts = [variant.contexts.compile, variant.contexts.vmap, variant.contexts.grad].map(context).join("/");
+    let context =
+        |(_, c): (_, &Context)| if c.failed == 0 || !c.why.is_empty() { c.ran.to_string() } else { format!("{} ({} wrong)", c.ran, c.failed) };
+    let contexts = contexts(variant).map(context).join("/");
     vec![
         format!("{} {}", proof.id, variant.name),
         variant.numerics.clone(),

@@ -155,7 +155,11 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
         // The loader reads these dicts.
         "numerics" | "slower" => Ok(()),
         "cautions" if is_dict_of_strings(&assign.value) => Ok(()),
-        "cautions" => Err((assign.value.start(), "`cautions` must be a dict of strings: conditions of guards, and why each is asked".to_owned())),
+        "cautions" => Err((
+            assign.value.start(),
+            "`cautions` must be a dict of strings: conditions of guards, and why each is asked, or `mx.grad`, and why it is less accurate there"
+                .to_owned(),
+        )),
         name if !assign.value.is_string_literal_expr() => Err((assign.value.start(), format!("`{name}` must be a string"))),
         _ => Ok(()),
     }

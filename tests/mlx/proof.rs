@@ -13,8 +13,17 @@ use crate::walk::{read, root};
 
 /// Run `prove` in `dir`.
 fn prove(dir: &Path, args: &[&str]) -> Ran {
+    run(command(dir, args))
+}
+
+fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mlxfix"));
-    let output = command.arg("prove").args(args).env("MLXFIX_PYTHON", python()).current_dir(dir).output().expect("starts");
+    command.arg("prove").args(args).env("MLXFIX_PYTHON", python()).current_dir(dir);
+    command
+}
+
+fn run(mut command: Command) -> Ran {
+    let output = command.output().expect("starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Ran { code: output.status.code().expect("an exit code"), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -162,10 +171,35 @@ fn what_cannot_be_proved_exits_with_2() {
 #[test]
 fn nothing_of_the_current_directory_is_imported() {
     let dir = TempDir::new().expect("a directory");
+    let mark = dir.path().join("imported");
     for name in ["json.py", "oracle.py", "prelude.py", "mlx/__init__.py", "numpy.py"] {
-        put(dir.path(), name, b"open('imported', 'w').close()\nraise SystemExit('imported')\n");
+        put(dir.path(), name, format!("open({:?}, 'w').close()\nraise SystemExit('imported')\n", mark.display().to_string()).as_bytes());
     }
-    let ran = prove(dir.path(), &["concat-repeat"]);
-    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    assert!(!dir.path().join("imported").exists());
+    // An empty entry of the path means the current directory.
+    for path in [None, Some(":"), Some(".")] {
+        let mut command = command(dir.path(), &["concat-repeat"]);
+        path.map(|path| command.env("PYTHONPATH", path));
+        let ran = run(command);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        assert!(!mark.exists(), "{path:?}");
+    }
+}
+
+#[test]
+fn the_oracle_is_exact_to_float64() {
+    let output = Command::new(python()).arg("-B").arg(root().join("tests/python/double_exact.py")).output().expect("the Python interpreter starts");
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_is_no_rule_is_not_proved() {
+    for id in ["sync-in-loop", "load-file-handle", "deprecated-api"] {
+        let ran = prove(root(), &["--isolated", id]);
+        assert!(
+            ran.code == 2 && ran.out.is_empty() && ran.err.starts_with(&format!("error: {id} is specified by an example")),
+            "{}{}",
+            ran.out,
+            ran.err
+        );
+    }
 }

@@ -206,24 +206,29 @@ fn nothing_of_a_file_is_run_but_computations() {
             norm("eps")
         ));
     }
-    put(dir.path(), "trap.py", text.as_bytes());
+    let mark = dir.path().join("executed");
+    // By its whole path: what runs does so elsewhere.
+    let put = |name: &str, text: &str| put(dir.path(), name, text.replace("executed", &mark.display().to_string()).as_bytes());
+    put("trap.py", &text);
     let ran = mlxfix(dir.path(), &["verify", "--unsafe", "trap.py"]);
-    assert!(!dir.path().join("executed").exists() && !root().join("executed").exists(), "{}", ran.out);
+    assert!(!mark.exists(), "{}", ran.out);
     assert!(ran.out.contains(": rms-norm ["), "something was found: {}{}", ran.out, ran.err);
     // Nor is anything in the functions that passes change.
-    put(dir.path(), "passes.py", trapped_passes(&traps).as_bytes());
+    put("passes.py", &trapped_passes(&traps));
     let ran = mlxfix(dir.path(), &["verify", "--unsafe", "passes.py"]);
-    assert!(!dir.path().join("executed").exists() && !root().join("executed").exists(), "{}", ran.out);
+    assert!(!mark.exists(), "{}", ran.out);
     assert!(ran.out.matches(": tolist-iteration [").count() > 20 && ran.out.contains("verified on "), "something was run: {}{}", ran.out, ran.err);
-    // A rule of one's own is trusted no more.
-    put(
-        dir.path(),
-        "looks_right.py",
-        format!("{WRONG}\n\ndef inputs(dtype):\n    open('executed', 'w')\n    yield {{\"a\": mx.ones((3,), dtype)}}\n").as_bytes(),
-    );
-    put(dir.path(), "both.py", BOTH.as_bytes());
-    let ran = mlxfix(dir.path(), &["verify", "--rule", "looks_right.py", "both.py"]);
-    assert!(!dir.path().join("executed").exists(), "{}{}", ran.out, ran.err);
+    // A rule of one's own is trusted no more, whatever Python has for reading an attribute.
+    put("both.py", BOTH);
+    let rule = WRONG.replace("import mlx.core as mx\n", "import mlx.core as mx\nimport mlx.nn as nn\n");
+    for trap in ["open('executed', 'w')", "match nn.Linear(2, 2):\n        case nn.Linear(save_weights=s):\n            s('executed.npz')"] {
+        put("looks_right.py", &format!("{rule}\n\ndef inputs(dtype):\n    {trap}\n    yield {{\"a\": mx.ones((3,), dtype)}}\n"));
+        let ran = mlxfix(dir.path(), &["verify", "--rule", "looks_right.py", "both.py"]);
+        assert!(!mark.exists() && !mark.with_extension("npz").exists(), "{trap}: {}{}", ran.out, ran.err);
+        // It is `prove` that runs rules, where they are named.
+        let _ = mlxfix(dir.path(), &["prove", "--rule", "looks_right.py", "looks-right"]);
+        fs::remove_file(&mark).or_else(|_| fs::remove_file(mark.with_extension("npz"))).unwrap_or_else(|error| panic!("{trap}: {error}"));
+    }
 }
 
 /// Loops that a pass changes, with a trap in each.
