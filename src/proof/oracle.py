@@ -17,8 +17,10 @@ DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-14, "bfloat16": 2.0**-126, "complex64": 2.0**-126, "float64": 2.0**-1022}  # with all bits
 SPACING = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7, "complex64": 2.0**-23, "float64": 2.0**-52}
 
-# How far `after` may be from the truth, given how far `before` is; both in units of the last place of the result's dtype.
-LARGEST_SLACK = {"float32": 32.0, "float16": 4.0, "bfloat16": 4.0, "complex64": 32.0, "float64": 32.0}  # added to the largest error
+# How far `after` may be from the truth, given how far `before` is; both in units of the last place of the result's dtype. What is added is for sums that
+# are taken in another order: in float32, of the rules that ship, attention goes from 1.9 to 8.0 at most, and from 0.5 to 1.3 in the mean; in half
+# precision, where they add up in float32, a norm goes from 0.5 to 1.7 (2 cores of an x86-64, MLX 0.32.4).
+LARGEST_SLACK = {"float32": 16.0, "float16": 2.0, "bfloat16": 2.0, "complex64": 16.0, "float64": 16.0}  # added to the largest error
 FEWEST = 16  # elements that have a mean error
 MEAN_FACTOR = 1.05  # times the mean error ...
 MEAN_SLACK = {"float32": 1.0, "float16": 0.02, "bfloat16": 0.02, "complex64": 1.0, "float64": 1.0}  # ... plus this much
@@ -113,9 +115,9 @@ def rounded(values, dtype):
 
 
 class Measure:
-    """How two arrays compare with the truth."""
+    """How two arrays compare with the truth. With `reaches_further`, `after` may be finite where `before` is not, in float64 neither."""
 
-    def __init__(self, before, after, truth):
+    def __init__(self, before, after, truth, reaches_further=False):
         self.dtype = name_of(before.dtype)
         self.dtype_changed = before.dtype != after.dtype
         self.mean = self.largest = (0.0, 0.0)
@@ -132,6 +134,8 @@ class Measure:
         reachable = rounded(t, self.dtype)
         # Where `before` itself leaves the range of the dtype, `after` may do so elsewhere on its way.
         lost = np.isfinite(reachable) & ~np.isfinite(b)
+        if reaches_further:
+            lost |= np.isfinite(a) & ~np.isfinite(b) & ~np.isfinite(t)
         for test in (np.isnan, np.isposinf, np.isneginf):
             if not ((test(a) == test(b)) | (test(a) == test(reachable)) | lost).all():
                 self.reason = f"{test.__name__[2:]} appears in other places"

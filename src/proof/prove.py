@@ -225,7 +225,7 @@ class Variant:
             if run is differentiated and trial.extreme:
                 continue  # Gradients of them cancel: what is left is rounding.
             with device_of(trial.arguments):
-                problems = [*run(trial.before, after, trial.arguments, "narrows" in self.rule.namespace)]
+                problems = [*run(trial.before, after, trial.arguments, lambda *results: trial.measure(self.numerics, *results))]
             self.contexts[name][0] += len(problems)
             for problem in filter(None, problems):
                 self.contexts[name][1] += 1
@@ -295,6 +295,12 @@ class Trial:
             self.truth = self.old
         return True
 
+    def measure(self, numerics, old, new, truth):
+        """How two results for this input compare with the truth."""
+        old = narrowed(old, new, self.arguments) if self.narrows else old
+        # What overflows on its way to the result does so in float64 as well, only later: to be spared that is to be more precise.
+        return oracle.Measure(old, new, truth, reaches_further=self.extreme and numerics == "more precise")
+
     def outcome(self, numerics):
         """What is wrong with `after` in place of `before`, if anything, and how they compare."""
         if self.error:
@@ -302,7 +308,7 @@ class Trial:
         if self.truth is None:
             same = type(self.old) is type(self.new) and self.old == self.new
             return (None if same else f"value {self.old!r} became {self.new!r}"), None
-        measure = oracle.Measure(narrowed(self.old, self.new, self.arguments) if self.narrows else self.old, self.new, self.truth)
+        measure = self.measure(numerics, self.old, self.new, self.truth)
         if numerics == "exact":
             return measure.not_the_same_bits(), measure
         # Extreme values make the same rounding weigh more or less: on them the mean says nothing of a rule.
@@ -320,7 +326,7 @@ def of_arrays(function, arrays, rest):
     return lambda *values: call(function, rest | dict(zip(arrays, values)))
 
 
-def under(transform, before, after, arguments, narrows, truth_of):
+def under(transform, before, after, measure, truth_of):
     """What is wrong with `after` under a transformation of functions, if anything; nothing is yielded where `before` does not run there."""
     old, error = attempt(lambda: transform(before))
     if error or not isinstance(old, mx.array):
@@ -331,21 +337,20 @@ def under(transform, before, after, arguments, narrows, truth_of):
         return
     with oracle.float64():
         truth, error = attempt(truth_of)
-    measure = oracle.Measure(narrowed(old, new, arguments) if narrows else old, new, old if error else truth)
-    yield measure.less_accurate(mean=False)
+    yield measure(old, new, old if error else truth).less_accurate(mean=False)
 
 
-def compiled(before, after, arguments, narrows):
+def compiled(before, after, arguments, measure):
     """Inside `mx.compile`."""
     arrays, rest = split(arguments)
 
     def transform(function):
         return mx.compile(of_arrays(function, arrays, rest))(*(arguments[name] for name in arrays))
 
-    yield from under(transform, before, after, arguments, narrows, lambda: call(before, wide(arguments)))
+    yield from under(transform, before, after, measure, lambda: call(before, wide(arguments)))
 
 
-def mapped(before, after, arguments, narrows):
+def mapped(before, after, arguments, measure):
     """Inside `mx.vmap`, over all arrays and over all but one."""
     arrays, rest = split(arguments)
     for chosen in [arrays, *([n for n in arrays if n != name] for name in arrays if len(arrays) > 1)]:
@@ -359,10 +364,10 @@ def mapped(before, after, arguments, narrows):
         def truth():
             return mx.stack([call(before, wide(arguments)), call(before, wide(others))])
 
-        yield from under(transform, before, after, arguments, narrows, truth)
+        yield from under(transform, before, after, measure, truth)
 
 
-def differentiated(before, after, arguments, _narrows):
+def differentiated(before, after, arguments, _measure):
     """Inside `mx.grad`, for all floating arrays at once."""
     arrays, rest = split(arguments)
     names = [name for name in arrays if stress.is_floating(arguments[name])]

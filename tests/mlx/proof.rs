@@ -192,6 +192,19 @@ fn the_oracle_is_exact_to_float64() {
 }
 
 #[test]
+fn the_rule_that_the_readme_shows_holds() {
+    let (dir, readme) = (TempDir::new().expect("a directory"), read(&root().join("README.md")));
+    let rule = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("README.md shows a rule");
+    put(dir.path(), "log_add_exp.py", rule.as_bytes());
+    let ran = prove(dir.path(), &["log-add-exp", "--rule", "log_add_exp.py"]);
+    assert!(ran.code == 0 && ran.err.starts_with("1 rule, which holds: "), "{}{}", ran.out, ran.err);
+    // More precise is no licence: what is finite and wrong is refused on the numbers that do not overflow.
+    put(dir.path(), "log_add_exp.py", rule.replace("mx.logaddexp(a, b)", "mx.maximum(a, b)").as_bytes());
+    let ran = prove(dir.path(), &["log-add-exp", "--rule", "log_add_exp.py"]);
+    assert!(ran.code == 1 && ran.out.contains("WRONG log-add-exp before, inputs all without "), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn what_is_no_rule_is_not_proved() {
     for id in ["sync-in-loop", "load-file-handle", "deprecated-api"] {
         let ran = prove(root(), &["--isolated", id]);
