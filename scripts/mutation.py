@@ -30,7 +30,6 @@ SECONDS = 120  # A change that makes a program run for ever is noticed.
 REASONS = {
     "attention guard_mask_cast: mask is None": "without a mask mlxfix asks nothing of it; the words are for the proof",
     "src/graph/normalize/ranges.rs repeated_element: without `seen.len() > MAX_NODES`": "it bounds the time",
-    "rope guard: is_half(h, x)": "the frequencies of `angles` in the prelude are not counted by it, so the proof cannot notice; a near miss could",
     "src/graph/normalize.rs item_of_display: without `items.iter().any(|&v| graph.op(v) == Op::Star)`": "an assignment takes such a display apart itself",
     "src/graph/normalize/ranges.rs new_axes: without `axes.is_empty()`": "`x[:]` would be `mx.expand_dims(x, ())`, which is the same",
 }
@@ -81,7 +80,8 @@ def guards(arguments):
         tree = ast.parse(path.read_text())
         for guard in [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name.split("_")[0] == "guard"]:
             for condition, copy in weakened(guard):
-                yield f"{path.stem} {guard.name}: {condition}", noticed_guard(arguments, path, tree, guard, copy)
+                what = f"{path.stem} {guard.name}: {condition}"
+                yield what, None if arguments.list else noticed_guard(arguments, path, tree, guard, copy)
 
 
 def noticed_guard(arguments, path, tree, guard, copy):
@@ -223,17 +223,22 @@ class Sleeper:
 
 def sources(arguments):
     """One line for each change of the Rust files that are named."""
+    mutants, texts = [], {}
+    for path in arguments.paths:
+        for file in sorted((ROOT / path).rglob("*.rs")) if (ROOT / path).is_dir() else [ROOT / path]:
+            sleeper = Sleeper(file, len(mutants) + 1)
+            texts[file.relative_to(ROOT)] = sleeper.asleep()
+            mutants += sleeper.mutants
+    if arguments.list:
+        yield from ((what, None) for _, what, _ in mutants)
+        return
     copy = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "mutants"
     for name in ["src", "examples", "tests"]:
         shutil.rmtree(copy / name, ignore_errors=True)
     ignored = shutil.ignore_patterns(".git", "target", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=ignored, dirs_exist_ok=True)
-    mutants = []
-    for path in arguments.paths:
-        for file in sorted((ROOT / path).rglob("*.rs")) if (ROOT / path).is_dir() else [ROOT / path]:
-            sleeper = Sleeper(file, len(mutants) + 1)
-            (copy / file.relative_to(ROOT)).write_text(sleeper.asleep())
-            mutants += sleeper.mutants
+    for path, text in texts.items():
+        (copy / path).write_text(text)
     (copy / "src/mutant.rs").write_text(WAKE)
     (copy / "src/lib.rs").write_text((copy / "src/lib.rs").read_text() + "\npub mod mutant;\n")
     # In the build folder of the tree itself cargo would take one for the other.
@@ -271,7 +276,13 @@ def main():
     of_sources = commands.add_parser("sources")
     of_sources.add_argument("paths", nargs="+")
     of_sources.add_argument("--numbers", type=lambda text: {int(n) for n in text.split(",")}, default=set())
+    for command in (of_guards, of_sources):
+        command.add_argument("--list", action="store_true", help="name the changes and make none")
     arguments = parser.parse_args()
+    if arguments.list:
+        for what, _ in (guards if arguments.command == "guards" else sources)(arguments):
+            print(what)
+        return 0
     lines, survivors = [], 0
     for what, who in (guards if arguments.command == "guards" else sources)(arguments):
         reason = REASONS.get(what)

@@ -82,6 +82,9 @@ fn a_configuration_extends_another() {
     assert_eq!(found(dir.path(), &[]), ["sub/deep/skip/x.py: addmm", "sub/x.py: addmm"]);
     put(dir.path(), "base.toml", b"extend = 'sub/mlxfix.toml'\n");
     assert!(refused(dir.path(), &[]).err.contains("base.toml:1:10: sub/mlxfix.toml extends itself"));
+    // Nothing outside the project, which is the repository, or what this is run in.
+    let outside = refused(&dir.path().join("sub"), &[]).err;
+    assert!(outside.contains("mlxfix.toml:1:10: ../base.toml: what a configuration extends must lie inside its project"), "{outside}");
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn what_is_wrong_is_told_at_its_place() {
         ("required-version = 'new'\n", "mlxfix.toml:1:20: a version is written as"),
         ("exclude = ['a{']\n", "mlxfix.toml:1:12: this pattern is not valid: "),
         ("exclude = ['!a']\n", "mlxfix.toml:1:12: this pattern names nothing to leave out"),
-        ("rules = ['no.py']\n", "mlxfix.toml:1:10: no.py: "),
+        ("rules = ['no.py']\n", "mlxfix.toml:1:10: cannot read no.py: "),
         ("extend = 'no.toml'\n", "mlxfix.toml:1:10: cannot read no.toml: "),
         ("unsafe = 1\n", "mlxfix.toml:1:10: invalid type: integer `1`, expected a boolean"),
     ] {

@@ -15,6 +15,7 @@ ARGUMENTS = {
     "pairs_of_powers": lambda mx, dtype: (heads(mx, dtype),),
     "Heads": lambda mx, dtype: ((32, 2), (mx.random.normal((2, 9, 32)).astype(dtype),)),
     "part_of_the_axis": lambda mx, dtype: (heads(mx, dtype), 9, 40),
+    "as_many_frequencies_as_said": lambda mx, dtype: (heads(mx, dtype), 8),
 }
-EXACT = {"by_halves", "back_to_its_dtype", "by_pairs", "pairs_in_float32", "Heads"}
+EXACT = {"by_halves", "back_to_its_dtype", "by_pairs", "pairs_in_float32", "Heads", "as_many_frequencies_as_said"}
 LESS_PRECISE = {"powers", "pairs_of_any_rank", "pairs_of_powers", "part_of_the_axis"}

@@ -116,3 +116,13 @@ def part_of_the_axis(x: mx.array, length: int, offset: int):
     cos, sin = mx.cos(angles).astype(x.dtype), mx.sin(angles).astype(x.dtype)
     x1, x2 = mx.split(rotated, 2, axis=-1)
     return mx.concatenate([mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1), rest], axis=-1)
+
+
+def as_many_frequencies_as_said(x: mx.array, count: int):
+    """How many frequencies there are is said from outside: an assumption."""
+    B, H, T, D = x.shape
+    freqs = mx.exp(-mx.arange(0.0, count) * (math.log(10000.0) / count))
+    angles = mx.arange(T)[:, None] * freqs
+    cos, sin = mx.cos(angles), mx.sin(angles)
+    x1, x2 = mx.split(x, 2, axis=-1)
+    return mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1)

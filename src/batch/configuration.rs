@@ -162,8 +162,9 @@ impl Configurations {
         let Some(mut config) = config::read(&text, path, &shown)? else { return Ok(None) };
         let Some(word) = config.extend.take() else { return Ok(Some(config)) };
         extending.push(path.to_path_buf());
-        let base = word.folder.join(&word.text);
-        let base = base.canonicalize().map_err(|e| format!("{}: cannot read {}: {e}", word.place, word.text))?;
+        // Without a repository, what the user runs this in is the project.
+        let top = Some(self.places.here()).filter(|here| path.starts_with(here));
+        let base = inside(repository_of(path).or(top).or(path.parent()), &word, "what a configuration extends")?;
         if extending.contains(&base) {
             return Err(format!("{}: {} extends itself", word.place, word.text));
         }
@@ -174,21 +175,24 @@ impl Configurations {
     }
 
     fn finish(&self, path: PathBuf, config: Config) -> Result<Arc<Configuration>, String> {
-        let rules = config.rules.iter().map(|word| rule_file(&path, word)).collect::<Result<_, _>>()?;
+        let rules = config
+            .rules
+            .iter()
+            .map(|word| inside(repository_of(&path).or(path.parent()), word, "a rule that a configuration names"))
+            .collect::<Result<_, _>>()?;
         let patterns = config.exclude.iter().flatten().chain(&config.extend_exclude);
         let excluded = patterns.map(pattern).collect::<Result<_, _>>()?;
         Ok(Arc::new(Configuration { path, config, rules, excluded }))
     }
 }
 
-/// The file of a rule that a configuration names. It must belong to the project: what comes with a project names nothing outside it.
-fn rule_file(path: &Path, word: &Word) -> Result<PathBuf, String> {
-    let refuse = |why: &str| format!("{}: {}: {why}", word.place, word.text);
-    let root = repository_of(path).or(path.parent()).unwrap_or(path);
-    let root = root.canonicalize().map_err(|e| refuse(&e.to_string()))?;
-    let file = word.folder.join(&word.text).canonicalize().map_err(|e| refuse(&e.to_string()))?;
+/// The file that `word` names. It must belong to the project, which is the folder `root`: what comes with a project names nothing outside it.
+fn inside(root: Option<&Path>, word: &Word, what: &str) -> Result<PathBuf, String> {
+    let unread = |e: std::io::Error| format!("{}: cannot read {}: {e}", word.place, word.text);
+    let file = word.folder.join(&word.text).canonicalize().map_err(unread)?;
+    let root = root.unwrap_or(&word.folder).canonicalize().map_err(unread)?;
     if !file.starts_with(root) {
-        return Err(refuse("a rule that a configuration names must lie inside its project"));
+        return Err(format!("{}: {}: {what} must lie inside its project", word.place, word.text));
     }
     Ok(file)
 }

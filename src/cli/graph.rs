@@ -26,7 +26,7 @@ pub(super) fn read(place: &str) -> Result<(&str, Option<&str>, String)> {
         Some((path, function)) if !Path::new(place).exists() => (path, Some(function)),
         _ => (place, None),
     };
-    let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
+    let bytes = batch::small_file(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
     let (text, _) = decode(&bytes).map_err(|e| anyhow!("{path}:{e}"))?;
     Ok((path, function, text.to_string()))
 }

@@ -19,7 +19,7 @@ pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platfor
         Some((path, row)) if !Path::new(place).exists() => (path, Some(row.parse::<usize>().with_context(|| format!("`{row}` is no line number"))?)),
         _ => (place, None),
     };
-    let bytes = batch::whole(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
+    let bytes = batch::small_file(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
     let (text, _) = decode(&bytes).map_err(|e| anyhow::anyhow!("{path}:{e}"))?;
     let configurations = from.configurations();
     let configuration = settings::governing(&configurations, Some(Path::new(path)))?;

@@ -234,18 +234,6 @@ impl Body {
         self.timeline.keys().filter_map(move |&name| Some((name, self.value_of(name, offset)?)))
     }
 
-    /// Whether `inner` is `outer` or lies inside it.
-    pub fn is_within(&self, inner: BlockId, outer: BlockId) -> bool {
-        let mut at = Some(inner);
-        while let Some(block) = at {
-            if block == outer {
-                return true;
-            }
-            at = self.blocks[block as usize].parent;
-        }
-        false
-    }
-
     /// The effects without branches that do nothing, and without what is carried to joins and what lambdas do that nothing reads: equal lists mean equal
     /// behaviour.
     pub fn behaviour(&self, graph: &Graph) -> Vec<Effect> {

@@ -1,7 +1,8 @@
 """What the shipped transforms are measured on: for each a function of its name that gives, for a dtype, a label, the name of the pattern, and arguments.
 
 The sizes are those of a decoder with 4096 dimensions and 32 heads: one token at decode, 2048 at prefill. What a file holds a
-`workloads` of is measured on that instead. A transform that saves no time or memory has no function here.
+`workloads` of is measured on that instead. What saves no time or memory has no function here; nor have async-eval, which makes a generator, and
+compile-scalar-args and clear-cache, whose gain takes more rounds than a measurement has.
 """
 
 import os
@@ -127,3 +128,38 @@ def redundant_eval(dtype):
         return weight[token] @ weight
 
     yield "4 tokens", "before", {"step": step, "token": mx.array(0)}
+
+
+def mixed_half(dtype):
+    for label, tokens in (("decode", 1), ("prefill", 512)):
+        yield label, "before", {"x": normal(1, tokens, 1024, dtype=dtype), "w": normal(1024, 1024, dtype=dtype)}
+
+
+def numpy_scalar_left(dtype):
+    for label, tokens in SIZES:
+        yield label, "before", {"x": normal(1, tokens, DIMS, dtype=dtype)}
+
+
+def transposed_matmul(dtype):
+    yield "one row", "before", {"w": normal(DIMS, DIMS, dtype=dtype), "tokens": normal(1, DIMS, dtype=dtype)}
+
+
+def sync_in_loop(dtype):
+    model = nn.Linear(256, 256)
+    model.set_dtype(dtype)
+    batches = [(normal(64, 256, dtype=dtype), normal(64, 256, dtype=dtype, seed=1))] * 20
+    yield "20 steps", "before", {"model": model, "loss_fn": nn.losses.mse_loss, "batches": batches}
+
+
+def eval_in_loop(dtype):
+    for label, tokens in (("decode", 1), ("prefill", 512)):
+        yield label, "before", {"x": normal(1, tokens, DIMS, dtype=dtype), "steps": 32}
+
+
+def compile_elementwise(dtype):
+    for label, tokens in SIZES:
+        yield label, "before", {"x": normal(1, tokens, DIMS, dtype=dtype)}
+
+
+def compile_in_loop(dtype):
+    yield "16 calls", "before", {"f": nn.gelu, "inputs": [normal(64, 256, dtype=dtype, seed=seed) for seed in range(16)]}

@@ -144,14 +144,4 @@ impl Body {
         let last = |offsets: &[TextSize]| offsets.partition_point(|&from| from <= offset).checked_sub(1).map(|at| offsets[at]);
         holders.iter().filter_map(|(name, offsets)| Some((last(offsets)?, *name))).max().map(|(_, name)| name)
     }
-
-    /// The names that hold one of `values` at some time.
-    pub fn names_of_any<'b>(&'b self, values: impl Iterator<Item = ValueId> + 'b) -> impl Iterator<Item = Symbol> + 'b {
-        values.filter_map(|v| self.places().holders.get(&v)).flatten().map(|&(name, _)| name)
-    }
-
-    /// The values that names hold at some time, each with one of the names.
-    pub fn values_held(&self) -> impl Iterator<Item = (Symbol, ValueId)> {
-        self.places().holders.iter().flat_map(|(&value, names)| names.iter().map(move |&(name, _)| (name, value)))
-    }
 }
