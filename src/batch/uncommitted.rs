@@ -83,7 +83,8 @@ pub(super) fn refusal(files: &[(PathBuf, &'static str)]) -> String {
 
 /// The files below `root` that differ from what its repository holds: `files`, or more.
 fn states(root: &Path, files: &[&PathBuf]) -> Result<BTreeMap<PathBuf, State>, String> {
-    // Settings that would run a program of the repository are off, and a hook that runs us has variables that mean its own repository.
+    // No monitor of the repository is run; a content filter that its own settings name is, as by any `git status`. A hook that runs us has variables that mean
+    // its own repository.
     let mut git = Command::new("git");
     git.args(["--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-C"]).arg(root);
     git.args(["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=all", "--"]);

@@ -1,5 +1,5 @@
 //! Whether two values have the same dtype whatever the dtypes of their inputs: both are worked out for every combination of float16, bfloat16 and float32
-//! of the arrays they are made from, and for both outcomes of every condition. Rules of promotion: `mlx_semantics`, section 1.
+//! of the arrays they are made from, and for both outcomes of every condition. Rules of promotion: `dtypes/promotion.rs`.
 
 pub mod flow;
 mod promotion;

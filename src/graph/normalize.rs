@@ -1,5 +1,5 @@
 //! The normal form: one node for all spellings of a computation. A list of small equations, looked up by the operation at the root, each applied where
-//! a node is made. They hold for floating point arrays (`mlx_semantics`, section 3); what they do to the last bits is stated by the rules that rely on them.
+//! a node is made. They hold for floating point arrays under MLX; what they do to the last bits is stated by the rules that rely on them.
 //! This module decides nothing about whether a rewrite is legal.
 
 mod axes;

@@ -357,10 +357,10 @@ class Site:
         """Runs both sides of each place; False where the old side does not run, so that the values were guessed wrong."""
         ran = False
         for (before, after), (old_program, new_program) in zip(self.functions, self.pairs):
-            ran |= self.compare_at(before, after, old_program, new_program, arguments, values)
+            ran |= self.compare_at(before, after, old_program, new_program, values)
         return ran
 
-    def compare_at(self, before, after, old_program, new_program, arguments, values):
+    def compare_at(self, before, after, old_program, new_program, values):
         taken = [{n: values[n] for n in inputs_of(program)} for program in (old_program, new_program)]
         if not prove.fits_device(taken[0] | taken[1]):
             self.misfits["the device takes no arrays without elements"] = True

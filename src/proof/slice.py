@@ -411,9 +411,9 @@ class Slice:
         if isinstance(s, ast.Assign):
             if isinstance(s.targets[0], ast.Subscript) and self.base(s.targets[0]) in self.demands:
                 return self.statement(s)
-            return self.assignment(s, s.targets, s.value) if needed else []
+            return self.assignment(s.targets, s.value) if needed else []
         if isinstance(s, ast.AnnAssign):
-            return self.assignment(s, [s.target], s.value) if needed and s.value is not None else []
+            return self.assignment([s.target], s.value) if needed and s.value is not None else []
         if isinstance(s, ast.AugAssign):
             return self.statement(s) if self.base(s.target) in self.demands else []
         if isinstance(s, ast.FunctionDef) and needed:
@@ -441,7 +441,7 @@ class Slice:
             target = target.value
         return target.id if isinstance(target, ast.Name) else None
 
-    def assignment(self, s, targets, value):
+    def assignment(self, targets, value):
         """An assignment, without the parts of a tuple that nothing needs."""
         names = [set(names_in(target)) for target in targets]
         needed = [(target, bound) for target, bound in zip(targets, names) if bound & self.demands]

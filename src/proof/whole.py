@@ -306,7 +306,7 @@ def answers(old, new):
         new(first)
 
 
-def keys(file, scopes):
+def keys(scopes):
     """The texts in some functions that may name an array in a file."""
     found = [n.value for scope in scopes for n in ast.walk(scope) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     names = [text for text in dict.fromkeys(found) if 0 < len(text) <= 40 and text.isprintable() and not set(text) & set("/\\ ")]
@@ -357,7 +357,7 @@ def one(job, before, after, number, part, functions):
         if len(block) - last < first or len(new_block) - new_last < new_first:
             raise CannotReplay("the edit is between statements that are left out")
     old, new = before.program(number, left_out), after.program(number, left_out)
-    with Folder(keys(before.file, (before.scope(number), after.scope(number)))) as folder:
+    with Folder(keys((before.scope(number), after.scope(number)))) as folder:
         function, end = Function(job, old, new, functions, folder), time.monotonic() + SECONDS
         for setting in settings():
             if time.monotonic() > end or setting.seed >= LEAST and len(function.runs) >= ENOUGH and function.reaches_all():

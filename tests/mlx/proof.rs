@@ -150,6 +150,13 @@ fn a_guard_that_refuses_without_need_is_told() {
 fn what_cannot_be_proved_exits_with_2() {
     let dir = TempDir::new().expect("a directory");
     let rule = |inputs: &str| format!("{}{inputs}", RULE.split("def inputs").next().unwrap_or_default());
+    // So much is never touched, and taken for granted where nothing limits it.
+    let greedy = "def inputs(dtype):\n    yield {\"a\": bytearray(40 << 30)}\n";
+    put(dir.path(), "greedy.py", rule(greedy).as_bytes());
+    if cfg!(target_os = "linux") {
+        let ran = prove(dir.path(), &["--rule", "greedy.py", "greedy"]);
+        assert!(ran.code == 2 && ran.err.contains("greedy was not proved: MemoryError"), "{}{}", ran.out, ran.err);
+    }
     put(dir.path(), "endless.py", rule("def inputs(dtype):\n    while True:\n        pass\n").as_bytes());
     put(dir.path(), "broken.py", rule("def inputs(dtype):\n    raise KeyError('no')\n").as_bytes());
     put(dir.path(), "lacking.py", rule("def inputs(dtype):\n    yield {'a': mx.ones((2,), dtype)}\n").as_bytes());

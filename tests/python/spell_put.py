@@ -65,7 +65,7 @@ class Put(Take):
         y = self.fresh(x)
         if self.disturb:
             y = self.disturb(w, y)
-        return self.twisted_store(x, y, i, lengths) if self.twist else self.store(x, y, i, lengths)
+        return self.twisted_store(y, i, lengths) if self.twist else self.store(x, y, i, lengths)
 
     def some(self, x):
         """Two places of each row, each once."""
@@ -113,7 +113,7 @@ class Put(Take):
             w.emit(line)
         return w.function(w.pick("sum", "max"), y, "axis=0") if w.chance(0.3) else y
 
-    def twisted_store(self, x, y, i, lengths):
+    def twisted_store(self, y, i, lengths):
         """Another store, or one that something else sees."""
         w, twist = self.w, self.twist
         n, arange, result = self.length(y, lengths, 0), w.mx("arange"), y.text

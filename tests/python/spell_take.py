@@ -55,7 +55,7 @@ class Take:
         w = self.w
         w.scope.arrays = [self.x]
         x, lengths = self.array()
-        i = self.twisted_index(x) if self.twist else self.places(x, lengths)
+        i = self.twisted_index(x) if self.twist else self.places(x)
         if i is not None and self.form != "sorted row":
             i = w.let(i, "best", "chosen", "picked")
         if self.disturb:
@@ -97,7 +97,7 @@ class Take:
             ways += [lambda: lengths[axis]] * 3
         return w.one_of(*ways)
 
-    def places(self, x, lengths):
+    def places(self, x):
         """The index."""
         w = self.w
         last = w.pick("axis=-1", "-1", f"axis={len(self.shape) - 1}")

@@ -1,4 +1,4 @@
-//! The dtypes of arrays, and what comes of two of them. Rules of promotion: `mlx_semantics`, section 1.
+//! The dtypes of arrays, and what comes of two of them. The rules are MLX's; `tests/dtypes.rs` holds what follows from them against it.
 
 /// The dtypes that matter to promotion.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
