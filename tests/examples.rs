@@ -1,6 +1,7 @@
 //! What each transform does to its examples, and why it leaves its near misses alone. The snapshots in `snapshots/diff` and `snapshots/why` are what a user
 //! would read; whether the numbers stay is found out by running MLX, in `mlx`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -16,8 +17,8 @@ use super::walk::{definitions, everything, example, files, fixed, ids, read, roo
 
 #[test]
 fn every_transform_has_examples() {
-    let of_the_catalog: std::collections::BTreeSet<String> = CATALOG.iter().map(|e| e.id.replace('-', "_")).collect();
-    assert_eq!(ids().into_iter().collect::<std::collections::BTreeSet<_>>(), of_the_catalog);
+    let of_the_catalog: BTreeSet<String> = CATALOG.iter().map(|e| e.id.replace('-', "_")).collect();
+    assert_eq!(ids().into_iter().collect::<BTreeSet<_>>(), of_the_catalog);
 }
 
 #[test]
@@ -84,6 +85,25 @@ fn a_decoder_written_by_hand_becomes_its_fast_form_up_to_names() {
     let fast = graphs(&read(&root().join("tests/python/decoder_fast.py")));
     assert_ne!(graphs(&by_hand), fast, "nothing is left to do by hand");
     assert_eq!(graphs(&fixed.text), fast, "{}", fixed.text);
+}
+
+#[test]
+fn a_decoder_with_halves_by_slices_and_powers_for_frequencies_becomes_the_same_under_assumptions() {
+    let usual = [
+        ("first, second = mx.split(x, 2, axis=-1)", "half = x.shape[-1] // 2\n    first, second = x[..., :half], x[..., half:]"),
+        ("mx.exp(mx.arange(0, width, 2) * (-math.log(base) / width))", "1.0 / (base ** (mx.arange(0, width, 2).astype(mx.float32) / width))"),
+    ];
+    let by_hand = usual.iter().fold(read(&root().join("examples/models/decoder_by_hand.py")), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let graphs = |text: &str| engine::graphs(text, None).unwrap_or_else(|error| panic!("{error}")).join("\n");
+    let fixed = fixed(&by_hand, &[]);
+    assert_eq!(graphs(&fixed.text), graphs(&read(&root().join("tests/python/decoder_fast.py"))), "{}", fixed.text);
+    // What no file proves: that a width is even, and that other rounding of the frequencies is acceptable.
+    let told: BTreeSet<&str> = fixed.findings.iter().flat_map(|f| f.finding.assumptions.iter().map(String::as_str)).collect();
+    let even = |name: &str| format!("the last axis of `{name}` has an even length");
+    assert_eq!(told, BTreeSet::from(["a larger rounding error is acceptable", &even("q"), &even("k")]));
 }
 
 #[test]
