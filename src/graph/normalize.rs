@@ -138,19 +138,23 @@ fn negated_constant(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<Va
     }
 }
 
-/// `not not a`, as a condition, is `a`.
+/// `not not a = a`, where that is a truth value and no array of them.
 fn double_negation(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
     match graph.get(operands[0]) {
-        (Op::Not, &[inner]) if matches!(graph.op(inner), Op::Compare(_) | Op::Not) => Some(inner),
+        (Op::Not, &[inner]) if matches!(graph.op(inner), Op::Compare(Comparison::Is | Comparison::In) | Op::Not) => Some(inner),
         _ => None,
     }
 }
 
-/// `a if not c else b = b if c else a`.
+/// `a if not c else b = b if c else a`, and likewise for `d != e`, of which a condition is the truth even where it is an array.
 fn gate_on_negation(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
     let [condition, then, otherwise] = *operands else { return None };
-    let (Op::Not, &[inner]) = graph.get(condition) else { return None };
-    Some(graph.value(Op::Gate, &[inner, otherwise, then]))
+    let positive = match graph.get(condition) {
+        (Op::Not, &[inner]) => inner,
+        (Op::Compare(Comparison::NotEq), &[a, b]) => graph.value(Op::Compare(Comparison::Eq), &[a, b]),
+        _ => return None,
+    };
+    Some(graph.value(Op::Gate, &[positive, otherwise, then]))
 }
 
 /// `a if c else a = a`, and `None if a is None else a = a`.
@@ -381,8 +385,10 @@ mod tests {
         ("mx.multiply(x, 2)", "x * 2"),
         ("mx.matmul(x, y)", "x @ y"),
         // Conditions.
-        ("not not (n == 1)", "n == 1"),
+        ("not not (u is None)", "u is None"),
         ("x if not n == 1 else y", "y if n == 1 else x"),
+        ("x if n != 1 else y", "y if n == 1 else x"),
+        ("x if not u != 1 else y", "x if u == 1 else y"),
         ("x if n == 1 else x", "x"),
         ("None if u is None else u", "u"),
         // Displays and shapes.
@@ -450,6 +456,9 @@ mod tests {
         ("x.var(-1, correction=1)", "x.var(-1)"),
         ("mx.add(1, 2)", "1 + 2"),
         ("not not u", "u"),
+        ("u != n", "not (u == n)"),
+        ("not (u != n)", "u == n"),
+        ("not not (u == n)", "u == n"),
         ("None if u is 3 else u", "u"),
         ("None if y is None else u", "u"),
         ("(*u, y)[1]", "y"),

@@ -181,6 +181,7 @@ fn word(op: Op) -> &'static str {
         Op::AnyOf => "any of",
         Op::Compare(comparison) => match comparison {
             Comparison::Eq => "equal",
+            Comparison::NotEq => "not equal",
             Comparison::Lt => "less",
             Comparison::LtE => "at most",
             Comparison::Gt => "greater",

@@ -146,6 +146,7 @@ pub enum Op {
 #[allow(missing_docs)]
 pub enum Comparison {
     Eq,
+    NotEq,
     Lt,
     LtE,
     Gt,

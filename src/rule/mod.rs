@@ -317,8 +317,8 @@ fn under_conditions(value: ValueId, wildcard: Option<usize>, conditions: &[Optio
 fn opposite(value: ValueId, graph: &mut Graph) -> ValueId {
     match graph.get(value) {
         (Op::Invert | Op::Mlx("logical_not"), &[inner]) => inner,
-        (Op::Not, &[inner]) if matches!(graph.op(inner), Op::Compare(Comparison::Eq)) => inner,
-        (Op::Compare(Comparison::Eq), _) => graph.value(Op::Not, &[value]),
+        (Op::Compare(Comparison::NotEq), &[a, b]) => graph.value(Op::Compare(Comparison::Eq), &[a, b]),
+        (Op::Compare(Comparison::Eq), &[a, b]) => graph.value(Op::Compare(Comparison::NotEq), &[a, b]),
         _ => graph.value(Op::Invert, &[value]),
     }
 }

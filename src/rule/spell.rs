@@ -182,7 +182,6 @@ impl<'x> Speller<'x> {
             }
             Op::Compare(comparison) => binary(sign(comparison)),
             Op::Not => match graph.get(operands[0]) {
-                (Op::Compare(Comparison::Eq), sides) => Some(format!("{} != {}", self.tight_at(sides[0], depth)?, self.tight_at(sides[1], depth)?)),
                 (Op::Compare(Comparison::Is), sides) => {
                     Some(format!("{} is not {}", self.tight_at(sides[0], depth)?, self.tight_at(sides[1], depth)?))
                 }
@@ -242,6 +241,7 @@ impl<'x> Speller<'x> {
 fn sign(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::Eq => "==",
+        Comparison::NotEq => "!=",
         Comparison::Lt => "<",
         Comparison::LtE => "<=",
         Comparison::Gt => ">",

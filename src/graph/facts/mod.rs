@@ -174,12 +174,7 @@ impl<'x> Facts<'x> {
         match op {
             Op::Int(_) | Op::Dim(_) | Op::Ndim => Kind::Int,
             Op::Float(_) => Kind::Float,
-            Op::Bool(_) | Op::Compare(Comparison::Is | Comparison::In) => Kind::Bool,
-            Op::Not => match (graph.op(operands[0]), self.kind_at(operands[0], depth)) {
-                // `a != b` is an array where `not (a == b)` is the truth of one.
-                (Op::Compare(_), Kind::Array | Kind::Unknown) => Kind::Unknown,
-                _ => Kind::Bool,
-            },
+            Op::Bool(_) | Op::Not | Op::Compare(Comparison::Is | Comparison::In) => Kind::Bool,
             Op::Compare(_) => self.kind_of_comparison(operands, depth),
             Op::None => Kind::None,
             Op::DtypeOf => Kind::Dtype,
@@ -385,15 +380,14 @@ mod tests {
     }
 
     #[test]
-    fn a_comparison_with_an_array_is_an_array_and_its_negation_may_be() {
-        for array in ["x == n", "x > x", "0.5 < x", "mx.any(x == 2)"] {
+    fn a_comparison_with_an_array_is_an_array_and_its_negation_is_none() {
+        for array in ["x == n", "x != n", "x > x", "0.5 < x", "mx.any(x == 2)"] {
             assert_eq!(kind_of(array), Kind::Array, "{array}");
         }
-        // `a != b` and `not a == b` are one node.
-        for unknown in ["x != n", "not x == n", "x == other", "other != n", "x == 'a'"] {
+        for unknown in ["x == other", "other != n", "x == 'a'"] {
             assert_eq!(kind_of(unknown), Kind::Unknown, "{unknown}");
         }
-        for truth in ["n == 3", "n != 3", "x is None", "n in other", "not x", "not other"] {
+        for truth in ["n == 3", "n != 3", "x is None", "n in other", "not x", "not other", "not x == n"] {
             assert_eq!(kind_of(truth), Kind::Bool, "{truth}");
         }
     }

@@ -315,7 +315,7 @@ impl<'g> Lowerer<'_, 'g> {
             let right = self.expr(right);
             let (op, negated) = match op {
                 CmpOp::Eq => (Comparison::Eq, false),
-                CmpOp::NotEq => (Comparison::Eq, true),
+                CmpOp::NotEq => (Comparison::NotEq, false),
                 CmpOp::Lt => (Comparison::Lt, false),
                 CmpOp::LtE => (Comparison::LtE, false),
                 CmpOp::Gt => (Comparison::Gt, false),
