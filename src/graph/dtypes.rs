@@ -229,7 +229,7 @@ mod tests {
     /// How the dtypes of the two values agree that `pair` computes from `s`, a sum of so many arrays that their dtypes have too many combinations.
     fn agreement(pair: &str) -> Agreement {
         let text = format!(
-            "import mlx.core as mx\n\ndef f(a: mx.array, b: mx.array, c: mx.array, d: mx.array, e: mx.array, g: mx.array, h: mx.array, i: mx.array):\n    s = a + b + c + d + e + g + h + i\n    return {pair}\n"
+            "import mlx.core as mx\n\ndef f(a: mx.array, b: mx.array, c: mx.array, d: mx.array, e: mx.array, g: mx.array, h: mx.array, i: mx.array, loaded):\n    s = a + b + c + d + e + g + h + i\n    return {pair}\n"
         );
         let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
@@ -246,5 +246,15 @@ mod tests {
         assert_ne!(agreement("mx.where(s > 0, s, mx.array(0.5)), s * 0.5"), Agreement::Same);
         assert_ne!(agreement("mx.softmax(s.astype(mx.float32)).astype(a.dtype), mx.softmax(s)"), Agreement::Same);
         assert_ne!(agreement("(s > 0) * mx.array(0.5), (s > 0) * 2"), Agreement::Same);
+    }
+
+    #[test]
+    fn parts_of_an_array_have_its_dtype_and_entries_of_a_container_each_their_own() {
+        for parts in ["a[0], a[1]", "a[b > 0], a", "loaded[:1], loaded[1:]", "loaded[..., 0], loaded[None]", "loaded[0], loaded[0]"] {
+            assert_eq!(agreement(parts), Agreement::Same, "{parts}");
+        }
+        for entries in ["loaded[0], loaded[1]", "loaded['w'], loaded['b']", "loaded['w'], loaded", "loaded[0, 1], loaded[0, 2]"] {
+            assert_ne!(agreement(entries), Agreement::Same, "{entries}");
+        }
     }
 }

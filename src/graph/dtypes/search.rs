@@ -211,6 +211,7 @@ impl<'x> Search<'x> {
                 Type::Number(true)
             }
             Op::Div | Op::Pow => self.promoted(operands, op == Op::Div, depth),
+            Op::Index(_) if !self.facts.is_part_of_array(operands[0], operands[1]) => self.free(value),
             Op::Neg | Op::Permute | Op::Index(_) | Op::Stored => self.type_of(operands[0], depth),
             // Of arrays; where it is a Python bool nothing here asks for its dtype.
             Op::Compare(_) => Dtype::Bool.into(),
@@ -299,7 +300,8 @@ impl<'x> Search<'x> {
                 (Type::None, _) if self.holds_a_float(operands[0], depth) => Dtype::Float32.into(),
                 _ => self.free(value),
             },
-            "where" => self.promoted(&operands[1..], false, depth),
+            // Of two numbers it makes an array, as any function does.
+            "where" => self.promoted(&operands[1..], false, depth).array(),
             "zeros" | "ones" => match self.type_of(operands[1], depth) {
                 Type::Dtype(dtype) => Type::Array(dtype),
                 Type::None => Dtype::Float32.into(),

@@ -43,6 +43,18 @@ impl Facts<'_> {
         rank
     }
 
+    /// Whether `of[index]` is a part of an array, and no entry of a list or dictionary, each of which has a dtype and a shape of its own.
+    pub fn is_part_of_array(&self, of: ValueId, index: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        // What a list gives for a slice is a list, and nothing but an array takes these in a tuple.
+        let counts_axes = |v: ValueId| matches!(graph.op(v), Op::Slice | Op::Ellipsis | Op::None);
+        let has_axes = match graph.get(index) {
+            (Op::Tuple, parts) => parts.iter().any(|&p| counts_axes(p)),
+            _ => counts_axes(index),
+        };
+        has_axes || matches!(self.kind(of), Kind::Array | Kind::OptionalArray) || self.kind(index) == Kind::Array
+    }
+
     fn least_rank_of_node(&self, value: ValueId, depth: u32) -> u8 {
         let graph = &self.analysis.graph;
         let (op, operands) = graph.get(value);
@@ -298,7 +310,7 @@ impl Facts<'_> {
                 _ => None,
             },
             Op::Apply => match self.module_of(operands[0]) {
-                Some("RoPE" | "LayerNorm" | "RMSNorm") => same(operands[1]),
+                Some("RoPE" | "LayerNorm" | "RMSNorm") => same(*operands.get(1)?),
                 _ => None,
             },
             _ => graph.find(Op::Dim(i32::from(axis)), &[value]),

@@ -121,7 +121,7 @@ impl Facts<'_> {
                 _ if self.kind(operands[0]) == Kind::Array => Some(self.origin(operands[0], if axis < 0 { axis } else { axis + 1 }, depth)),
                 _ => None,
             },
-            Op::Index(_) => self.through_subscript(operands[0], operands[1], axis, depth),
+            Op::Index(_) if self.is_part_of_array(operands[0], operands[1]) => self.through_subscript(operands[0], operands[1], axis, depth),
             Op::Mlx(name) => self.through_function(array, name, operands, axis, depth),
             Op::MatMul => self.of_product(operands[0], operands[1], axis, depth),
             Op::Apply | Op::Call(..) => self.through_call(operands[0], *operands.get(1)?, axis, depth),
