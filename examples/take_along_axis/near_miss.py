@@ -108,6 +108,27 @@ def index_is_a_list(x: mx.array, labels: list):
     return x[mx.arange(n), labels]
 
 
+def index_is_listed_here(x: mx.array, text: str):
+    """A list that the function makes is no array either, whatever happens to it later."""
+    n, _ = x.shape
+    labels = [int(c) for c in text]
+    labels.reverse()
+    return x[mx.arange(n), labels]
+
+
+def index_is_listed_elsewhere(x: mx.array, i):
+    """A list again, of Python numbers."""
+    n, _ = x.shape
+    i = i.tolist()
+    return x[mx.arange(n), i]
+
+
+def index_is_what_is_left(x: mx.array, *i: int):
+    """All further arguments are a tuple."""
+    n, _ = x.shape
+    return x[mx.arange(n), i]
+
+
 def in_numpy(x, i):
     """The same gather in NumPy."""
     x = np.asarray(x)

@@ -145,6 +145,8 @@ pub enum Proved {
     Made,
     /// It is a Python `int`.
     Int,
+    /// It is a list, or what a list makes with `*` and `+`; never an `mx.array`.
+    List,
     /// It has so many axes.
     Rank(u8),
     /// It is an `mx.Dtype`, if this value that was cast to it is an array: MLX casts to nothing else, NumPy casts to its own.

@@ -164,6 +164,9 @@ impl<'x> Facts<'x> {
         if view.proved.is_int(value, view) {
             return Some(Kind::Int);
         }
+        if view.proved.is_list(value, view) {
+            return Some(Kind::Other);
+        }
         let array = view.proved.cast(value, view)?;
         (depth <= MAX_DEPTH && self.kind_at(array, depth + 1) == Kind::Array).then_some(Kind::Dtype)
     }
@@ -190,6 +193,8 @@ impl<'x> Facts<'x> {
                 (Op::Global(path), _) if graph.name(path).starts_with("mlx.core.") => Kind::Array,
                 _ => self.kind_at(operands[0], depth),
             },
+            // Whatever has such a method makes a list, or a number where it has no axes.
+            Op::Mlx("tolist") => Kind::Other,
             Op::Mlx(name) if api::method(name).is_some() => match self.kind_at(operands[0], depth) {
                 Kind::Array => self.kind_of_mlx(name),
                 _ => Kind::Unknown, // The text may have called the method of something that is no array.
@@ -238,7 +243,6 @@ impl<'x> Facts<'x> {
         match name {
             "array" => Kind::Array,
             "item" => Kind::Number,
-            "tolist" => Kind::Other,
             _ => match api::function(name).or_else(|| api::method(name)).map(|f| f.get().result) {
                 Some(ResultKind::Array) => Kind::Array,
                 Some(ResultKind::Int) => Kind::Int,
@@ -290,9 +294,9 @@ impl<'x> Facts<'x> {
                 "int" | "len" => Kind::Int,
                 "float" => Kind::Float,
                 "bool" | "isinstance" | "hasattr" | "issubclass" => Kind::Bool,
-                "abs" if self.kind_at(operands[1], depth) == Kind::Array => Kind::Array,
+                "abs" if operands.get(1).is_some_and(|&v| self.kind_at(v, depth) == Kind::Array) => Kind::Array,
                 "round" | "abs" | "max" | "min" | "sum" if operands[1..].iter().all(|&v| self.kind_at(v, depth).is_number()) => Kind::Number,
-                "list" | "tuple" | "dict" | "set" | "str" | "range" | "enumerate" | "zip" | "sorted" | "type" => Kind::Other,
+                "list" | "tuple" | "dict" | "set" | "str" | "range" | "slice" | "enumerate" | "zip" | "sorted" | "type" => Kind::Other,
                 _ => Kind::Unknown,
             },
             Op::Global(path) => {
@@ -371,7 +375,13 @@ mod tests {
 
     /// What sort of thing `expr` is, of an array `x`, a number `n` and something unknown.
     fn kind_of(expr: &str) -> Kind {
-        let text = format!("import mlx.core as mx\n\ndef f(x: mx.array, n: int, other):\n    return {expr}\n");
+        kind_in("x: mx.array, n: int, other", expr)
+    }
+
+    /// What sort of thing `expr` is, of `parameters`.
+    fn kind_in(parameters: &str, expr: &str) -> Kind {
+        let text =
+            format!("from typing import List, Optional\nimport mlx.core as mx\nimport numpy as np\n\ndef f({parameters}):\n    return {expr}\n");
         let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
         let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects);
@@ -389,6 +399,23 @@ mod tests {
         }
         for truth in ["n == 3", "n != 3", "x is None", "n in other", "not x", "not other", "not x == n"] {
             assert_eq!(kind_of(truth), Kind::Bool, "{truth}");
+        }
+    }
+
+    #[test]
+    fn what_is_annotated_as_a_container_or_gathers_arguments_is_no_array() {
+        for parameter in ["*p: mx.array", "**p: mx.array", "p: list[int]", "p: List[mx.array]", "p: np.ndarray", "p: slice", "p: tuple"] {
+            assert_eq!(kind_in(parameter, "p"), Kind::Other, "{parameter}");
+        }
+        for parameter in ["p", "p: 'list'", "p: List[int] | mx.array", "p: Optional[List[int]]"] {
+            assert_eq!(kind_in(parameter, "p"), Kind::Unknown, "{parameter}");
+        }
+        for other in ["other.tolist()", "slice(n)", "sorted(other)"] {
+            assert_eq!(kind_of(other), Kind::Other, "{other}");
+        }
+        // None of these calls has what it needs.
+        for odd in ["abs()", "other.T()", "x.size(0)"] {
+            assert_ne!(kind_of(odd), Kind::Array, "{odd}");
         }
     }
 }

@@ -8,7 +8,20 @@ use crate::syntax::ast::{self, Expr};
 
 impl<'x> Facts<'x> {
     pub(super) fn annotated_parameter(&self, scope: Symbol, name: Symbol) -> Kind {
-        self.parameter_annotation(scope, name).map_or(Kind::Unknown, |a| self.annotation(a))
+        match self.parameter_annotation(scope, name) {
+            Some(annotation) => self.annotation(annotation),
+            // `*args` is a tuple and `**kwargs` a dictionary, whatever is annotated.
+            None if self.is_variadic(scope, name) => Kind::Other,
+            None => Kind::Unknown,
+        }
+    }
+
+    /// Whether `name` takes the arguments of the function `scope` that no other parameter does.
+    fn is_variadic(&self, scope: Symbol, name: Symbol) -> bool {
+        let (definitions, name) = (&self.analysis.definitions, self.analysis.graph.name(name));
+        let Some(function) = definitions.function_named(scope) else { return false };
+        let parameters = &definitions.functions[function].ast.parameters;
+        [&parameters.vararg, &parameters.kwarg].into_iter().flatten().any(|p| p.name.as_str() == name)
     }
 
     fn parameter_annotation(&self, scope: Symbol, name: Symbol) -> Option<&'x Expr> {
@@ -22,12 +35,15 @@ impl<'x> Facts<'x> {
                 "int" => Kind::Int,
                 "float" => Kind::Float,
                 "bool" => Kind::Bool,
-                "str" | "dict" | "list" | "tuple" => Kind::Other,
+                "str" => Kind::Other,
+                _ if self.is_container(annotation) => Kind::Other,
                 _ if self.denotes(annotation, "mlx.core.array") => Kind::Array,
                 _ => Kind::Unknown,
             },
             Expr::Attribute(_) if self.denotes(annotation, "mlx.core.array") => Kind::Array,
             Expr::Attribute(_) if self.denotes(annotation, "mlx.core.Dtype") => Kind::Dtype,
+            Expr::Attribute(_) if self.is_container(annotation) => Kind::Other,
+            Expr::Subscript(e) if self.is_container(&e.value) => Kind::Other,
             Expr::NoneLiteral(_) => Kind::None,
             Expr::BinOp(e) if e.op == ast::Operator::BitOr => optional(self.annotation(&e.left), self.annotation(&e.right)),
             Expr::Subscript(e) if self.denotes(&e.value, "typing.Optional") => optional(self.annotation(&e.slice), Kind::None),
@@ -37,6 +53,22 @@ impl<'x> Facts<'x> {
             },
             _ => Kind::Unknown,
         }
+    }
+
+    /// Whether an annotation names a class of containers, no instance of which is an `mx.array`: one of Python, or NumPy's.
+    fn is_container(&self, annotation: &Expr) -> bool {
+        const BUILTIN: [&str; 7] = ["dict", "list", "set", "tuple", "slice", "range", "bytes"];
+        const IMPORTED: [&str; 8] = [
+            "numpy.ndarray",
+            "numpy.typing.NDArray",
+            "typing.Dict",
+            "typing.List",
+            "typing.Set",
+            "typing.Tuple",
+            "typing.Sequence",
+            "collections.abc.Sequence",
+        ];
+        annotation.as_name_expr().is_some_and(|n| BUILTIN.contains(&n.id.as_str())) || IMPORTED.iter().any(|path| self.denotes(annotation, path))
     }
 
     /// Whether a plain chain of names stands for `path` through the imports of the module.

@@ -19,6 +19,7 @@ type Places<T> = SmallVec<[(BlockId, TextSize, T); 1]>;
 pub struct ProvedFacts {
     arrays: FxHashMap<ValueId, Places<()>>,
     ints: FxHashMap<ValueId, Places<()>>,
+    lists: FxHashMap<ValueId, Places<()>>,
     ranks: FxHashMap<ValueId, Places<u8>>,
     /// The array whose cast proves that a value is a dtype.
     casts: FxHashMap<ValueId, Places<ValueId>>,
@@ -38,6 +39,7 @@ impl ProvedFacts {
                 }
                 Proved::Made => note(&mut proved.arrays, value, (block, offset, ())),
                 Proved::Int => note(&mut proved.ints, value, (block, offset, ())),
+                Proved::List => note(&mut proved.lists, value, (block, offset, ())),
                 Proved::Rank(rank) => note(&mut proved.ranks, value, (block, offset, rank)),
                 Proved::DtypeOfCast(array) => note(&mut proved.casts, value, (block, offset, array)),
             }
@@ -51,6 +53,10 @@ impl ProvedFacts {
 
     pub(super) fn is_int(&self, value: ValueId, view: View<'_>) -> bool {
         find(&self.ints, value, view).is_some()
+    }
+
+    pub(super) fn is_list(&self, value: ValueId, view: View<'_>) -> bool {
+        find(&self.lists, value, view).is_some()
     }
 
     pub(super) fn rank(&self, value: ValueId, view: View<'_>) -> Option<u8> {
@@ -75,7 +81,8 @@ impl ProvedFacts {
             match analysis.graph.get(value) {
                 // NumPy on the left gives a NumPy array, NumPy on the right raises.
                 (Op::MatMul, operands) => stack.extend(operands),
-                (Op::Neg | Op::Permute | Op::Index(_), operands) => stack.push(operands[0]),
+                (Op::Neg | Op::Permute, operands) => stack.push(operands[0]),
+                (Op::Index(_), &[of, index]) if facts.is_part_of_array(of, index) => stack.push(of),
                 // With NumPy on the left the sum would be NumPy's. A number to the power of an array is an array.
                 (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow, &[left, right]) => {
                     if facts.kind(right).is_number() || follows(&facts, right, left, 0) {

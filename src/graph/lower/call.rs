@@ -96,7 +96,7 @@ impl<'g> Lowerer<'_, 'g> {
         }
         let arguments = self.arguments(call);
         let object = self.by_now(&attribute.value, object);
-        if let Some(method) = api::method(name).filter(|_| self.may_be_array(object))
+        if let Some(method) = api::method(name).filter(|_| !api::is_property(name) && self.may_be_array(object))
             && let Some(value) = self.call_array_method(method, object, &arguments)
         {
             return (value, true);

@@ -309,6 +309,13 @@ impl<'a, 'g> Lowerer<'a, 'g> {
         self.graph.leaf(Op::Opaque(self.body.name, self.opaques))
     }
 
+    /// A list of which only that is known.
+    fn list(&mut self) -> ValueId {
+        let list = self.opaque();
+        self.prove(list, Proved::List);
+        list
+    }
+
     /// What `name` holds after join `join`, before which it held `before`.
     fn phi(&mut self, join: u32, name: Symbol, before: Option<ValueId>) -> ValueId {
         let before: Vec<ValueId> = before.into_iter().collect();

@@ -224,7 +224,7 @@ impl<'g> Lowerer<'_, 'g> {
                 if matches!(self.graph.op(value), Op::Tuple | Op::List | Op::Gate | Op::Mul | Op::Add) {
                     self.escape_display(value);
                 }
-                let value = if self.is_mutable_display(value) { self.opaque() } else { value };
+                let value = if self.is_mutable_display(value) { self.list() } else { value };
                 if self.frames.last().is_some_and(|f| f.locals.contains(&name)) {
                     self.bind(name, value, Some(self.statement), from);
                 } else {
