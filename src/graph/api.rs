@@ -197,6 +197,12 @@ pub fn harmless() -> impl Iterator<Item = &'static str> {
     methods.chain(functions).filter(move |name| !raw(name))
 }
 
+/// Whether `name` is a property of `mx.array`: read without a call.
+pub fn is_property(name: &str) -> bool {
+    const PROPERTIES: [&str; 11] = ["shape", "dtype", "ndim", "size", "T", "mT", "real", "imag", "at", "nbytes", "itemsize"];
+    PROPERTIES.contains(&name)
+}
+
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(include_str!("mlx_api.tsv")));
 
 /// The parsed table; `twins` runs beside `functions`.
@@ -435,6 +441,16 @@ mod tests {
             assert_eq!(named(alias), named(canonical));
             assert_eq!(named(alias).name(), canonical);
         }
+    }
+
+    #[test]
+    fn every_property_is_a_method_without_parameters() {
+        for name in ["shape", "dtype", "ndim", "size", "T", "mT", "real", "imag", "at", "nbytes", "itemsize"] {
+            assert!(is_property(name));
+            assert!(method_named(name).get().params.is_empty(), "{name}");
+        }
+        assert!(!is_property("mean"));
+        assert!(!is_property("array.shape"));
     }
 
     #[test]
