@@ -6,14 +6,14 @@ mod places;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
-use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::definitions::{ClassIndex, FunctionIndex};
+use super::digits::Marks;
 use super::facts::ProvedFacts;
-use super::users::Users;
+use super::users::Parts;
 use super::value::{Graph, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
 pub(super) use places::Places;
@@ -190,8 +190,10 @@ pub struct Body {
     pub proofs: Vec<Proof>,
     /// What they prove, by value; worked out when it is first asked for.
     pub(super) proved: OnceCell<ProvedFacts>,
-    /// What is made of what, and the lambdas, which are parts of their own.
-    pub(super) users: OnceCell<(Rc<Users>, Vec<Occurrence>)>,
+    /// What is made of what in each of its parts.
+    pub(super) users: OnceCell<Parts>,
+    /// What speaks against half precision.
+    pub(super) marks: OnceCell<Marks>,
     /// Where its parts are.
     pub(super) places: OnceCell<Places>,
     /// The locals that inner functions read.
@@ -224,11 +226,6 @@ impl Body {
     /// Every value that an effect reads, also through joins that are read.
     pub fn read(&self, graph: &Graph) -> FxHashSet<ValueId> {
         read_values(&self.effects, graph)
-    }
-
-    /// The names that hold at some time a value of which `wanted` is true.
-    pub fn named<'b>(&'b self, wanted: impl Fn(ValueId) -> bool + 'b) -> impl Iterator<Item = Symbol> + 'b {
-        self.timeline.iter().filter(move |(_, moments)| moments.iter().any(|&(_, v)| wanted(v))).map(|(&name, _)| name)
     }
 
     /// Every name and what it holds just before `offset`.

@@ -1,12 +1,14 @@
 //! What speaks against half precision in sight of a value: sums over it, a state that it is part of, positions, time steps and noise that it is made of. Names
 //! prove nothing, but they may warn.
 
-use rustc_hash::FxHashSet;
+use std::cell::RefCell;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Analysis;
-use super::body::{Body, Effect};
+use super::body::{Body, Effect, Occurrence};
 use super::users::Users;
-use super::value::{Op, ValueId};
+use super::value::{Graph, Op, Symbol, ValueId};
 
 /// Functions that add up so many elements that half precision loses some.
 const SUMS: [&str; 10] = ["sum", "mean", "var", "std", "cumsum", "cumprod", "prod", "logsumexp", "logcumsumexp", "linalg.norm"];
@@ -54,130 +56,262 @@ const WARNINGS: [&str; 38] = [
 /// Words in names of what goes on from one call to the next.
 const KEPT: [&str; 2] = ["cache", "state"];
 
+/// What speaks against half precision in one scope, by value.
+pub struct Marks {
+    /// Where each value that is a sum is computed first.
+    sums: FxHashMap<ValueId, u32>,
+    /// Where the elements of each value are ranked first.
+    rankings: FxHashMap<ValueId, u32>,
+    /// What goes on to another round or call.
+    kept: FxHashSet<ValueId>,
+}
+
+/// What is in sight of the values of one part of a scope. It is worked out once for each, from what is in sight of the values beside it, so that values which
+/// share what is made of them are not followed one by one.
+#[derive(Default)]
+pub struct Digits {
+    behind: RefCell<FxHashMap<ValueId, Sight>>,
+    ahead: RefCell<FxHashMap<ValueId, Sight>>,
+}
+
+/// What is found among values; places are numbers of occurrences, and of several the first counts.
+#[derive(Clone, Copy, Default)]
+struct Sight {
+    is_summed: bool,
+    sum: Option<u32>,
+    is_running: bool,
+    ranking: Option<u32>,
+    is_kept: bool,
+    /// A join that is not followed.
+    is_joined: bool,
+    drawn: Option<Drawn>,
+    /// The first name with a warning in it, in alphabetical order.
+    warning: Option<Symbol>,
+    /// The first name of what goes on.
+    going_on: Option<Symbol>,
+}
+
+/// Values that have more digits than half precision.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Drawn {
+    Positions,
+    RandomNumbers,
+}
+
 /// What would have to be assumed for `used`, whose other operands are `partners`, to be computed in half precision.
 pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Vec<String> {
+    let Seen { behind, ahead, all } = Seen::from(analysis, body, users, used, partners);
     let mut doubts = Vec::new();
-    let made = users.downstream(used);
-    doubts.extend(summed(analysis, body, &made));
-    doubts.extend(kept(analysis, body, &made));
-    let sources = upstream(analysis, partners);
-    doubts.extend(sources.iter().find_map(|&v| origin(analysis, v)));
-    let named = names(analysis, body, &sources, &made);
-    doubts.extend(warning(&named, &WARNINGS).or_else(|| warning(&named, &KEPT)).map(|name| format!("half precision is enough for `{name}`")));
+    if ahead.is_summed {
+        doubts.push(match ahead.sum {
+            Some(place) => format!("half precision is enough for `{}`", text(analysis, body, place)),
+            None => "half precision is enough for what is summed up".to_owned(),
+        });
+    }
+    // What reaches a join goes on in ways that are not followed.
+    if ahead.is_kept || ahead.is_joined {
+        doubts.push("half precision is enough for what is kept from one round or call to the next".to_owned());
+    }
+    doubts.extend(match behind.drawn {
+        _ if behind.is_joined => Some("half precision is enough for what is kept from one round to the next".to_owned()),
+        Some(Drawn::Positions) => Some("half precision is enough for the positions".to_owned()),
+        Some(Drawn::RandomNumbers) => Some("half precision is enough for the random numbers".to_owned()),
+        None => None,
+    });
+    let warning = warning(analysis, body, all.warning, &WARNINGS).or_else(|| warning(analysis, body, all.going_on, &KEPT));
+    doubts.extend(warning.map(|name| format!("half precision is enough for `{name}`")));
     doubts
 }
 
 /// What is decided by the digits of what is made of `used`, whose other operands are `partners`: where elements are ranked or summed up step by step nothing is
 /// gained, for that is not where time goes, and another choice may be made.
 pub fn decides(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Option<String> {
-    let made = users.downstream(used);
-    if let Some(text) = ranking(analysis, body, &upstream(analysis, partners), &made) {
-        return Some(format!("the choice by `{text}` may fall the other way"));
-    }
-    let is_running = |&v: &ValueId| matches!(analysis.graph.op(v), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"));
-    made.iter().any(is_running).then(|| "it is summed up step by step".to_owned())
+    Seen::from(analysis, body, users, used, partners).decides(analysis, body)
 }
 
 /// What is surely no matter of half precision in sight of `used`, whose other operands are `partners`: a name or an origin that says so.
 pub fn stays(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Option<String> {
-    let sources = upstream(analysis, partners);
-    let drawn = sources.iter().find(|&&v| !matches!(analysis.graph.op(v), Op::Phi(..)) && origin(analysis, v).is_some());
-    if drawn.is_some() {
+    let seen = Seen::from(analysis, body, users, used, partners);
+    if seen.behind.drawn.is_some() {
         return Some("positions and random numbers need their digits".to_owned());
     }
-    if let Some(reason) = decides(analysis, body, users, used, partners) {
-        return Some(reason);
-    }
-    let made = users.downstream(used);
-    let named = names(analysis, body, &sources, &made);
-    warning(&named, &WARNINGS).map(|name| format!("what is called `{name}` needs its digits"))
+    let named = || warning(analysis, body, seen.all.warning, &WARNINGS).map(|name| format!("what is called `{name}` needs its digits"));
+    seen.decides(analysis, body).or_else(named)
 }
 
-/// The values that `partners` are made of element by element.
-fn upstream(analysis: &Analysis<'_>, partners: &[ValueId]) -> FxHashSet<ValueId> {
-    let mut sources = FxHashSet::default();
-    let mut stack = partners.to_vec();
-    while let Some(value) = stack.pop() {
-        let (op, operands) = analysis.graph.get(value);
-        let layer = matches!(op, Op::MatMul) || analysis.graph.calls_module(value);
-        if sources.insert(value) && !layer {
-            // Where elements are taken from has no part in what they are.
-            let is_choice = matches!(op, Op::Index(_) | Op::Mlx("take" | "take_along_axis"));
-            stack.extend(if is_choice { &operands[..1] } else { operands });
-        }
-    }
-    sources
+/// What is in sight of a use.
+struct Seen {
+    /// What its other operands are made of element by element.
+    behind: Sight,
+    /// What is made of it.
+    ahead: Sight,
+    all: Sight,
 }
 
-fn summed(analysis: &Analysis<'_>, body: &Body, made: &FxHashSet<ValueId>) -> Option<String> {
-    let is_sum = |v: ValueId| matches!(analysis.graph.op(v), Op::Mlx(name) if SUMS.contains(&name));
-    let place = body.occurrences.iter().find(|o| made.contains(&o.value) && is_sum(o.value));
-    match place {
-        Some(place) => {
-            let text = analysis.source.slice(place.range).split_whitespace().collect::<Vec<_>>().join(" ");
-            Some(format!("half precision is enough for `{text}`"))
+impl Seen {
+    fn from(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId, partners: &[ValueId]) -> Self {
+        let digits = users.digits.get_or_init(Digits::default);
+        let behind = partners.iter().fold(Sight::default(), |sight, &v| sight.with(digits.behind(analysis, body, v), &analysis.graph));
+        let ahead = digits.ahead(analysis, body, users, used);
+        Self { behind, ahead, all: behind.with(ahead, &analysis.graph) }
+    }
+
+    fn decides(&self, analysis: &Analysis<'_>, body: &Body) -> Option<String> {
+        match self.all.ranking {
+            Some(place) => Some(format!("the choice by `{}` may fall the other way", text(analysis, body, place))),
+            None => self.ahead.is_running.then(|| "it is summed up step by step".to_owned()),
         }
-        None => made.iter().any(|&v| is_sum(v)).then(|| "half precision is enough for what is summed up".to_owned()),
     }
 }
 
-/// The text of a choice among the elements: a sampler that keeps the most likely ones keeps others where many are one number in half precision.
-fn ranking(analysis: &Analysis<'_>, body: &Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Option<String> {
-    let graph = &analysis.graph;
-    let ranks = |v: ValueId| match graph.get(v) {
-        (Op::Mlx("sort" | "argsort" | "partition" | "argpartition" | "topk"), operands) => {
-            let of = if graph.op(operands[0]) == Op::Neg { graph.operands(operands[0])[0] } else { operands[0] };
-            sources.contains(&of) || made.contains(&of)
+impl Marks {
+    fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
+        let (mut sums, mut rankings): (FxHashMap<_, _>, FxHashMap<_, _>) = Default::default();
+        for (&Occurrence { value, .. }, n) in body.occurrences.iter().zip(0..) {
+            if is_sum(&analysis.graph, value) {
+                sums.entry(value).or_insert(n);
+            }
+            if let Some(of) = ranked(&analysis.graph, value) {
+                rankings.entry(of).or_insert(n);
+            }
         }
-        _ => false,
-    };
-    let place = body.occurrences.iter().find(|o| ranks(o.value))?;
-    Some(analysis.source.slice(place.range).split_whitespace().collect::<Vec<_>>().join(" "))
+        let kept = body.effects.iter().filter_map(|e| match *e {
+            Effect::Carry(_, v) | Effect::StoreAttribute(_, _, v) | Effect::StoreItem(_, _, v) | Effect::Mutate(_, v) | Effect::StoreName(_, v) => {
+                Some(v)
+            }
+            _ => None,
+        });
+        Self { sums, rankings, kept: kept.collect() }
+    }
 }
 
-fn kept(analysis: &Analysis<'_>, body: &Body, made: &FxHashSet<ValueId>) -> Option<String> {
-    let keeps = |e: &Effect| match *e {
-        Effect::Carry(_, v) | Effect::StoreAttribute(_, _, v) | Effect::StoreItem(_, _, v) | Effect::Mutate(_, v) | Effect::StoreName(_, v) => {
-            made.contains(&v)
+impl Digits {
+    /// What is found among the values that `value` is made of element by element, itself included.
+    fn behind(&self, analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Sight {
+        let (graph, marks) = (&analysis.graph, body.marks.get_or_init(|| Marks::of(analysis, body)));
+        let own = |v: ValueId| {
+            let (is_joined, drawn) = (matches!(graph.op(v), Op::Phi(..)), drawn(graph, v));
+            let read = match graph.op(v) {
+                Op::Param(_, name) | Op::Attr(name, _) | Op::Captured(_, name) => Some(name),
+                _ => None,
+            };
+            let names = body.holders_of(v).chain(read);
+            Sight { is_joined, drawn, ranking: marks.rankings.get(&v).copied(), ..Sight::named(names, graph) }
+        };
+        followed(&mut self.behind.borrow_mut(), graph, value, &|v| sources(graph, v), &own)
+    }
+
+    /// What is found among the values that are made of `value`, itself included.
+    fn ahead(&self, analysis: &Analysis<'_>, body: &Body, users: &Users, value: ValueId) -> Sight {
+        let (graph, marks) = (&analysis.graph, body.marks.get_or_init(|| Marks::of(analysis, body)));
+        let own = |v: ValueId| Sight {
+            is_summed: is_sum(graph, v),
+            sum: marks.sums.get(&v).copied(),
+            is_running: matches!(graph.op(v), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp")),
+            ranking: marks.rankings.get(&v).copied(),
+            is_kept: marks.kept.contains(&v),
+            is_joined: matches!(graph.op(v), Op::Phi(..)),
+            ..Sight::named(body.holders_of(v), graph)
+        };
+        followed(&mut self.ahead.borrow_mut(), graph, value, &|v| users.users(v), &own)
+    }
+}
+
+impl Sight {
+    /// What `names` say.
+    fn named(names: impl Iterator<Item = Symbol>, graph: &Graph) -> Self {
+        names.fold(Self::default(), |sight, name| {
+            let holding = |words: &[&str]| Some(name).filter(|&n| warns(graph.name(n), words));
+            sight.with(Self { warning: holding(&WARNINGS), going_on: holding(&KEPT), ..Self::default() }, graph)
+        })
+    }
+
+    /// What is found among the values of both.
+    fn with(self, other: Self, graph: &Graph) -> Self {
+        let name = |a: Option<Symbol>, b: Option<Symbol>| a.into_iter().chain(b).min_by_key(|&n| graph.name(n));
+        Self {
+            is_summed: self.is_summed || other.is_summed,
+            sum: self.sum.into_iter().chain(other.sum).min(),
+            is_running: self.is_running || other.is_running,
+            ranking: self.ranking.into_iter().chain(other.ranking).min(),
+            is_kept: self.is_kept || other.is_kept,
+            is_joined: self.is_joined || other.is_joined,
+            drawn: self.drawn.into_iter().chain(other.drawn).min(),
+            warning: name(self.warning, other.warning),
+            going_on: name(self.going_on, other.going_on),
         }
-        _ => false,
-    };
-    // What reaches a join goes on in ways that are not followed.
-    let joins = made.iter().any(|&v| matches!(analysis.graph.op(v), Op::Phi(..)));
-    (joins || body.effects.iter().any(keeps)).then(|| "half precision is enough for what is kept from one round or call to the next".to_owned())
+    }
+}
+
+/// What is found among `value` and all that `next` leads to from it; `known` keeps what is found from each value on.
+fn followed<'g>(
+    known: &mut FxHashMap<ValueId, Sight>,
+    graph: &Graph,
+    value: ValueId,
+    next: &dyn Fn(ValueId) -> &'g [ValueId],
+    own: &dyn Fn(ValueId) -> Sight,
+) -> Sight {
+    // An explicit stack: graphs of generated code can be deep.
+    let mut stack = vec![value];
+    while let Some(&top) = stack.last() {
+        if known.contains_key(&top) {
+            stack.pop();
+            continue;
+        }
+        let waiting = stack.len();
+        stack.extend(next(top).iter().filter(|v| !known.contains_key(v)));
+        if stack.len() == waiting {
+            let sight = next(top).iter().fold(own(top), |sight, v| sight.with(known[v], graph));
+            known.insert(top, sight);
+        }
+    }
+    known[&value]
+}
+
+/// What `value` is made of element by element.
+fn sources(graph: &Graph, value: ValueId) -> &[ValueId] {
+    match graph.get(value) {
+        // A layer makes something else of it.
+        (Op::MatMul, _) => &[],
+        _ if graph.calls_module(value) => &[],
+        // Where elements are taken from has no part in what they are.
+        (Op::Index(_) | Op::Mlx("take" | "take_along_axis"), operands) => &operands[..1],
+        (_, operands) => operands,
+    }
+}
+
+fn is_sum(graph: &Graph, value: ValueId) -> bool {
+    matches!(graph.op(value), Op::Mlx(name) if SUMS.contains(&name))
+}
+
+/// What is ranked where `value` is a choice among elements: a sampler that keeps the most likely ones keeps others where many are one number in half precision.
+fn ranked(graph: &Graph, value: ValueId) -> Option<ValueId> {
+    let (Op::Mlx("sort" | "argsort" | "partition" | "argpartition" | "topk"), operands) = graph.get(value) else { return None };
+    Some(if graph.op(operands[0]) == Op::Neg { graph.operands(operands[0])[0] } else { operands[0] })
 }
 
 /// What `value` is, where that has more digits than half precision.
-fn origin(analysis: &Analysis<'_>, value: ValueId) -> Option<String> {
-    match analysis.graph.get(value) {
-        (Op::Phi(..), _) => Some("half precision is enough for what is kept from one round to the next".to_owned()),
-        (Op::Mlx("arange" | "linspace"), _) => Some("half precision is enough for the positions".to_owned()),
-        (Op::Call(..), operands) => analysis
-            .graph
-            .path(operands[0])
-            .is_some_and(|p| p.starts_with("mlx.core.random."))
-            .then(|| "half precision is enough for the random numbers".to_owned()),
+fn drawn(graph: &Graph, value: ValueId) -> Option<Drawn> {
+    match graph.get(value) {
+        (Op::Mlx("arange" | "linspace"), _) => Some(Drawn::Positions),
+        (Op::Call(..), operands) => graph.path(operands[0]).is_some_and(|p| p.starts_with("mlx.core.random.")).then_some(Drawn::RandomNumbers),
         _ => None,
     }
 }
 
-/// The names of `sources`, of what is `made`, and of the function itself, in alphabetical order.
-fn names<'a>(analysis: &'a Analysis<'_>, body: &'a Body, sources: &FxHashSet<ValueId>, made: &FxHashSet<ValueId>) -> Vec<&'a str> {
-    let graph = &analysis.graph;
-    let function = graph.name(body.name);
-    let held = body.named(|v| sources.contains(&v) || made.contains(&v)).map(|n| graph.name(n));
-    let read = sources.iter().filter_map(|&v| match graph.op(v) {
-        Op::Param(_, name) | Op::Attr(name, _) | Op::Captured(_, name) => Some(graph.name(name)),
-        _ => None,
-    });
-    let mut names: Vec<&str> = read.chain(held).collect();
-    names.sort_unstable();
-    names.insert(0, function.rsplit('.').next().unwrap_or(function));
-    names
+/// The text of an occurrence on one line.
+fn text(analysis: &Analysis<'_>, body: &Body, occurrence: u32) -> String {
+    analysis.source.slice(body.occurrences[occurrence as usize].range).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The first of `names` with one of `words` in it.
-fn warning<'a>(names: &[&'a str], words: &[&str]) -> Option<&'a str> {
-    let warns = |name: &str| name.to_ascii_lowercase().split(|c: char| !c.is_alphabetic()).any(|word| words.contains(&word));
-    names.iter().copied().find(|name| warns(name))
+/// The name of the function, if one of `words` is in it, else the name that was `found`.
+fn warning<'a>(analysis: &'a Analysis<'_>, body: &Body, found: Option<Symbol>, words: &[&str]) -> Option<&'a str> {
+    let function = analysis.graph.name(body.name);
+    let function = function.rsplit('.').next().unwrap_or(function);
+    if warns(function, words) { Some(function) } else { found.map(|name| analysis.graph.name(name)) }
+}
+
+/// Whether one of `words` is in `name`.
+fn warns(name: &str, words: &[&str]) -> bool {
+    name.to_ascii_lowercase().split(|c: char| !c.is_alphabetic()).any(|word| words.contains(&word))
 }

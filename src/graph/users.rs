@@ -1,5 +1,6 @@
 //! What is made of what: for each value of a scope the values that are computed from it, as far as effects read them.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -7,36 +8,54 @@ use smallvec::SmallVec;
 
 use super::Analysis;
 use super::body::{Body, Occurrence};
+use super::digits::Digits;
 use super::value::{Op, ValueId};
+use crate::syntax::TextRange;
 
 /// What is made of what in one scope, or in one lambda of it.
 pub struct Users {
     users: FxHashMap<ValueId, Vec<ValueId>>,
     /// Values that effects read as they are.
     seen: FxHashSet<ValueId>,
+    /// What speaks against half precision in sight of each value.
+    pub(super) digits: OnceCell<Digits>,
+}
+
+/// The users of one scope, and of each lambda in it, once somebody asks for them.
+pub(super) struct Parts {
+    all: Rc<Users>,
+    lambdas: Vec<(Occurrence, OnceCell<Rc<Users>>)>,
 }
 
 impl Users {
     /// The users in `body`.
     pub fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
         let seen = body.effects.iter().flat_map(|e| e.values()).flatten().collect();
-        Self { users: users(analysis, body.read(&analysis.graph).into_iter().collect()), seen }
+        Self::new(users(analysis, body.read(&analysis.graph).into_iter().collect()), seen)
     }
 
-    /// The users in the part of `body` in which `root` stands: a lambda is a part of its own.
+    fn new(users: FxHashMap<ValueId, Vec<ValueId>>, seen: FxHashSet<ValueId>) -> Self {
+        Self { users, seen, digits: OnceCell::new() }
+    }
+
+    /// The users in the part of `body` in which `root` stands: a lambda is a part of its own. They are the same object for every place of a part.
     pub fn around(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Rc<Self> {
-        let is_around = |o: &&Occurrence| o.range != root.range && o.range.contains_range(root.range);
-        let (users_of_all, lambdas) = body.users.get_or_init(|| {
-            let is_lambda = |o: &&Occurrence| matches!(analysis.graph.op(o.value), Op::Function(_));
-            (Rc::new(Self::of(analysis, body)), body.occurrences.iter().filter(is_lambda).copied().collect())
+        let parts = body.users.get_or_init(|| {
+            let lambdas = body.occurrences.iter().filter(|o| matches!(analysis.graph.op(o.value), Op::Function(_)));
+            Parts { all: Rc::new(Self::of(analysis, body)), lambdas: lambdas.map(|&o| (o, OnceCell::new())).collect() }
         });
-        let Some(lambda) = lambdas.iter().filter(is_around).min_by_key(|o| o.range.len()) else {
-            return Rc::clone(users_of_all);
-        };
-        let inside: Vec<&Occurrence> = body.occurrences_in(lambda.range).filter(|o| o.own && o.range != lambda.range).collect();
+        let is_around = |lambda: &Occurrence| lambda.range != root.range && lambda.range.contains_range(root.range);
+        let innermost = parts.lambdas.iter().filter(|(lambda, _)| is_around(lambda)).min_by_key(|(lambda, _)| lambda.range.len());
+        let Some((lambda, users)) = innermost else { return Rc::clone(&parts.all) };
+        Rc::clone(users.get_or_init(|| Rc::new(Self::inside(analysis, body, lambda.range))))
+    }
+
+    /// The users in the lambda with the text `lambda`.
+    fn inside(analysis: &Analysis<'_>, body: &Body, lambda: TextRange) -> Self {
+        let inside: Vec<&Occurrence> = body.occurrences_in(lambda).filter(|o| o.own && o.range != lambda).collect();
         // The widest is what the lambda returns.
         let seen = inside.iter().max_by_key(|o| o.range.len()).map(|o| o.value).into_iter().collect();
-        Rc::new(Self { users: users(analysis, inside.into_iter().map(|o| o.value).collect()), seen })
+        Self::new(users(analysis, inside.into_iter().map(|o| o.value).collect()), seen)
     }
 
     /// What is made of `value`.
@@ -47,18 +66,6 @@ impl Users {
     /// Whether an effect reads `value` as it is: it is returned, stored, passed on.
     pub fn is_seen(&self, value: ValueId) -> bool {
         self.seen.contains(&value)
-    }
-
-    /// `value` and all that is made of it.
-    pub fn downstream(&self, value: ValueId) -> FxHashSet<ValueId> {
-        let mut made = FxHashSet::default();
-        let mut stack = vec![value];
-        while let Some(value) = stack.pop() {
-            if made.insert(value) {
-                stack.extend(self.users(value));
-            }
-        }
-        made
     }
 }
 

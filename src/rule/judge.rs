@@ -1,7 +1,7 @@
 //! How far an edit may be trusted: a match is held against annotations, the guard, and the law that dtypes stay. What is not proved is an assumption; what is
 //! refuted is a refusal with its reason.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::guard::{Site, Truth};
 use super::load::{Rule, Variant, Wildcard};
@@ -28,8 +28,12 @@ pub(super) struct Judgement {
     pub(super) narrows: bool,
 }
 
-/// Hold a candidate against its annotations, its guard, and the law that dtypes stay. `Err` says why it must not be applied.
-pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Result<Judgement, String> {
+/// What is assumed where a replacement is seen by the uses of the value alone, and whether it makes any of them narrower; or why it cannot be.
+pub(super) type Seen = Result<(Vec<String>, bool), String>;
+
+/// Hold a candidate against its annotations, its guard, and the law that dtypes stay; `seen` is what its uses say, where they are listed. `Err` says why it
+/// must not be applied.
+pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, seen: Option<&Seen>) -> Result<Judgement, String> {
     let variant = &rule.variants[candidate.variant];
     let body = &analysis.bodies[candidate.body];
     let (root, after) = (candidate.root, candidate.after);
@@ -47,16 +51,14 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
     if let Some(text) = computed_again(candidate, variant, &analysis.graph, &|name| place.spelling(name, &wildcard)) {
         return Err(format!("`{text}` would be computed more than once; give it a name first"));
     }
-    let may_narrow = !rule.about.narrows.is_empty();
-    let (mut assumptions, narrows) = match &candidate.uses {
+    let (mut assumptions, narrows) = match seen {
         None => {
             let mut assumptions = demands(variant, &variant.wildcards, &place, &wildcard)?;
             assumptions.extend(assumed_ranks(candidate, &place));
             keeps_dtype(&place, candidate.root.value, candidate.after, &mut assumptions)?;
-            (assumptions, may_narrow)
+            (assumptions, !rule.about.narrows.is_empty())
         }
-        Some(Ok(uses)) => judge_uses(variant, candidate, analysis, uses, may_narrow)?,
-        Some(Err(reason)) => return Err(reason.clone()),
+        Some(seen) => seen.clone()?,
     };
     assumptions.extend(assumed_roots(candidate, &place));
     let mut numerics = variant.numerics;
@@ -66,8 +68,7 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate)
     if numerics == Numerics::LessPrecise {
         assumptions.push("a larger rounding error is acceptable".to_owned());
     }
-    let mut seen = FxHashSet::default();
-    assumptions.retain(|a: &String| seen.insert(a.clone()));
+    once(&mut assumptions);
     let applicability = match (assumptions.is_empty(), narrows) {
         (true, false) => Applicability::Safe,
         (true, true) => Applicability::Narrowing,
@@ -164,10 +165,12 @@ fn is_read(graph: &Graph, used: ValueId, value: ValueId) -> bool {
     matches!(graph.get(used), (Op::Mlx("fast.scaled_dot_product_attention"), operands) if operands[3] == value)
 }
 
-/// What is assumed where the replacement is seen by the uses of the value alone, and whether it makes any of them narrower.
-fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>, uses: &[Use], narrows: bool) -> Result<(Vec<String>, bool), String> {
-    let body = &analysis.bodies[candidate.body];
+/// Hold the `uses` of a candidate against the list of them; `replaced` says what becomes of each value.
+pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, uses: &[Use], replaced: &FxHashMap<ValueId, ValueId>) -> Seen {
+    let (variant, body) = (&rule.variants[candidate.variant], &analysis.bodies[candidate.body]);
+    let narrows = !rule.about.narrows.is_empty();
     let Some(listed) = &variant.uses else { return Ok((Vec::new(), narrows)) };
+    let after = |v: ValueId| replaced.get(&v).copied().unwrap_or(v);
     let wildcards: Vec<Wildcard> = variant.wildcards.iter().chain(&listed.wildcards).cloned().collect();
     let users = Users::around(analysis, body, candidate.root);
     let (mut assumptions, mut gains, mut reads) = (Vec::new(), false, false);
@@ -184,18 +187,19 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
         let value = |name: &str| pattern_wildcard(variant, candidate, name).or_else(|| own(name));
         assumptions.extend(demands(variant, &wildcards, &place, &value)?);
         if !narrows {
-            keeps_dtype(&place, used.place.value, used.after, &mut assumptions)?;
+            keeps_dtype(&place, used.place.value, after(used.place.value), &mut assumptions)?;
             continue;
         }
-        match dtypes::narrows(place.graph, &place.facts, used.place.value, used.after) {
+        let narrowed = (used.place.value, after(used.place.value));
+        match dtypes::narrows(place.graph, &place.facts, narrowed.0, narrowed.1) {
             Ok(false) => continue,
             Ok(true) => {}
             Err(Some(example)) => return Err(format!("the dtype of the result would change: {example}")),
             Err(None) => assumptions.push("the dtype of the result becomes that of its array, and not another one".to_owned()),
         }
         gains = true;
-        let goes_on = used.next.iter().find(|(_, after)| dtypes::widens_again(place.graph, &place.facts, (used.place.value, used.after), *after));
-        if let Some((next, _)) = goes_on {
+        let goes_on = used.next.iter().find(|&&next| dtypes::widens_again(place.graph, &place.facts, narrowed, after(next)));
+        if let Some(next) = goes_on {
             let place = body.occurrences_of(*next).next();
             let text = place.map(|o| format!("`{}` is", analysis.source.slice(o.range).split_whitespace().collect::<Vec<_>>().join(" ")));
             return Err(format!(
@@ -212,7 +216,14 @@ fn judge_uses(variant: &Variant, candidate: &Candidate, analysis: &Analysis<'_>,
     if narrows && !gains && !reads {
         return Err("the dtype of the result is the same with either, so nothing is gained".to_owned());
     }
+    once(&mut assumptions);
     Ok((assumptions, gains))
+}
+
+/// Say nothing twice.
+fn once(assumptions: &mut Vec<String>) {
+    let mut seen = FxHashSet::default();
+    assumptions.retain(|a| seen.insert(a.clone()));
 }
 
 /// An argument that the replacement writes more than once and that has no name, if computing it launches a kernel.

@@ -21,7 +21,7 @@ pub(super) use near::{parameters, weight};
 pub(super) use rotations::called;
 
 /// What a wildcard stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Bound {
     /// A value of the program.
     Value(ValueId),

@@ -51,7 +51,6 @@ use load::Rule;
 use matcher::{Bound, Match, Optional, Wanted};
 pub use near_miss::near_misses;
 use together::judge_all;
-use uses::Use;
 
 /// What a rule has to say of a file.
 #[derive(Default)]
@@ -71,7 +70,7 @@ struct Candidate {
     arguments: Vec<(String, ValueId)>,
     after: ValueId,
     /// What is made of the root, where the rule lists what may be.
-    uses: Option<Result<Vec<Use>, String>>,
+    uses: Option<uses::Shared>,
 }
 
 /// Everything that `rule` finds in `analysis` and that pays on `platform`.
@@ -389,7 +388,7 @@ fn proposal(
 
 /// What is float32 because of what the match makes, where it is used.
 fn spreads(analysis: &Analysis<'_>, candidate: &Candidate) -> Option<String> {
-    let Some(Ok(uses)) = &candidate.uses else { return None };
+    let Ok(uses) = &**candidate.uses.as_ref()? else { return None };
     let body = &analysis.bodies[candidate.body];
     let facts = Facts::at(analysis, body, 0, body.range.end());
     let at = || uses.iter().map(|used| used.place.value);

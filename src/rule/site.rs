@@ -21,7 +21,7 @@ pub(super) fn site(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) 
         }
     }
     let mut places = vec![candidate.root];
-    if let (Some(Ok(uses)), Some(listed)) = (&candidate.uses, &variant.uses) {
+    if let (Some(Ok(uses)), Some(listed)) = (candidate.uses.as_deref(), &variant.uses) {
         places = uses.iter().take(USES).map(|used| used.place).collect();
         for used in uses.iter().take(USES) {
             for binding in bound(&listed.wildcards, &used.bindings) {

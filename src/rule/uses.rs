@@ -1,6 +1,8 @@
 //! Every use of a value that a rule replaces, where the replacement is another sort of thing: a number for an array, a result of another dtype. Such a rule
 //! lists the uses in which nobody can tell the difference; this module finds the uses in a program and holds them against the list.
 
+use std::rc::Rc;
+
 use smallvec::SmallVec;
 
 use super::load::{Rule, Uses};
@@ -14,16 +16,17 @@ use crate::graph::value::ValueId;
 /// A use may have so many operations around the value.
 const MAX_DEPTH: usize = 5;
 
+/// The uses of what is replaced, or which of them is not listed. Matches of one value that bind the same in one part of a scope share them.
+pub(super) type Shared = Rc<Result<Vec<Use>, String>>;
+
 /// One use that the rule lists.
 pub(super) struct Use {
     /// Where it is computed.
     pub(super) place: Occurrence,
     /// What the rule's wildcards stand for in it.
     pub(super) bindings: SmallVec<[Option<Bound>; 6]>,
-    /// What it computes once the value is replaced.
-    pub(super) after: ValueId,
-    /// What is made of it, before and after.
-    pub(super) next: Vec<(ValueId, ValueId)>,
+    /// What is made of it.
+    pub(super) next: Vec<ValueId>,
 }
 
 /// The uses of what is computed at `root` in scope number `body`, each of them listed; `Err` says which is not.
@@ -84,8 +87,7 @@ impl Search<'_> {
                 let subject = self.uses.wildcards.iter().position(|w| w.value == self.uses.subject)?;
                 let through = path[1..].iter().all(|v| found.inner.contains(v));
                 if found.bindings[subject] == Some(Bound::Value(self.value)) && through {
-                    let next = self.users.users(user).iter().map(|&v| (v, v)).collect();
-                    return Some(Use { place, bindings: found.bindings, after: user, next });
+                    return Some(Use { place, bindings: found.bindings, next: self.users.users(user).to_vec() });
                 }
             }
         }

@@ -138,6 +138,11 @@ impl Body {
         names.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// The names that hold `value` at some time.
+    pub fn holders_of(&self, value: ValueId) -> impl Iterator<Item = Symbol> + '_ {
+        self.places().holders.get(&value).into_iter().flatten().map(|&(name, _)| name)
+    }
+
     /// The name that held `value` last at some time before `offset`, although it may hold something else by then.
     pub fn name_before(&self, value: ValueId, offset: TextSize) -> Option<Symbol> {
         let holders = self.places().holders.get(&value)?;

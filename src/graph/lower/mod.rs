@@ -124,6 +124,7 @@ pub(super) fn lower_scope<'a>(
         proofs: Vec::new(),
         proved: OnceCell::new(),
         users: OnceCell::new(),
+        marks: OnceCell::new(),
         places: OnceCell::new(),
         captured: FxHashSet::default(),
         timeline: FxHashMap::default(),
