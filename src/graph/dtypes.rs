@@ -198,6 +198,9 @@ fn over_all_given(graph: &Graph, facts: &Facts<'_>, given: Vec<ValueId>, mut tes
                 example.get_or_insert(case);
             }
         }
+        if search.least_combinations() > MAX_COMBINATIONS {
+            return Agreement::Unknown;
+        }
         if !search.next() {
             return match example {
                 None => Agreement::Same,

@@ -127,6 +127,13 @@ impl<'x> Search<'x> {
         }
     }
 
+    /// How many combinations there are at least: what dtypes are chosen has no part in what else is to be chosen, as conditions have.
+    pub(super) fn least_combinations(&self) -> usize {
+        let Inputs::Chosen { choices, .. } = &self.inputs else { return 1 };
+        let dtypes = choices.iter().filter(|(_, count)| *count == INPUTS.len()).count();
+        u32::try_from(dtypes).ok().and_then(|n| INPUTS.len().checked_pow(n)).unwrap_or(usize::MAX)
+    }
+
     /// Go on to the next combination.
     pub(super) fn next(&mut self) -> bool {
         let Inputs::Chosen { choices, at, .. } = &mut self.inputs else { return false };
