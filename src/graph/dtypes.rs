@@ -186,30 +186,42 @@ fn over_all(graph: &Graph, facts: &Facts<'_>, test: impl FnMut(&mut Search<'_>) 
 }
 
 fn over_all_given(graph: &Graph, facts: &Facts<'_>, given: Vec<ValueId>, mut test: impl FnMut(&mut Search<'_>) -> Case) -> Agreement {
-    let mut search = Search::chosen(graph, facts, given);
+    let mut search = Search::by_forms(graph, facts, given.clone());
+    over_combinations(&mut search, &mut test).unwrap_or_else(|| {
+        let mut search = Search::chosen(graph, facts, given);
+        over_combinations(&mut search, &mut test).unwrap_or(Agreement::Unknown)
+    })
+}
+
+/// What all combinations say together; nothing where the search turns out not to be able to tell.
+fn over_combinations(search: &mut Search<'_>, test: &mut impl FnMut(&mut Search<'_>) -> Case) -> Option<Agreement> {
     let (mut holds, mut example) = (false, None);
     for _ in 0..MAX_COMBINATIONS {
         search.begin();
-        match test(&mut search) {
+        let case = test(search);
+        if search.has_failed() {
+            return None;
+        }
+        match case {
             Case::Skip => {}
-            Case::Unknown => return Agreement::Unknown,
+            Case::Unknown => return Some(Agreement::Unknown),
             Case::Holds => holds = true,
             Case::Fails(case) => {
                 example.get_or_insert(case);
             }
         }
         if search.least_combinations() > MAX_COMBINATIONS {
-            return Agreement::Unknown;
+            return Some(Agreement::Unknown);
         }
         if !search.next() {
-            return match example {
+            return Some(match example {
                 None => Agreement::Same,
                 Some(example) if holds => Agreement::Differs(example),
                 Some(example) => Agreement::Never(example),
-            };
+            });
         }
     }
-    Agreement::Unknown
+    Some(Agreement::Unknown)
 }
 
 fn describe(before: Type, after: Type) -> String {

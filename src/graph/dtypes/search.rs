@@ -1,7 +1,7 @@
 //! The dtype of one value, worked out from what it is made of. What nobody knows the dtype of (parameters, weights, results of calls) is either given each
 //! dtype of a half or single precision model in turn, or left open: then the result says of which values it is the promotion.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::promotion::{Dtype, Promoted};
 use crate::graph::api::{self, Accepts, DtypeRule};
@@ -95,19 +95,35 @@ pub(super) struct Search<'x> {
     inputs: Inputs,
     memo: FxHashMap<ValueId, Type>,
     /// Values that are looked at as if nobody knew their dtype.
-    given: Vec<ValueId>,
+    given: FxHashSet<ValueId>,
+    /// Where combinations are tried without looking at the values anew for each: what they are with all dtypes left open.
+    forms: Option<Box<Search<'x>>>,
+    /// Whether what is left open says for each combination what would be worked out for it: no condition takes part.
+    is_exact: bool,
 }
 
 impl<'x> Search<'x> {
     /// A search that tries combinations of dtypes, those of the arrays `given` among them.
     pub(super) fn chosen(graph: &'x Graph, facts: &'x Facts<'x>, given: Vec<ValueId>) -> Self {
         let inputs = Inputs::Chosen { choices: Vec::new(), at: 0, chosen: FxHashMap::default() };
-        Self { graph, facts, inputs, memo: FxHashMap::default(), given }
+        Self { inputs, given: given.into_iter().collect(), ..Self::open(graph, facts) }
+    }
+
+    /// The same at a fraction of the cost, for values in which no condition takes part; fails where one does.
+    pub(super) fn by_forms(graph: &'x Graph, facts: &'x Facts<'x>, given: Vec<ValueId>) -> Self {
+        let open = Self { given: given.into_iter().collect(), ..Self::open(graph, facts) };
+        Self { forms: Some(Box::new(open)), ..Self::chosen(graph, facts, Vec::new()) }
+    }
+
+    /// Whether it could not tell what some value is.
+    pub(super) fn has_failed(&self) -> bool {
+        self.forms.as_ref().is_some_and(|forms| !forms.is_exact)
     }
 
     /// A search that leaves open what nobody knows.
     pub(super) fn open(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
-        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo: FxHashMap::default(), given: Vec::new() }
+        let (memo, given) = Default::default();
+        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo, given, forms: None, is_exact: true }
     }
 
     /// The values of which nobody knows the dtype; the numbers in [`Promoted`] are their places.
@@ -156,7 +172,9 @@ impl<'x> Search<'x> {
                 if at == sources.len() {
                     sources.push(value);
                 }
-                Promoted::open(at)
+                let open = Promoted::open(at);
+                self.is_exact &= open.is_some();
+                open
             }
         }
     }
@@ -175,8 +193,32 @@ impl<'x> Search<'x> {
         choice
     }
 
+    /// What `value` is in the present combination, by what it is with all dtypes left open.
+    fn instance(&mut self, value: ValueId) -> Option<Type> {
+        let forms = self.forms.as_mut()?;
+        let form = forms.type_of(value, 0);
+        let (Inputs::Chosen { choices, at, .. }, true) = (&mut self.inputs, forms.is_exact) else { return Some(Type::Unknown) };
+        // Sources come in the order in which they are met, as choices do.
+        *at = forms.sources().len();
+        choices.resize((*at).max(choices.len()), (0, INPUTS.len()));
+        let resolved = |form: Promoted| {
+            form.sources().fold(form.least(), |dtype, n| {
+                let chosen = INPUTS[choices[n].0];
+                Some(dtype.map_or(chosen, |dtype| Dtype::promote(dtype, chosen)))
+            })
+        };
+        Some(match form {
+            Type::Array(form) => resolved(form).map_or(Type::Unknown, Type::from),
+            Type::Dtype(form) => resolved(form).map_or(Type::Unknown, |dtype| Type::Dtype(dtype.into())),
+            other => other,
+        })
+    }
+
     /// What `value` is, `depth` operations below what was asked for.
     pub(super) fn type_of(&mut self, value: ValueId, depth: u32) -> Type {
+        if let Some(type_) = self.instance(value) {
+            return type_;
+        }
         if let Some(&known) = self.memo.get(&value) {
             return known;
         }
@@ -246,6 +288,7 @@ impl<'x> Search<'x> {
     fn gate(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
         let (condition, then, otherwise) = (operands[0], operands[1], operands[2]);
         if matches!(self.inputs, Inputs::Open(_)) {
+            self.is_exact = false;
             return match (self.type_of(then, depth), self.type_of(otherwise, depth)) {
                 (a, b) if a == b => a,
                 // Where an array is needed, it is there.
@@ -428,6 +471,7 @@ impl<'x> Search<'x> {
     fn attention(&mut self, operands: &[ValueId], depth: u32) -> Type {
         let result = self.promoted(&operands[..3], false, depth);
         let mask = operands.get(4).map_or(Type::None, |&m| self.type_of(m, depth));
+        self.is_exact &= mask == Type::None;
         match (result, mask) {
             // Of what is open nothing is known.
             (Type::Array(out), Type::Array(mask)) if mask != Dtype::Bool.into() && out.with(mask).known().is_some_and(|d| out != d.into()) => {
