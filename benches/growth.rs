@@ -28,6 +28,10 @@ const SHAPES: &[Shape] = &[
         let softmax = "    x = mx.exp(x)\n    y# = mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)\n";
         function(&numbered(n, softmax))
     }),
+    ("activations of a function", 100, |n| {
+        let gelu = "    y# = 0.5 * x * (1 + mx.tanh(mx.array(0.5) * (x + 0.044715 * x**3)))\n    x = mx.exp(y#) @ w\n";
+        function(&(numbered(n, gelu) + "    return x\n"))
+    }),
     ("shapes of what has shapes", 100, |n| {
         let halves = "    B, T, D = x.shape\n    x1, x2 = x[..., : D // 2], x[..., D // 2 :]\n    x = mx.concatenate([x1 * x2, x2 + x1], axis=-1)\n";
         function(&(halves.repeat(n) + "    return x @ w + b\n"))

@@ -239,14 +239,14 @@ fn callee_of(variant: &Variant) -> Option<&'static api::Function> {
     variant.callee.as_deref().and_then(api::function).map(api::FunctionId::get)
 }
 
-struct Gaps<'x> {
+struct Gaps<'x, 's> {
     arguments: Vec<(&'x str, String, String, ValueId)>,
-    speller: &'x Speller<'x>,
+    speller: &'x Speller<'s>,
     callee: Option<&'static api::Function>,
     graph: &'x Graph,
 }
 
-impl Filling for Gaps<'_> {
+impl Filling for Gaps<'_, '_> {
     fn parameter(&self, name: &str, tight: bool) -> String {
         match self.arguments.iter().find(|a| a.0 == name) {
             Some((_, loose, close, _)) => if tight { close } else { loose }.clone(),

@@ -1,7 +1,9 @@
 //! How a value is written at a place: by a name that holds it there, by an expression that computes it, or by its structure. What is written is checked
 //! by lowering it again, so this module may be heuristic.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+
+use rustc_hash::FxHashSet;
 
 use crate::graph::Analysis;
 use crate::graph::body::Body;
@@ -29,6 +31,8 @@ pub(super) struct Speller<'x> {
     import: Option<&'x str>,
     /// Names that will hold what they hold now with the last two axes swapped.
     folded: &'x [Symbol],
+    /// The names in the text that is replaced.
+    replaced: OnceCell<FxHashSet<&'x str>>,
     /// The expressions before the root whose text was taken over.
     copied: RefCell<Vec<TextRange>>,
 }
@@ -48,7 +52,8 @@ pub(super) enum Names {
 impl<'x> Speller<'x> {
     /// A speller for the place of `root`, whose statement starts at `at`.
     pub(super) fn new(analysis: &'x Analysis<'x>, body: &'x Body, root: TextRange, at: TextSize) -> Self {
-        Self { analysis, source: analysis.source, body, root, at, names: Names::Present, import: None, folded: &[], copied: RefCell::default() }
+        let (replaced, copied) = Default::default();
+        Self { analysis, source: analysis.source, body, root, at, names: Names::Present, import: None, folded: &[], replaced, copied }
     }
 
     /// The same with other names allowed.
@@ -92,10 +97,9 @@ impl<'x> Speller<'x> {
     /// The name by which the file knows `mlx.core`, or something inside it.
     pub(super) fn import(&self, path: &str) -> Option<String> {
         // The name that the replaced text uses, else the shortest.
-        let replaced = self.source.slice(self.root);
         let ranked = |text: &String| {
             let name = text.split('.').next().unwrap_or_default();
-            (!mentions(replaced, name), text.len(), text.clone())
+            (!self.replaces(name), text.len(), text.clone())
         };
         let added = || Some(format!("{}{}", self.import?, path.strip_prefix("mlx.core")?));
         self.analysis.import_spellings(self.body, path, self.at).into_iter().min_by_key(ranked).or_else(added)
@@ -145,9 +149,15 @@ impl<'x> Speller<'x> {
     /// A name that holds `value`: one that the replaced text reads, else the one assigned last.
     fn name_of(&self, value: ValueId) -> Option<&'x str> {
         let names = self.body.names_of(value, self.at);
-        let replaced = self.source.slice(self.root);
         let name = |&n: &Symbol| self.analysis.graph.name(n);
-        names.iter().map(name).find(|n| mentions(replaced, n)).or_else(|| names.first().map(name))
+        let read = || names.iter().map(name).find(|n| self.replaces(n)).or_else(|| names.first().map(name));
+        if let [only] = &names[..] { Some(name(only)) } else { read() }
+    }
+
+    /// Whether `name` stands in the replaced text as a word that is no attribute.
+    fn replaces(&self, name: &str) -> bool {
+        let words = || self.source.slice(self.root).split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
+        self.replaced.get_or_init(|| words().filter_map(|word| word.split('.').next()).collect()).contains(name)
     }
 
     /// `value` written as the operation it is.
@@ -249,11 +259,6 @@ fn sign(comparison: Comparison) -> &'static str {
         Comparison::Is => "is",
         Comparison::In => "in",
     }
-}
-
-/// Whether `name` stands in `text` as a word that is no attribute.
-fn mentions(text: &str, name: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).any(|word| word.split('.').next() == Some(name))
 }
 
 /// Whether one permutation is the other followed by a swap of the last two axes.

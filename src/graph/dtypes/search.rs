@@ -1,35 +1,17 @@
 //! The dtype of one value, worked out from what it is made of. What nobody knows the dtype of (parameters, weights, results of calls) is either given each
 //! dtype of a half or single precision model in turn, or left open: then the result says of which values it is the promotion.
 
+mod calls;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::promotion::{Dtype, Promoted};
 use crate::graph::api::{self, Accepts, DtypeRule};
-use crate::graph::facts::{ACTIVATIONS, Facts, Kind, is_constant};
-use crate::graph::modules::passed;
+use crate::graph::facts::{Facts, Kind, is_constant};
 use crate::graph::value::{Comparison, Graph, Op, ValueId};
 
 const MAX_DEPTH: u32 = 60;
 const INPUTS: [Dtype; 3] = [Dtype::Float16, Dtype::Bfloat16, Dtype::Float32];
-/// Modules of `mlx.nn` whose parameters promote what they are given.
-const PROMOTING_MODULES: [&str; 12] = [
-    "Linear",
-    "QuantizedLinear",
-    "LayerNorm",
-    "RMSNorm",
-    "GroupNorm",
-    "InstanceNorm",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-];
-/// Modules of `mlx.nn` that keep the dtype.
-const KEEPING_MODULES: [&str; 13] =
-    ["RoPE", "Identity", "GELU", "SiLU", "ReLU", "Tanh", "Sigmoid", "Dropout", "Dropout2d", "Dropout3d", "MaxPool1d", "MaxPool2d", "Softmax"];
-
 /// What a value is, under one choice of inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Type {
@@ -478,69 +460,6 @@ impl<'x> Search<'x> {
                 Type::Raises
             }
             _ => result,
-        }
-    }
-
-    /// Made in float32 unless a dtype is given.
-    fn causal_mask(&mut self, operands: &[ValueId], depth: u32) -> Type {
-        match operands.get(2) {
-            None => Dtype::Float32.into(),
-            Some(&given) => {
-                let dtype = if let (Op::Keyword(_), &[dtype]) = self.graph.get(given) { dtype } else { given };
-                match self.type_of(dtype, depth) {
-                    Type::Dtype(dtype) => Type::Array(dtype),
-                    _ => Type::Unknown,
-                }
-            }
-        }
-    }
-
-    /// What a function of `mlx.core.random` draws.
-    fn random(&mut self, operands: &[ValueId], depth: u32) -> Option<Type> {
-        let path = self.graph.path(*operands.first()?)?.strip_prefix("mlx.core.")?;
-        let function = api::function(path).filter(|_| path.starts_with("random."))?.get();
-        match function.dtype {
-            DtypeRule::Bool => Some(Dtype::Bool.into()),
-            DtypeRule::Uint32 => Some(Dtype::Uint32.into()),
-            DtypeRule::Argument => {
-                let at = function.params.iter().position(|p| p.accepts == Accepts::Dtype)?;
-                match passed(self.graph, &operands[1..], at, "dtype") {
-                    Some(given) => match self.type_of(given, depth) {
-                        Type::Dtype(dtype) => Some(Type::Array(dtype)),
-                        _ => None,
-                    },
-                    None if operands.iter().any(|&v| self.graph.op(v) == Op::Star) => None,
-                    None => Dtype::named(function.params[at].default?).map(Type::from),
-                }
-            }
-            _ => None,
-        }
-    }
-
-    fn apply(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
-        match self.graph.path(operands[0]) {
-            Some("numpy.sqrt" | "numpy.log") => return Type::Number(true),
-            Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask") => return self.causal_mask(operands, depth),
-            _ => {}
-        }
-        let Some(&argument) = operands.get(1) else { return self.free(value) };
-        if let Some(name) = self.graph.path(operands[0]).and_then(|p| p.strip_prefix("mlx.nn.")) {
-            return if ACTIVATIONS.contains(&name) { self.type_of(argument, depth) } else { self.free(value) };
-        }
-        self.module(value, operands, depth)
-    }
-
-    /// What a module gives for its first argument.
-    fn module(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
-        let Some(&argument) = operands.get(1) else { return self.free(value) };
-        let module = self.facts.module_of(operands[0]);
-        if module.is_some_and(|m| KEEPING_MODULES.contains(&m)) || self.facts.has_no_parameters(operands[0]) {
-            return self.type_of(argument, depth);
-        }
-        let promotes = module.is_some_and(|m| PROMOTING_MODULES.contains(&m));
-        match (self.type_of(argument, depth), promotes) {
-            (Type::Array(given), true) => self.unknown(operands[0]).map_or(Type::Unknown, |weights| Type::Array(given.with(weights))),
-            _ => self.free(value),
         }
     }
 }
