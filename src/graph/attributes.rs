@@ -1,9 +1,41 @@
-//! Which attributes a piece of text assigns, found in the text alone: nothing is known here of what is assigned.
+//! Which attributes a text assigns, found in the text alone, and what can no longer be relied on for it: nothing is known here of what is assigned.
 
-use super::definitions::blocks;
+use rustc_hash::FxHashSet;
+
+use super::definitions::{ClassIndex, Definitions, ModuleBinding, blocks};
+use super::value::{Graph, Symbol};
 use crate::syntax::ast::{self, Expr, Stmt};
 
-/// Every `name.attribute` that `body` assigns, at any depth.
+impl Definitions<'_> {
+    /// Note which of `targets` are attributes of what no method calls its first parameter.
+    pub(super) fn note_outside(&mut self, targets: &[(&str, &str)], graph: &mut Graph) {
+        let methods = self.functions.iter().filter(|f| f.class.is_some());
+        let receivers: FxHashSet<&str> = methods.filter_map(|f| f.ast.parameters.iter().next()).map(|p| p.name().as_str()).collect();
+        let outside = targets.iter().filter(|(object, _)| !receivers.contains(object));
+        self.assigned_outside = outside.map(|(_, attribute)| graph.symbol(attribute)).collect();
+    }
+
+    /// An import of MLX is no such thing any more where the file puts something of its own into the module.
+    pub(super) fn distrust(&mut self, targets: &[(&str, &str)], graph: &Graph) {
+        for (object, _) in targets {
+            let Some(name) = graph.known_symbol(object) else { continue };
+            if let Some(&ModuleBinding::Import(path)) = self.module.get(&name)
+                && graph.name(path).starts_with("mlx.")
+            {
+                self.module.insert(name, ModuleBinding::Other);
+                self.imports.retain(|&(import, _)| import != name);
+            }
+        }
+    }
+
+    /// Whether the attribute `name` of an instance of `class` stays what `__init__` made it, for all that the file shows.
+    pub fn is_kept(&self, class: ClassIndex, name: Symbol) -> bool {
+        let info = &self.classes[class];
+        !info.dynamic && !info.reassigned.contains(&name) && !self.assigned_outside.contains(&name)
+    }
+}
+
+/// Every `name.attribute` that `body` assigns, at any depth; where the attribute is that of no name, the name is empty.
 pub(super) fn attribute_targets<'a>(body: &'a [Stmt], targets: &mut Vec<(&'a str, &'a str)>) {
     for statement in body {
         let assigned: Vec<&Expr> = match statement {
@@ -33,9 +65,8 @@ pub(super) fn attribute_targets<'a>(body: &'a [Stmt], targets: &mut Vec<(&'a str
 fn attribute_target<'a>(target: &'a Expr, targets: &mut Vec<(&'a str, &'a str)>) {
     match target {
         Expr::Attribute(attribute) => {
-            if let Expr::Name(object) = &*attribute.value {
-                targets.push((&object.id, &attribute.attr));
-            }
+            let object = attribute.value.as_name_expr().map_or("", |object| object.id.as_str());
+            targets.push((object, &attribute.attr));
         }
         Expr::Tuple(tuple) => tuple.elts.iter().for_each(|t| attribute_target(t, targets)),
         Expr::List(list) => list.elts.iter().for_each(|t| attribute_target(t, targets)),

@@ -63,7 +63,7 @@ impl ClassFacts {
                 self.made.entry(class).or_default().push(call);
             }
             let Effect::StoreAttribute(object, name, value) = effect else { continue };
-            if self.receivers.get(&object) != Some(&class) || info.reassigned.contains(&name) {
+            if self.receivers.get(&object) != Some(&class) || !definitions.is_kept(class, name) {
                 continue;
             }
             self.attributes.entry((class, name)).or_default().push(value);
@@ -179,5 +179,8 @@ mod tests {
         assert_eq!(known("    def named(self, value):\n        setattr(self, 'weight', value)\n"), 0);
         assert_eq!(known("    def named(self, name, value):\n        setattr(self, name, value)\n"), 0);
         assert_eq!(known("    def of_another(self, other):\n        setattr(other, 'weight', 2)\n"), 1);
+        assert_eq!(known("\ndef widen(norm):\n    norm.weight = norm.weight[None]\n"), 0);
+        assert_eq!(known("\ndef widen(model):\n    model.layers[0].norm.weight = 2\n"), 0);
+        assert_eq!(known("    @classmethod\n    def made(cls):\n        norm = cls(8)\n        norm.weight = 2\n        return norm\n"), 0);
     }
 }

@@ -65,6 +65,8 @@ pub struct Definitions<'a> {
     pub module: FxHashMap<Symbol, ModuleBinding>,
     /// The module-level names that are imports, with what they stand for; those left out that only type checkers see.
     pub imports: Vec<(Symbol, Symbol)>,
+    /// Attributes that the file assigns of what is no receiver of a method: of an instance of any class.
+    pub(super) assigned_outside: FxHashSet<Symbol>,
     by_name: FxHashMap<Symbol, FunctionIndex>,
     by_start: FxHashMap<u32, FunctionIndex>,
     class_by_start: FxHashMap<u32, ClassIndex>,
@@ -87,6 +89,7 @@ impl<'a> Definitions<'a> {
         let mut targets = Vec::new();
         attribute_targets(&module.body, &mut targets);
         collector.definitions.distrust(&targets, collector.graph);
+        collector.definitions.note_outside(&targets, collector.graph);
         let assigned: FxHashSet<Symbol> = targets.into_iter().map(|(_, attribute)| collector.graph.symbol(attribute)).collect();
         for class in &mut collector.definitions.classes {
             class.overridden.extend(class.methods.keys().filter(|m| assigned.contains(m)).copied().collect::<Vec<_>>());
@@ -132,19 +135,6 @@ impl<'a> Definitions<'a> {
         let wanted = graph.name(name);
         let parameter = function.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)?;
         parameter.parameter.annotation.as_deref()
-    }
-
-    /// An import of MLX is no such thing any more where the file puts something of its own into the module.
-    fn distrust(&mut self, targets: &[(&str, &str)], graph: &Graph) {
-        for (object, _) in targets {
-            let Some(name) = graph.known_symbol(object) else { continue };
-            if let Some(&ModuleBinding::Import(path)) = self.module.get(&name)
-                && graph.name(path).starts_with("mlx.")
-            {
-                self.module.insert(name, ModuleBinding::Other);
-                self.imports.retain(|&(import, _)| import != name);
-            }
-        }
     }
 
     /// The classes of this file that a class inherits from.

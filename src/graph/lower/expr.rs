@@ -250,9 +250,8 @@ impl<'g> Lowerer<'_, 'g> {
         }
         let name = self.graph.symbol(attribute);
         let fixed = class.is_some_and(|c| {
-            let info = &self.definitions.classes[c];
             let initialising = self.body.function.is_some_and(|f| self.definitions.functions[f].ast.name.as_str() == "__init__");
-            !info.dynamic && !info.reassigned.contains(&name) && !initialising
+            !initialising && self.definitions.is_kept(c, name)
         });
         let version = if fixed { 0 } else { self.epoch };
         self.graph.value(Op::Attr(name, version), &[object])
