@@ -155,6 +155,12 @@ fn a_rule_is_read_and_never_executed() {
     let checked = run(&dir, &["--unsafe", "program.py"]);
     assert!(checked.err.contains("`open` is not known here"), "{}", checked.err);
     assert!(!dir.path().join("executed").exists());
+    // What no pattern reads may be any Python, and stays text.
+    let dir = folder(&format!("{RULE}    open('executed', 'w').close()\n"));
+    for args in [&["program.py"][..], &["--write", "program.py"], &["list"], &["explain", "log-add-exp"], &["why", "program.py:5"]] {
+        let ran = run(&dir, args);
+        assert!(ran.code < 2 && !dir.path().join("executed").exists(), "{args:?}: {}{}", ran.out, ran.err);
+    }
 }
 
 #[test]
