@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use crate::advice::{self, Advice};
 use crate::finding::TransformId;
 use crate::passes::{self, Pass};
-use crate::platform::Target;
+use crate::platform::Platform;
 pub use crate::rule::about::About;
 use crate::rule::about::{self, Slower};
 use crate::rule::load::{self, Rule, RuleError};
+pub use crate::rule::prelude::TEXT as PRELUDE;
 use crate::syntax::Location;
 use crate::syntax::Source;
 
@@ -157,9 +158,13 @@ pub fn about(text: &str) -> About {
     Source::parse(text).map_or_else(|_| About::default(), |source| about::about(&source))
 }
 
-/// Why the pass or advice `id` does not pay on `target`, where that was measured. A rule decides it at each match.
-pub fn loses(id: &str, target: Target) -> Option<String> {
-    about_other(id)?.slower.iter().find(|s| s.target == target).map(Slower::reason)
+/// Why the pass or advice `id` is nothing for `platform`: it was measured not to pay there, or that MLX lacks what it takes. A rule decides it at each match,
+/// and of what an edit brings in the engine looks at each name; what advice tells to call must be there altogether.
+pub fn unfit(id: &str, platform: &Platform) -> Option<String> {
+    let about = about_other(id)?;
+    let is_advice = CATALOG.iter().any(|e| e.id == id && matches!(e.kind, Kind::Advice(_)));
+    let slower = about.slower.iter().find(|s| s.target == platform.target).map(Slower::reason);
+    slower.or_else(|| about.lacks(platform.mlx.as_ref()?, is_advice))
 }
 
 /// What the pass or advice `id` was measured to gain. A rule says it of each match.

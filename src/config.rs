@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::platform::{Target, Version, VersionSpecifiers, oldest_mlx};
+use crate::platform::{Target, Version, VersionSpecifiers};
 use crate::syntax::{Lines, TextSize};
 
 /// A word of a configuration file.
@@ -132,20 +132,6 @@ pub fn read(text: &str, path: &Path, shown: &str) -> Result<Option<Config>, Stri
         Ok(None) => Ok(None),
         Err(error) => Err(format!("{}: {}", file.place(error.span().unwrap_or_default()), error.message())),
     }
-}
-
-/// The oldest MLX that the project of a `pyproject.toml` admits, as far as it says so. What is wrong with the file is for others to say.
-pub fn oldest_mlx_of_project(text: &str) -> Option<Version> {
-    #[derive(Deserialize)]
-    struct Project {
-        project: Metadata,
-    }
-    #[derive(Deserialize)]
-    struct Metadata {
-        dependencies: Vec<String>,
-    }
-    let project: Project = toml::from_str(text).ok()?;
-    project.project.dependencies.iter().filter_map(|requirement| oldest_mlx(requirement)).max()
 }
 
 struct File<'a> {

@@ -127,6 +127,8 @@ pub enum Contract {
     Values {
         /// What becomes of which value.
         replaced: (ValueId, ValueId),
+        /// What is matched on the way to it.
+        parts: Vec<ValueId>,
         /// The name that `mlx.core` gets.
         import: Option<Import>,
         /// Findings of one transform with the same number here were judged as one: all of their edits are applied or none.

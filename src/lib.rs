@@ -18,6 +18,7 @@ pub mod profile;
 pub mod proof;
 pub mod replay;
 pub mod report;
+pub mod requirements;
 pub mod rule;
 pub mod syntax;
 

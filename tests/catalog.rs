@@ -1,7 +1,7 @@
 //! What is written twice agrees: the catalog with the README, passes with their specifications, the API table with MLX, examples with the patterns that
 //! they should reach. `MLXFIX_BLESS=1` writes both into the README anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
@@ -49,6 +49,23 @@ fn table() -> String {
         let _ = writeln!(out, "| [`{}`](transforms/{}.py) | {} | {} | {} |", entry.id, file_stem(entry), entry.kind.as_str(), cells[0], cells[1]);
     }
     out
+}
+
+#[test]
+fn edits_are_as_trusted_as_the_transform_says() {
+    for entry in CATALOG {
+        let own = ["match.py", "near_miss.py"].map(|name| fixed(&example(&file_stem(entry), name), &[entry.id]));
+        let seen: BTreeSet<&str> = own.iter().flat_map(|fixed| &fixed.findings).map(|f| f.finding.applicability.as_str()).collect();
+        let source = Source::parse(entry.text).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+        let applicability = about(&source).applicability;
+        let said: BTreeSet<&str> = applicability.split(", ").collect();
+        match entry.kind {
+            Kind::Advice(_) => assert_eq!(seen, BTreeSet::from(["advice"]), "{}", entry.id),
+            Kind::Pass(_) => assert_eq!(seen, said, "{}", entry.id),
+            // What is not known of an array is assumed, in examples or elsewhere.
+            Kind::Rule => assert!(seen.is_subset(&said) && said.difference(&seen).all(|word| *word == "unsafe"), "{}: {seen:?}, {said:?}", entry.id),
+        }
+    }
 }
 
 #[test]

@@ -124,10 +124,48 @@ fn commands_name_themselves_and_paths_can_too() {
         let line = listed.out.lines().find(|line| line.split_whitespace().next() == Some(entry.id)).expect("listed");
         let title = told.out.lines().next().and_then(|line| line.split_once(": ")).filter(|(id, _)| *id == entry.id).map(|(_, title)| title);
         assert!(title.is_some_and(|title| !title.is_empty() && line.ends_with(title)), "{line}\n{}", told.out);
-        let kind = format!("\nkind      {}\n", entry.kind.as_str());
+        let kind = format!("\nkind          {}\n", entry.kind.as_str());
         assert!(line.contains(entry.kind.as_str()) && told.out.contains(&kind), "{line}\n{}", told.out);
         assert!(told.out.contains("def before") || told.out.contains("class Before"), "{}", told.out);
         assert_eq!(told.out, mlxfix(dir.path(), &["rule", entry.id]).out);
+    }
+}
+
+#[test]
+fn all_that_is_known_of_a_transform_is_shown_and_listed() {
+    let dir = folder(&[]);
+    let records = mlxfix(dir.path(), &["list", "--output-format", "json"]).out;
+    let cards: Vec<serde_json::Value> = serde_json::from_str(&records).expect("JSON");
+    let all = mlxfix(dir.path(), &["explain", "--all"]).out;
+    assert_eq!(cards.len(), CATALOG.len());
+    for (entry, card) in CATALOG.iter().zip(&cards) {
+        for key in ["id", "title", "group", "kind", "gain", "guide", "rationale", "example"] {
+            let text = card[key].as_str().filter(|text| !text.is_empty()).unwrap_or_else(|| panic!("{} has no {key}", entry.id));
+            assert!(all.contains(text), "{}: {key}", entry.id);
+        }
+        for key in ["applicability", "since"] {
+            assert!(card[key].as_array().is_some_and(|words| !words.is_empty()), "{} has no {key}", entry.id);
+        }
+    }
+    assert_eq!(mlxfix(dir.path(), &["explain", "--all", "--output-format", "json"]).out, records);
+    assert_eq!(mlxfix(dir.path(), &["explain"]).code, 2);
+    for (id, shown) in [
+        ("attention", "\nslower        on cuda with `fill`, where it is not proposed: 1.65 times the memory"),
+        ("attention", "\nsince         MLX 0.20 or earlier; 0.22.0 for a mask of truth values\n"),
+        ("attention", "\ndef masked(q, k, scale, mask, fill):\n"),
+        ("addmm", "\nslower        on cuda unless `has_rows(a, b)`, where it is not proposed: 0.63"),
+        ("rope", "\ndef halves(x, k, a, lead, t):\n"),
+        ("rope", "\ndef angles("),
+        ("clear-cache", "\napplicability advice\n"),
+        ("clear-cache", "\nsince         MLX 0.24.1, the first with mx.clear_cache\n"),
+        ("scalar-promotion", "\napplicability safe, narrowing, unsafe\n"),
+    ] {
+        let told = mlxfix(dir.path(), &["explain", id]).out;
+        assert!(told.contains(shown), "{shown}\n{told}");
+    }
+    for command in ["prove", "bench"] {
+        let help = mlxfix(dir.path(), &[command, "--help"]).out;
+        assert!(help.contains("which is executed") && !help.contains("not executed"), "{help}");
     }
 }
 

@@ -217,3 +217,54 @@ fn nothing_is_brought_in_that_the_projects_mlx_lacks() {
     let why = mlxfix(dir.path(), &["why", "old/deep/x.py"]).out;
     assert!(why.contains("`mx.clear_cache` is there since MLX 0.24.1, and the code must run on 0.22"), "{why}");
 }
+
+#[test]
+fn the_version_is_read_from_each_file_that_a_project_may_name_it_in() {
+    let setup = "from setuptools import setup\n\nOLDEST = '0.24.1'\nsetup(name='x', install_requires=['numpy', f'mlx>={OLDEST}; sys_platform == \"darwin\"'])\n";
+    let dir = folder(&[
+        ("pyproject.toml", "[project]\nname = 'x'\ndependencies = ['mlx>=0.30']\n"),
+        ("a/requirements.txt", "numpy\nmlx>=0.22  # for masks\n"),
+        ("a/x.py", PLATFORM),
+        ("b/setup.py", setup),
+        ("b/deep/x.py", PLATFORM),
+        ("c/requirements.txt", "mlx==0.30.1\n"),
+        ("c/setup.cfg", "[options]\ninstall_requires =\n    mlx>=0.22\n"),
+        ("c/x.py", PLATFORM),
+        ("d/requirements.txt", "mlx\n"),
+        ("d/x.py", PLATFORM),
+    ]);
+    let found = found(dir.path(), &["--select", "deprecated-api"]);
+    assert_eq!(
+        found,
+        ["b/deep/x.py: deprecated-api", "d/x.py: deprecated-api"],
+        "the oldest of a folder counts, and a folder that says nothing is passed"
+    );
+}
+
+/// What an older MLX has, but not with what is passed to it here.
+const PASSED: &str = "import mlx.core as mx\n\n\ndef attend(q: mx.array, k: mx.array, v: mx.array, keep: mx.array):\n    \
+                      scores = mx.where(keep, (q * 0.125) @ k.transpose(0, 1, 3, 2), -mx.inf)\n    return mx.softmax(scores, axis=-1) @ v\n\n\n\
+                      def norm(x: mx.array):\n    return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + 1e-5)\n";
+
+#[test]
+fn a_function_is_not_given_what_an_older_one_refuses() {
+    let dir = folder(&[("x.py", PASSED)]);
+    let (attention, norm) = ("x.py: attention (not applied)", "x.py: rms-norm");
+    for (version, expected) in [("0.20", &[][..]), ("0.22", &[attention]), ("0.23.2", &[attention, norm])] {
+        assert_eq!(found(dir.path(), &["--select", "attention,rms-norm", "--mlx-version", version]), expected, "{version}");
+    }
+    let why = mlxfix(dir.path(), &["why", "--mlx-version", "0.20", "x.py"]).out;
+    assert!(why.contains("a mask of truth values is there since MLX 0.22.0, and the code must run on 0.20"), "{why}");
+    assert!(why.contains("an `mx.fast.rms_norm` without a weight is there since MLX 0.23.2"), "{why}");
+}
+
+#[test]
+fn nothing_is_advised_that_the_projects_mlx_lacks() {
+    let loop_over_lengths = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/transforms/clear_cache.py")).expect("a file of this repository");
+    let dir = folder(&[("x.py", &loop_over_lengths)]);
+    let advised = |version: &str| found(dir.path(), &["--select", "clear-cache", "--mlx-version", version]);
+    assert_eq!(advised("0.24.1"), ["x.py: clear-cache (not applied)"]);
+    assert_eq!(advised("0.24.0"), [""; 0]);
+    let why = mlxfix(dir.path(), &["why", "--mlx-version", "0.24", "--select", "clear-cache", "x.py"]).out;
+    assert!(why.contains("`mx.clear_cache` is there since MLX 0.24.1, and the code must run on 0.24"), "{why}");
+}

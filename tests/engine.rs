@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mlxfix::catalog::CATALOG;
+use mlxfix::finding::TransformId;
 use mlxfix::syntax::{Ranged, Source, TokenKind};
 use mlxfix::{Fixed, Options};
 
@@ -228,4 +230,16 @@ fn expressions_that_share_parts_take_no_exponential_time() {
     let text = format!("import mlx.core as mx\n\n\ndef f(x, c):\n{doubling}    return x\n");
     let fixed = mlxfix::fix(&text, &mlxfix::Options::default()).expect("the text is Python");
     assert_eq!(fixed.text, text);
+}
+
+#[test]
+fn what_is_told_of_a_place_is_what_can_be_done_there() {
+    for entry in CATALOG {
+        let text = read(&root().join(format!("examples/{}/match.py", entry.id.replace('-', "_"))));
+        let select = Some(vec![TransformId::from(entry.id)]);
+        let trusted = mlxfix::fix(&text, &Options { select, ..Options::default() }).unwrap_or_else(|error| panic!("{error}"));
+        let applied = |fixed: &Fixed| fixed.findings.iter().filter(|f| f.applied).count();
+        let waiting = trusted.findings.iter().filter(|f| !f.applied && !f.finding.edits.is_empty()).count();
+        assert_eq!(applied(&trusted) + waiting, applied(&fixed(&text, &[entry.id])), "{}", entry.id);
+    }
 }

@@ -203,7 +203,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("\"more precise\"", "\"better\"", "9:23: a numerics class is one of: exact, rounding, more precise, less precise"),
     ("numerics = {\"before\"", "numerics = {\"after\"", "9:13: `numerics` speaks of `after`"),
     ("numerics = {\"before\": \"more precise\"}", "numerics = {}", "12:5: `numerics` does not say what `before` does to the numbers"),
-    ("numerics = ", "numeric = ", "9:1: a rule file assigns `group`, `guide`, `gain`, `slower`, `narrows`, `cautions`, `numerics`, and nothing else"),
+    (
+        "numerics = ",
+        "numeric = ",
+        "9:1: a rule file assigns `group`, `guide`, `gain`, `slower`, `needs`, `applicability`, `narrows`, `cautions`, `numerics`, and nothing else",
+    ),
     ("numerics = ", "gain = 2\nnumerics = ", "9:8: `gain` must be a string"),
     ("numerics = ", "cautions = {\"a\": 2}\nnumerics = ", "9:12: `cautions` must be a dict of strings"),
     ("def before(", "class Helper:\n    pass\n\n\ndef before(", "12:1: a rule file holds imports, functions and"),

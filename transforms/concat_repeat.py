@@ -13,7 +13,7 @@ from prelude import is_single
 
 group = "operations"
 guide = "Operations: repeating arrays"
-gain = "2.7 times faster alone and without memory for the copies; 1.0 to 1.2 times when consumed by a matmul or a sum (NVIDIA H200)"
+gain = "2.7 times faster alone and without memory for the copies; 1.0 to 1.2 times when consumed by a matmul or a sum (NVIDIA H200); 18 to 51 times alone on a CPU"
 numerics = {"before": "exact", "before_two": "exact", "before_three": "exact", "before_stack": "exact", "before_stack_of_three": "exact"}
 
 

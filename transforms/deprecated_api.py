@@ -13,6 +13,7 @@ import mlx.core as mx
 group = "upkeep"
 guide = "MLX documentation: Memory Management"
 gain = "no time: a program that goes on running, without the notices (every backend)"
+applicability = "safe"
 numerics = {"before": "exact"}
 
 

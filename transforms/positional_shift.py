@@ -12,6 +12,7 @@ import mlx.core as mx
 group = "upkeep"
 guide = "MLX documentation: Operations, mx.conv_transpose1d"
 gain = "no time: the result that was meant (every backend)"
+applicability = "unsafe"
 numerics = {"before": "exact"}
 
 

@@ -38,6 +38,14 @@ def broadcasts_into(c, a, b):
     return all(m in (1, n) for m, n in zip(reversed(c.shape), reversed(product.shape)))
 
 
+def has_rows(a, b):
+    """Whether `a` holds matrices of two rows or more, and `b` matrices of several columns.
+
+    mlxfix takes columns that it cannot count for several.
+    """
+    return a.ndim >= 2 and b.ndim >= 2 and a.shape[-2] >= 2 and b.shape[-1] >= 2
+
+
 def promotes_into(narrow, wide):
     """Whether arithmetic between the dtypes `narrow` and `wide` stays in `wide`. A bool never does: it means something else."""
     return narrow != mx.bool_ and (mx.zeros((1,), narrow) + mx.zeros((1,), wide)).dtype == wide

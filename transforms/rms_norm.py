@@ -15,7 +15,8 @@ from prelude import any_of, is_floating, spans
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.rms_norm"
-gain = "4.1 to 6.8 times faster at decode and 1.9 to 4.7 times at prefill, with 0.14 to 0.50 of the memory (NVIDIA H200)"
+gain = "4.1 to 6.8 times faster at decode and 1.9 to 4.7 times at prefill, with 0.14 to 0.50 of the memory (NVIDIA H200); no difference on a CPU: 0.66 to 1.56 times, most within 10 percent"
+needs = {"0.23.2 without w": "an `mx.fast.rms_norm` without a weight"}
 numerics = {
     "before": "more precise",
     "before_core": "more precise",

@@ -118,3 +118,8 @@ def bias_under_a_flag(x: mx.array, w: mx.array, b: mx.array, biased: bool):
     if biased:
         y = y + b
     return y
+
+
+def makes_a_matrix_of_a_column(x: mx.array, w: mx.array, c: mx.array):
+    """The product is one column, which the sum would turn into many."""
+    return x.reshape(16, 64) @ w.reshape(64, 1) + c.reshape(32)

@@ -9,7 +9,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::config::{self, Config, Word};
 use crate::platform::Version;
+use crate::requirements;
 
+use super::guard::on_deep_stack;
 use super::place::{Places, repository_of};
 use super::read::small_file;
 
@@ -106,7 +108,7 @@ impl Configurations {
         found
     }
 
-    /// The oldest MLX that the project of `folder` admits, by the closest `pyproject.toml` that names its dependencies.
+    /// The oldest MLX that the project of `folder` admits, by the closest folder with a file that says so.
     pub fn oldest_mlx_of(&self, folder: &Path) -> Option<Version> {
         if matches!(self.lookup, Lookup::Isolated) {
             return None;
@@ -120,8 +122,7 @@ impl Configurations {
                 break;
             }
             passed.push(above);
-            let text = small_file(&above.join("pyproject.toml")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            oldest = text.and_then(|text| config::oldest_mlx_of_project(&text));
+            oldest = oldest_mlx_inside(above);
             if oldest.is_some() || above.join(".git").exists() {
                 break;
             }
@@ -184,6 +185,19 @@ impl Configurations {
         let excluded = patterns.map(pattern).collect::<Result<_, _>>()?;
         Ok(Arc::new(Configuration { path, config, rules, excluded }))
     }
+}
+
+/// The oldest MLX that the files of `folder` admit; where several say so, the oldest of them, for the code may meet it.
+fn oldest_mlx_inside(folder: &Path) -> Option<Version> {
+    let read = |name: &'static str| {
+        let bytes = small_file(&folder.join(name)).ok()?;
+        Some((name, String::from_utf8(bytes).ok().filter(|text| text.contains("mlx"))?))
+    };
+    let texts: Vec<(&str, String)> = requirements::FILES.into_iter().filter_map(read).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    on_deep_stack(|| texts.iter().filter_map(|(name, text)| requirements::oldest_mlx_in(name, text)).min()).ok().flatten()
 }
 
 /// The file that `word` names. It must belong to the project, which is the folder `root`: what comes with a project names nothing outside it.

@@ -26,6 +26,9 @@ Exit codes: 0 nothing left to report; 1 findings remain, a diff was shown, or a 
 2 bad usage, an internal error, an edit that was run and differs, or a file that could not be written or has
 uncommitted changes.";
 
+/// What `--rule` means to the commands that run what rule files say.
+const EXECUTED: &str = "Add the rule in this Python file, which is executed (repeatable)";
+
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
     /// Show what would be changed, or with --write change it (the same as without a command)
@@ -34,20 +37,32 @@ pub(super) enum Command {
     #[command(visible_alias = "rule")]
     Explain {
         /// The transform, as `mlxfix list` names it
-        id: String,
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// Say it of every transform, in the order in which they run
+        #[arg(long)]
+        all: bool,
+        /// How it is shown
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output_format: RecordFormat,
         #[command(flatten)]
         settings: SettingsArgs,
     },
     /// List the transforms, in the order in which they run
     List {
+        /// How they are shown; the records hold all that `explain` says
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output_format: RecordFormat,
         #[command(flatten)]
         settings: SettingsArgs,
     },
     /// Run each proposed edit under MLX: the code of its site, before and after, on arrays that fit it. The file itself is never executed
     Verify(CheckArgs),
     /// Run transforms under MLX, before and after, and compare both with float64. This executes the rules, those of the configuration too
+    #[command(mut_arg("rule", |rule| rule.help(EXECUTED)))]
     Prove(ProveArgs),
     /// Measure transforms, before and after, on this machine; findings then quote its figures. This executes the rules, those of the configuration too
+    #[command(mut_arg("rule", |rule| rule.help(EXECUTED)))]
     Bench(BenchArgs),
     /// Print the value graph of a file, or of one function of it
     Graph {
@@ -153,7 +168,7 @@ pub(super) struct PlatformArgs {
     /// The backend that the code is for: metal, cuda or cpu. What was measured to be slower there is not proposed [default: metal]
     #[arg(long, value_name = "BACKEND")]
     pub(super) target: Option<Target>,
-    /// The oldest MLX that must run the code; nothing newer is brought in [default: what the project's pyproject.toml asks for]
+    /// The oldest MLX that must run the code; nothing newer is brought in [default: what the project depends on]
     #[arg(long, value_name = "VERSION")]
     pub(super) mlx_version: Option<Version>,
 }

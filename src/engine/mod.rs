@@ -1,5 +1,6 @@
 //! Runs the transforms over one text, in catalog order and to a bounded fixpoint, and validates what they propose. Reads no file and prints nothing.
 
+mod alternatives;
 mod refuse;
 mod replay;
 mod validate;
@@ -21,7 +22,7 @@ use crate::graph::Analysis;
 use crate::graph::dtypes::table::table;
 use crate::graph::value::Graph;
 use crate::passes::Pass;
-use crate::platform::{Platform, Target, Version};
+use crate::platform::{Platform, Version};
 use crate::replay::{Key, Replay, Verdict, Verdicts};
 use crate::rule;
 use crate::rule::load::Rule;
@@ -94,7 +95,7 @@ const SHORTEST_MATCH: usize = 8;
 /// Look for everything that `options` selects in `text`, and apply what they admit.
 pub fn fix(text: &str, options: &Options) -> Result<Fixed, SyntaxError> {
     let mut transforms = transforms(options);
-    transforms.retain(|t| t.loses(options.platform.target).is_none());
+    transforms.retain(|t| t.unfit(&options.platform).is_none());
     let mut run =
         Run { original: text, text: text.to_owned(), edits: EditSet::new(), findings: Vec::new(), unknown: Vec::new(), advice: None, options };
     let mut from = 0;
@@ -181,11 +182,11 @@ impl Transform<'_> {
         }
     }
 
-    /// Why nothing of it pays on `target`, where that was measured.
-    fn loses(self, target: Target) -> Option<String> {
+    /// Why nothing of it is for `platform`.
+    fn unfit(self, platform: &Platform) -> Option<String> {
         match self {
             Self::Rule(_) => None,
-            Self::Pass(id, _) | Self::Advice(id, _) => catalog::loses(id, target),
+            Self::Pass(id, _) | Self::Advice(id, _) => catalog::unfit(id, platform),
         }
     }
 }
@@ -238,7 +239,7 @@ impl Run<'_> {
             // What lies inside an edit of an earlier transform would be another way to change the same lines.
             let taken: Vec<TextRange> = rest.iter().map(|p: &Proposal| p.finding.range).collect();
             let apart = others.into_iter().filter(|p| p.finding.edits.is_empty() || !taken.iter().any(|t| t.contains_range(p.finding.range)));
-            rest.extend(valid(&mut analysis, units(apart.collect()), mlx));
+            rest.extend(valid(&mut analysis, units(alternatives::one_way_each(apart.collect())), mlx));
         }
         let rest = self.with_verdicts(&mut analysis, rest);
         drop(analysis);

@@ -24,7 +24,7 @@ pub fn refusals(text: &str, options: &Options, place: Option<TextRange>) -> Resu
         let notes = Notes::kept();
         let advised = advise(transform, &analysis, &notes).into_iter().map(|f| f.range);
         let id = transform.id();
-        if let Some(reason) = transform.loses(options.platform.target) {
+        if let Some(reason) = transform.unfit(&options.platform) {
             let proposed = refused(transform, &mut analysis, &options.platform, notes).0.into_iter().map(|p| p.finding.range);
             all.extend(advised.chain(proposed).map(|range| (id.clone(), Refusal::whole(range, reason.clone()))));
             continue;

@@ -1,8 +1,11 @@
 //! What a transform file says of itself, whatever its kind: its docstring, its settings, and the newest function that its replacement needs. Reads the file's
 //! tree; what a rule finds and makes is loaded elsewhere.
 
+use std::fmt;
 use std::str::FromStr;
 
+use super::guard::Condition;
+use crate::finding::{Applicability, Numerics};
 use crate::graph::api;
 use crate::platform::{Target, Version};
 use crate::syntax::ast::visitor::{self, Visitor};
@@ -24,6 +27,10 @@ pub struct About {
     pub gain: String,
     /// Where it does not pay.
     pub slower: Vec<Slower>,
+    /// What it takes of MLX beyond the functions that it names.
+    pub needs: Vec<Need>,
+    /// How far its edits may be trusted, the most trusted first: what the file says, or for a rule what follows from the rest.
+    pub applicability: String,
     /// What each pattern does to the numbers: the name of its function, and the class.
     pub numerics: Vec<(String, String)>,
     /// The newest function that the replacement names, below `mlx.core`, and the first MLX that has it.
@@ -33,14 +40,38 @@ pub struct About {
 }
 
 /// A backend on which a transform does not pay.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Slower {
     /// The backend.
     pub target: Target,
-    /// The wildcard that must be bound for it; at every place if there is none.
-    pub with: Option<String>,
+    /// At which matches.
+    pub at: Matches,
     /// What was measured.
     pub measured: String,
+}
+
+/// What a replacement takes of MLX that its functions did not always take.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// The first version that does.
+    pub since: Version,
+    /// At which matches it is needed.
+    pub at: Matches,
+    /// What it is.
+    pub what: String,
+}
+
+/// The matches of a transform that something is said of.
+#[derive(Clone, Debug)]
+pub enum Matches {
+    /// All of them.
+    All,
+    /// Those that bind this wildcard.
+    With(String),
+    /// Those that do not.
+    Without(String),
+    /// Those of which this condition is not proved; its text stands beside it.
+    Unless(Box<Condition>, String),
 }
 
 impl About {
@@ -48,13 +79,87 @@ impl About {
     pub fn measured(&self) -> Option<&str> {
         Some(&*self.gain).filter(|gain| !gain.is_empty() && !gain.contains("every backend"))
     }
+
+    /// What `mlx` lacks of what it takes at every place: what it says that it needs, and with `names` each function that its replacement names.
+    pub fn lacks(&self, mlx: &Version, names: bool) -> Option<String> {
+        let need = self.needs.iter().find(|need| matches!(need.at, Matches::All) && need.since > *mlx).map(|need| need.reason(mlx));
+        need.or_else(|| {
+            let (name, since) = self.since.filter(|_| names)?;
+            let need = Need { since: since.parse().ok()?, at: Matches::All, what: format!("`mx.{name}`") };
+            (need.since > *mlx).then(|| need.reason(mlx))
+        })
+    }
+}
+
+impl Matches {
+    /// Read `cuda with fill`: what something is said of, and at which matches.
+    fn read(text: &str) -> Result<(&str, Self), String> {
+        let Some((subject, rest)) = text.split_once(' ') else { return Ok((text, Self::All)) };
+        let at = match rest.split_once(' ') {
+            Some(("with", name)) => Self::With(name.to_owned()),
+            Some(("without", name)) => Self::Without(name.to_owned()),
+            Some(("unless", text)) => Self::Unless(Box::new(condition(text)?), text.to_owned()),
+            _ => return Err(format!("after {subject:?} may follow `with` or `without` and a parameter, or `unless` and a function of the prelude")),
+        };
+        Ok((subject, at))
+    }
+
+    /// The wildcards that it speaks of.
+    pub(super) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::All => Vec::new(),
+            Self::With(name) | Self::Without(name) => vec![name],
+            Self::Unless(_, text) => {
+                let arguments = text.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+                arguments.split(',').map(str::trim).collect()
+            }
+        }
+    }
+}
+
+/// ` with fill`, as it is written.
+impl fmt::Display for Matches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => Ok(()),
+            Self::With(name) => write!(f, " with `{name}`"),
+            Self::Without(name) => write!(f, " without `{name}`"),
+            Self::Unless(_, text) => write!(f, " unless `{text}`"),
+        }
+    }
+}
+
+/// The function of the prelude that `text` calls.
+fn condition(text: &str) -> Result<Condition, String> {
+    let unknown = || format!("{text:?} is no call of a function of the prelude");
+    let source = Source::parse(text).map_err(|_| unknown())?;
+    let [Stmt::Expr(only)] = &source.module().body[..] else { return Err(unknown()) };
+    match Condition::read(&only.value, &source, &|_| None) {
+        Ok(Condition::Stated(_)) => Err(unknown()),
+        Ok(condition) => Ok(condition),
+        Err((_, message)) => Err(message),
+    }
+}
+
+impl Need {
+    /// Read `"0.22.0 with fill"`, as [`Slower::read`] does.
+    pub(super) fn read(place: &str, what: &str) -> Result<Self, String> {
+        let (since, at) = Matches::read(place)?;
+        let since = since.parse().map_err(|_| format!("{since:?} is no version of MLX"))?;
+        Ok(Self { since, at, what: what.to_owned() })
+    }
+
+    /// What is said where `mlx` lacks it.
+    pub fn reason(&self, mlx: &Version) -> String {
+        format!("{} is there since MLX {}, and the code must run on {mlx}", self.what, self.since)
+    }
 }
 
 impl Slower {
-    /// Read `"cuda"`, or `"cuda with fill"` for the places where the wildcard `fill` is bound.
+    /// Read `"cuda"`, `"cuda with fill"` for the matches that bind the wildcard `fill`, `"cuda without fill"` for the others, or `"cuda unless has_rows(a, b)"`.
     pub(super) fn read(place: &str, measured: &str) -> Result<Self, String> {
-        let (target, with) = place.split_once(" with ").map_or((place, None), |(target, with)| (target, Some(with.to_owned())));
-        Ok(Self { target: target.parse()?, with, measured: measured.to_owned() })
+        let (target, at) = Matches::read(place)?;
+        Ok(Self { target: target.parse()?, at, measured: measured.to_owned() })
     }
 
     /// What is said where the transform is left out for this.
@@ -79,6 +184,7 @@ pub fn about(source: &Source<'_>) -> About {
         let Stmt::Assign(assign) = statement else { continue };
         if let ([Expr::Name(name)], Expr::Dict(dict)) = (&assign.targets[..], &*assign.value) {
             match name.id.as_str() {
+                "needs" => about.needs = strings(dict).filter_map(|(place, what)| Need::read(place, what).ok()).collect(),
                 "slower" => about.slower = strings(dict).filter_map(|(place, measured)| Slower::read(place, measured).ok()).collect(),
                 "numerics" => about.numerics = strings(dict).map(|(pattern, class)| (pattern.to_owned(), class.to_owned())).collect(),
                 _ => {}
@@ -91,10 +197,18 @@ pub fn about(source: &Source<'_>) -> About {
             "guide" => about.guide = value,
             "gain" => about.gain = value,
             "narrows" => about.narrows = value,
+            "applicability" => about.applicability = value,
             _ => {}
         }
     }
     about.since = newest(source);
+    if about.applicability.is_empty() && !about.numerics.is_empty() {
+        // What annotations and guards ask may be proved or not; a larger error is assumed to be acceptable.
+        let safe = about.numerics.iter().any(|(_, class)| class != Numerics::LessPrecise.as_str()).then_some(Applicability::Safe);
+        let narrowing = (!about.narrows.is_empty()).then_some(Applicability::Narrowing);
+        let words: Vec<&str> = [safe, narrowing, Some(Applicability::Unsafe)].into_iter().flatten().map(Applicability::as_str).collect();
+        about.applicability = words.join(", ");
+    }
     about
 }
 

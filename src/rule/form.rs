@@ -13,7 +13,7 @@ use crate::syntax::{Ranged, Source, TextSize};
 type Mistake = (TextSize, String);
 
 /// What a rule file may assign at its top.
-const SETTINGS: [&str; 7] = ["group", "guide", "gain", "slower", "narrows", "cautions", "numerics"];
+const SETTINGS: [&str; 9] = ["group", "guide", "gain", "slower", "needs", "applicability", "narrows", "cautions", "numerics"];
 
 /// Check the form of the rule file `source`.
 pub(super) fn check(source: &Source<'_>) -> Result<(), Mistake> {
@@ -153,7 +153,7 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
     };
     match name.id.as_str() {
         // The loader reads these dicts.
-        "numerics" | "slower" => Ok(()),
+        "numerics" | "slower" | "needs" => Ok(()),
         "cautions" if is_dict_of_strings(&assign.value) => Ok(()),
         "cautions" => Err((
             assign.value.start(),

@@ -40,6 +40,8 @@ pub enum Condition {
     FitsHalf(String),
     /// `breaks_no_tie(p)`.
     BreaksNoTie,
+    /// `has_rows(a, b)`.
+    HasRows(String, String),
     /// `has_axes(x, i, 2)`.
     HasAxes(String, String, u8),
     /// `counts(n, x, i, 0)`.
@@ -119,6 +121,9 @@ pub struct Site<'x> {
     /// How the file writes a wildcard's value.
     pub spelling: &'x dyn Fn(&str) -> String,
 }
+
+/// What is assumed where probabilities become half precision before one is chosen.
+const TIES: &str = "a choice between probabilities that are one number in half precision may fall the other way";
 
 impl Condition {
     /// Read a guard's expression; an error names the place.
@@ -207,6 +212,7 @@ impl Condition {
             (Some("is_integer"), [n]) => Self::Integer(n.clone()),
             (Some("is_positive"), [n]) => Self::Positive(n.clone()),
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
+            (Some("has_rows"), [a, b]) => Self::HasRows(a.clone(), b.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
             (Some("same_batch_and_heads"), [q, k, v, n]) => Self::SameBatch([q, k, v, n].map(Clone::clone)),
@@ -258,9 +264,8 @@ impl Condition {
                 "may have a weight or bias, which would be multiplied after one more rounding",
             ),
             Self::FitsHalf(name) => fits_half(site, name),
-            Self::BreaksNoTie => {
-                Truth::Unknown(vec!["a choice between probabilities that are one number in half precision may fall the other way".to_owned()])
-            }
+            Self::BreaksNoTie => Truth::Unknown(vec![TIES.to_owned()]),
+            Self::HasRows(a, b) => products::has_rows(site, a, b),
             Self::BroadcastsInto(c, a, b) => products::broadcasts_into(site, c, a, b),
             Self::HasAxes(x, i, axes) => gathers::has_axes(site, x, i, *axes),
             Self::Counts([n, x, i], axis) => gathers::counts(site, n, x, i, *axis),

@@ -3,7 +3,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::guard::{Site, Truth};
+use super::guard::{Condition, Site, Truth};
 use super::load::{Rule, Variant, Wildcard};
 use super::matcher::Bound;
 use super::spell::{Names, Speller};
@@ -127,6 +127,14 @@ fn demands(variant: &Variant, wildcards: &[Wildcard], place: &Place<'_>, value: 
         }
     }
     Ok(assumptions)
+}
+
+/// Whether `condition` is proved where `candidate` is.
+pub(super) fn is_proved(condition: &Condition, rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> bool {
+    let place = Place::new(analysis, &analysis.bodies[candidate.body], candidate.root);
+    let value = |name: &str| pattern_wildcard(&rule.variants[candidate.variant], candidate, name);
+    let spelling = |name: &str| place.spelling(name, &value);
+    condition.evaluate(&Site { facts: &place.facts, graph: place.graph, value: &value, spelling: &spelling }) == Truth::True
 }
 
 fn assumed_ranks(candidate: &Candidate, place: &Place<'_>) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::about::{About, Slower, about, strings};
+use super::about::{About, Matches, Need, Slower, about, strings};
 use super::guard::Condition;
 use super::template::Template;
 use super::{form, import, reach};
@@ -113,7 +113,8 @@ pub fn load(id: &TransformId, text: &str) -> Result<Rule, RuleError> {
     let loader = Loader { source: &source, analysis: &analysis };
     let about = about(&source);
     let numerics = loader.numerics()?;
-    loader.check_slower()?;
+    loader.check_places("slower", |place, what| Slower::read(place, what).map(|slower| slower.at))?;
+    loader.check_places("needs", |place, what| Need::read(place, what).map(|need| need.at))?;
     let mut variants = Vec::new();
     let befores: Vec<_> = loader.befores().collect();
     for &function in &befores {
@@ -194,17 +195,17 @@ impl<'a> Loader<'a> {
         Ok(classes)
     }
 
-    /// Each backend that `slower` names is one, and each wildcard is one of a pattern.
-    fn check_slower(&self) -> Result<(), RuleError> {
+    /// Each key of the dict `setting` can be read, and each wildcard in it is one of a pattern.
+    fn check_places(&self, setting: &str, read: impl Fn(&str, &str) -> Result<Matches, String>) -> Result<(), RuleError> {
         let assigned = self.source.module().body.iter().filter_map(Stmt::as_assign_stmt);
-        for assign in assigned.filter(|a| matches!(&a.targets[..], [Expr::Name(n)] if n.id.as_str() == "slower")) {
+        for assign in assigned.filter(|a| matches!(&a.targets[..], [Expr::Name(n)] if n.id.as_str() == setting)) {
             let dict = assign.value.as_dict_expr().filter(|dict| strings(dict).count() == dict.items.len());
-            let dict = dict.ok_or_else(|| self.error(assign.start(), "`slower` must be a dict of strings".to_owned()))?;
-            for (item, (place, measured)) in dict.items.iter().zip(strings(dict)) {
-                let slower = Slower::read(place, measured).map_err(|message| self.error(item.value.start(), message))?;
+            let dict = dict.ok_or_else(|| self.error(assign.start(), format!("`{setting}` must be a dict of strings")))?;
+            for (item, (place, what)) in dict.items.iter().zip(strings(dict)) {
+                let at = read(place, what).map_err(|message| self.error(item.value.start(), message))?;
                 let is_wildcard = |name: &str| self.befores().any(|f| f.parameters.includes(name));
-                if let Some(name) = slower.with.filter(|name| !is_wildcard(name)) {
-                    return Err(self.error(item.value.start(), format!("`slower` speaks of `{name}`, which is no parameter of a pattern")));
+                if let Some(name) = at.names().into_iter().find(|name| !is_wildcard(name)) {
+                    return Err(self.error(item.value.start(), format!("`{setting}` speaks of `{name}`, which is no parameter of a pattern")));
                 }
             }
         }

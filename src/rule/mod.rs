@@ -43,10 +43,11 @@ use crate::graph::facts::Facts;
 use crate::graph::normalize;
 use crate::graph::users::Users;
 use crate::graph::value::{Comparison, Graph, Op, ValueId};
-use crate::platform::{Platform, Target};
+use crate::platform::Platform;
 use crate::syntax::{TextRange, TextSize};
+use about::{Matches, Slower};
 use elaborate::Plan;
-use judge::Judgement;
+use judge::{Judgement, is_proved};
 use load::Rule;
 use matcher::{Bound, Match, Optional, Wanted};
 pub use near_miss::near_misses;
@@ -87,7 +88,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
     let mut judged: Vec<(Candidate, Judgement)> = Vec::new();
     for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
         match verdict {
-            Ok(_) if let Some(reason) = slower(rule, &candidate, platform.target) => {
+            Ok(_) if let Some(reason) = unfit(rule, analysis, &candidate, platform) => {
                 outcome.refusals.push(Refusal::whole(candidate.root.range, reason))
             }
             Ok(judgement) => judged.push((candidate, judgement)),
@@ -135,12 +136,21 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
     outcome
 }
 
-/// Why `candidate` does not pay on `target`, where that was measured.
-fn slower(rule: &Rule, candidate: &Candidate, target: Target) -> Option<String> {
+/// Why `candidate` is nothing for `platform`: it was measured not to pay there, or that MLX lacks what it takes.
+fn unfit(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, platform: &Platform) -> Option<String> {
     let variant = &rule.variants[candidate.variant];
     let is_bound = |name: &str| variant.wildcards.iter().zip(&candidate.found.bindings).any(|(w, bound)| w.name == name && bound.is_some());
-    let slower = rule.about.slower.iter().find(|s| s.target == target && s.with.as_deref().is_none_or(is_bound))?;
-    Some(slower.reason())
+    let is_here = |at: &Matches| match at {
+        Matches::All => true,
+        Matches::With(name) => is_bound(name),
+        Matches::Without(name) => !is_bound(name),
+        Matches::Unless(condition, _) => !is_proved(condition, rule, analysis, candidate),
+    };
+    let slower = rule.about.slower.iter().find(|s| s.target == platform.target && is_here(&s.at)).map(Slower::reason);
+    slower.or_else(|| {
+        let mlx = platform.mlx.as_ref()?;
+        rule.about.needs.iter().find(|need| need.since > *mlx && is_here(&need.at)).map(|need| need.reason(mlx))
+    })
 }
 
 /// Values that are part of the matches at two places: each keeps them for the other, and together they go.
@@ -378,6 +388,7 @@ fn proposal(
         },
         contract: Contract::Values {
             replaced: (candidate.root.value, candidate.after),
+            parts: candidate.found.inner.clone(),
             import: written.import,
             unit,
             waits: false,

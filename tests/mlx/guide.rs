@@ -154,7 +154,53 @@ fn a_sum_with_another_dtype_is_no_fast_addmm() {
     assert!(found("addmm", program, Target::Metal).is_empty());
     let same = program.replace("c.reshape(4).astype(mx.float32)", "c.reshape(4).astype(mx.float16)");
     assert_eq!(found("addmm", &same, Target::Metal).len(), 1);
-    assert!(found("addmm", &same, Target::Cuda).is_empty(), "a single row is slower on CUDA");
+    // With several rows it pays on CUDA, too; with one it does not, and where nothing shows how many there are it is left.
+    assert_eq!(found("addmm", &same, Target::Cuda).len(), 1);
+    for rows in ["x.reshape(1, 3)", "x.reshape(-1, 3)", "x.reshape(3)", "x"] {
+        let other = same.replace("x.reshape(2, 3)", rows);
+        assert_eq!((found("addmm", &other, Target::Metal).len(), found("addmm", &other, Target::Cuda).len()), (1, 0), "{rows}");
+    }
+    let column = same.replace("w.reshape(3, 4)", "w.reshape(3, 1)").replace("c.reshape(4)", "c.reshape(1)");
+    assert!(found("addmm", &column, Target::Cuda).is_empty(), "a single column is a matrix-vector product as well");
+}
+
+#[test]
+fn a_sum_is_taken_into_a_product_where_lengths_show_that_it_fits() {
+    use Applicability::{Safe, Unsafe};
+    for (sum, sizes, expected) in [
+        ("a.reshape(16, 64) @ b.reshape(64, 32) + c.reshape(32)", "1024, 2048, 32", Some(Safe)),
+        ("a.reshape(16, 64) @ b.reshape(64, 32) + c.reshape(16, 1)", "1024, 2048, 16", Some(Safe)),
+        ("a.reshape(2, 8, 64) @ b.reshape(64, 32) + c.reshape(8, 32)", "1024, 2048, 256", Some(Safe)),
+        ("a.reshape(1, 8, 64) @ b.reshape(3, 64, 2) + c.reshape(3, 1, 2)", "512, 384, 6", Some(Safe)),
+        ("a.reshape(64) @ b.reshape(64, 32) + c.reshape(32)", "64, 2048, 32", Some(Safe)),
+        ("a.reshape(16, 64) @ b.reshape(64, 0) + c.reshape(1)", "1024, 0, 1", Some(Safe)),
+        ("a.reshape(16, 64) @ b.reshape(64, 0) + c.reshape(0)", "1024, 0, 0", Some(Safe)),
+        ("a.reshape(16, 64) @ b.reshape(64, n) + mx.zeros((n,), mx.float16)", "1024, 64, 1", Some(Safe)),
+        // To each of the two arrays -1 is another number.
+        ("a.reshape(16, 64) @ b.reshape(64, n) + c.reshape(n)", "", Some(Unsafe)),
+        ("a.reshape(16, 64) @ b.reshape(64, -1) + c.reshape(-1)", "", Some(Unsafe)),
+        ("a.reshape(16, 64) @ b.reshape(64, 32) + c", "", Some(Unsafe)),
+        ("a.reshape(16, 64) @ b + c.reshape(32)", "", Some(Unsafe)),
+        ("a.reshape(16, 64) @ b.reshape(64, 32) + c.reshape(4, 16, 32)", "", None),
+        ("a.reshape(16, 64) @ b.reshape(64, 1) + c.reshape(32)", "", None),
+        ("a.reshape(1, 64) @ b.reshape(64, 32) + c.reshape(5, 32)", "", None),
+        ("a.reshape(16, 64) @ b.reshape(64, 1) + c.reshape(0)", "", None),
+        ("a.reshape(2, 8, 64) @ b.reshape(64) + c.reshape(8)", "", None),
+    ] {
+        let program = format!(
+            "import mlx.core as mx\n\n\ndef f(a: mx.array, b: mx.array, c: mx.array, n: int):\n    \
+             a, b, c = a.astype(mx.float16), b.astype(mx.float16), c.astype(mx.float16)\n    return {sum}\n"
+        );
+        let how: Vec<Applicability> = found("addmm", &program, Target::Metal).into_iter().map(|f| f.applicability).collect();
+        assert_eq!(how.first().copied(), expected, "{sum}");
+        if expected == Some(Safe) {
+            let assertions = format!(
+                "a, b, c = (mx.random.normal((n,)) for n in ({sizes}))\nn = 1\nwanted = {sum}\nresult = f(a, b, c, n)\n\
+                 assert result.shape == wanted.shape and result.dtype == mx.float16\nassert wanted.size == 0 or mx.allclose(result, wanted, atol=0.2)\n"
+            );
+            rewritten("addmm", &program, 1, &assertions);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! What the files of a Python project say of the MLX that it depends on. Texts in, a version out: reads no file and executes none. What is wrong with a file is
+//! for others to say.
+
+use serde::Deserialize;
+
+use crate::platform::{Version, oldest_mlx};
+use crate::syntax::Source;
+use crate::syntax::ast::{Expr, InterpolatedStringElement, ModModule, Stmt};
+
+/// The files of a project's folder that may name what it depends on.
+pub const FILES: [&str; 4] = ["pyproject.toml", "setup.cfg", "setup.py", "requirements.txt"];
+
+/// The oldest MLX that a project admits, as far as its file `name` with the content `text` says so.
+pub fn oldest_mlx_in(name: &str, text: &str) -> Option<Version> {
+    let requirements = match name {
+        "pyproject.toml" => of_pyproject(text)?,
+        "setup.cfg" => of_setup_cfg(text),
+        "setup.py" => of_setup_py(text)?,
+        _ => of_requirements(text),
+    };
+    requirements.iter().filter_map(|requirement| oldest_mlx(requirement)).max()
+}
+
+fn of_pyproject(text: &str) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct File {
+        project: Project,
+    }
+    #[derive(Deserialize)]
+    struct Project {
+        dependencies: Vec<String>,
+    }
+    let file: File = toml::from_str(text).ok()?;
+    Some(file.project.dependencies)
+}
+
+/// The lines, those that go on after `\` as one, without comments and the options of a line.
+fn of_requirements(text: &str) -> Vec<String> {
+    let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    let requirement = |line: &str| {
+        let line = line.split(" #").next().unwrap_or(line);
+        line.split(" --").next().unwrap_or(line).trim().to_owned()
+    };
+    joined.lines().map(requirement).filter(|line| !line.is_empty() && !line.starts_with(['#', '-'])).collect()
+}
+
+/// `install_requires` of the section `options`: what stands behind the name, and the lines below it that are indented.
+fn of_setup_cfg(text: &str) -> Vec<String> {
+    let (mut in_options, mut in_value, mut found) = (false, false, Vec::new());
+    for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
+        let is_indented = line.starts_with([' ', '\t']);
+        if let Some(section) = line.strip_prefix('[') {
+            (in_options, in_value) = (section.trim_end() == "options]", false);
+        } else if in_value && is_indented {
+            found.push(line.trim().to_owned());
+        } else if !is_indented && !line.is_empty() {
+            let (name, value) = line.split_once(['=', ':']).unwrap_or((line, ""));
+            in_value = in_options && name.trim() == "install_requires";
+            found.extend(in_value.then(|| value.trim().to_owned()));
+        }
+    }
+    found
+}
+
+/// The strings of the list `install_requires` that `setup` is called with. What must be computed is not told; names of the file that are assigned once are read.
+fn of_setup_py(text: &str) -> Option<Vec<String>> {
+    if !text.contains("install_requires") {
+        return None;
+    }
+    let source = Source::parse(text).ok()?;
+    let module = source.module();
+    let calls = module.body.iter().filter_map(|s| s.as_expr_stmt()?.value.as_call_expr());
+    let setup = calls.into_iter().find(|call| match &*call.func {
+        Expr::Name(name) => name.id.as_str() == "setup",
+        Expr::Attribute(attribute) => attribute.attr.as_str() == "setup",
+        _ => false,
+    })?;
+    let items = match resolved(&setup.arguments.find_keyword("install_requires")?.value, module)? {
+        Expr::List(list) => &list.elts,
+        Expr::Tuple(tuple) => &tuple.elts,
+        _ => return None,
+    };
+    Some(items.iter().filter_map(|item| string(item, module)).collect())
+}
+
+/// `expr`, or what the file assigns to the name that it is.
+fn resolved<'a>(expr: &'a Expr, module: &'a ModModule) -> Option<&'a Expr> {
+    let Expr::Name(name) = expr else { return Some(expr) };
+    let mut assigned = module.body.iter().filter_map(Stmt::as_assign_stmt).filter(|assign| {
+        let is_it = |target: &Expr| target.as_name_expr().is_some_and(|t| t.id == name.id);
+        assign.targets.iter().any(is_it)
+    });
+    let only = assigned.next()?;
+    assigned.next().is_none().then_some(&*only.value)
+}
+
+/// The text of a string, the names in it replaced by the strings that they stand for.
+fn string(expr: &Expr, module: &ModModule) -> Option<String> {
+    match resolved(expr, module)? {
+        Expr::StringLiteral(literal) => Some(literal.value.to_str().to_owned()),
+        Expr::FString(f) if !f.value.is_implicit_concatenated() => {
+            let parts = f.value.elements().map(|element| match element {
+                InterpolatedStringElement::Literal(literal) => Some(literal.value.to_string()),
+                InterpolatedStringElement::Interpolation(part) => match resolved(&part.expression, module)? {
+                    Expr::StringLiteral(literal) => Some(literal.value.to_str().to_owned()),
+                    _ => None,
+                },
+            });
+            parts.collect()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+
+    #[test]
+    fn the_dependency_is_read_from_each_file_that_may_name_it() {
+        let setup = "from setuptools import setup\nMIN = '0.32.1'\nneeds = ['numpy', f'mlx>={MIN}; platform_system == \"Darwin\"']\n";
+        for (name, text, expected) in [
+            ("pyproject.toml", "[project]\ndependencies = ['numpy', 'mlx>=0.22']\n", Some("0.22")),
+            ("pyproject.toml", "[tool.other]\n", None),
+            ("requirements.txt", "# mlx>=0.1\nnumpy\nmlx==0.29.3 \\\n    --hash=sha256:00\n", Some("0.29.3")),
+            ("requirements.txt", "mlx[cuda]>=0.20 # as all here\n-r more.txt\n", Some("0.20")),
+            ("requirements.txt", "mlx-lm>=0.20\nmlx\n", None),
+            (
+                "setup.cfg",
+                "[metadata]\nname = x\n[options]\ninstall_requires =\n    numpy\n    # old\n    mlx>=0.25,<1\nzip_safe = no\n",
+                Some("0.25"),
+            ),
+            ("setup.cfg", "[options]\ninstall_requires = mlx>=0.21\n[options.extras_require]\nall =\n    mlx>=0.30\n", Some("0.21")),
+            ("setup.cfg", "[tool]\ninstall_requires =\n    mlx>=0.25\n", None),
+            ("setup.py", &format!("{setup}setup(name='x', install_requires=needs)\n"), Some("0.32.1")),
+            ("setup.py", "import setuptools\nsetuptools.setup(install_requires=['mlx ~= 0.24.1'])\n", Some("0.24.1")),
+            ("setup.py", "from setuptools import setup\nsetup(install_requires=open('r').read().split(), x='mlx>=0.2')\n", None),
+            ("setup.py", "setup(install_requires=['mlx>=' + oldest])\n", None),
+            ("setup.py", "setup(install_requires=[", None),
+        ] {
+            let expected = expected.map(|text| Version::from_str(text).expect("a version"));
+            assert_eq!(oldest_mlx_in(name, text), expected, "{name}\n{text}");
+        }
+    }
+}
