@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::cli::mlxfix;
+use super::cli::{mlxfix, put};
 use super::mlx::python;
 use super::walk::{files, root};
 
@@ -29,4 +29,18 @@ fn what_is_told_of_dtypes_is_what_mlx_gives() {
     };
     let output = run(&root().join("examples"));
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn an_array_of_the_module_is_a_source_where_it_is_assigned() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let program = "import mlx.core as mx\n\nHALF = mx.array(0.5)\n\n\ndef f(x: mx.array, w: mx.array):\n    return (x * HALF) @ w\n";
+    let told = |text: &str| {
+        put(dir.path(), "x.py", text.as_bytes());
+        mlxfix(dir.path(), &["dtypes", "x.py:f"]).out
+    };
+    let out = told(program);
+    assert!(out.contains("`HALF` in line 3 makes float32 from `x * HALF` in line 7 on: 2 values, among them 1 matrix product"), "{out}");
+    let assigned = told(&format!("{program}\n\ndef g(half):\n    global HALF\n    HALF = half\n"));
+    assert!(!assigned.contains("makes float32"), "{assigned}");
 }

@@ -243,3 +243,17 @@ fn what_is_told_of_a_place_is_what_can_be_done_there() {
         assert_eq!(applied(&trusted) + waiting, applied(&fixed(&text, &[entry.id])), "{}", entry.id);
     }
 }
+
+#[test]
+fn a_name_that_a_function_may_assign_is_no_constant() {
+    let norm = "import mlx.core as mx\n\nEPS = 1e-5\n\n\ndef norm(x: mx.array):\n    \
+                return x * mx.rsqrt(mx.mean(x * x, axis=-1, keepdims=True) + EPS)\n";
+    let assigned = format!("{norm}\n\ndef choose(eps):\n    global EPS\n    EPS = eps\n");
+    let trusted = |text: &str| {
+        let options = Options { select: Some(vec![TransformId::from("rms-norm")]), ..Options::default() };
+        let fixed = mlxfix::fix(text, &options).unwrap_or_else(|error| panic!("{error}"));
+        fixed.findings.iter().map(|f| (f.applied, f.finding.assumptions.first().cloned())).collect::<Vec<_>>()
+    };
+    assert_eq!(trusted(norm), [(true, None)]);
+    assert_eq!(trusted(&assigned), [(false, Some("`EPS` is a Python number".to_owned()))]);
+}

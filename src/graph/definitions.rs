@@ -22,6 +22,8 @@ pub enum ModuleBinding {
     Class(ClassIndex),
     /// Assigned, or bound in more than one way.
     Other,
+    /// That, and some function declares it `global`, so that it may assign it at any time.
+    Shared,
 }
 
 /// A function or method.
@@ -169,11 +171,7 @@ impl<'a> Definitions<'a> {
     fn bind(&mut self, name: Symbol, binding: ModuleBinding) {
         self.module
             .entry(name)
-            .and_modify(|old| {
-                if *old != binding {
-                    *old = ModuleBinding::Other
-                }
-            })
+            .and_modify(|old| *old = if *old == binding || *old == ModuleBinding::Shared { *old } else { ModuleBinding::Other })
             .or_insert(binding);
     }
 }
@@ -236,7 +234,7 @@ impl<'a> Collector<'a, '_> {
             Stmt::Global(global) => {
                 for name in &global.names {
                     let name = self.graph.symbol(name);
-                    self.definitions.module.insert(name, ModuleBinding::Other);
+                    self.definitions.module.insert(name, ModuleBinding::Shared);
                 }
             }
             _ => {

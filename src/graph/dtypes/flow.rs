@@ -67,7 +67,7 @@ pub struct DtypeFlow<'x> {
 impl<'x> DtypeFlow<'x> {
     /// The flow under `facts`.
     pub fn new(analysis: &'x Analysis<'x>, facts: &'x Facts<'x>) -> Self {
-        Self { analysis, search: Search::open(&analysis.graph, facts) }
+        Self { analysis, search: Search::told(&analysis.graph, facts) }
     }
 
     /// The dtype of `value`.

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::promotion::{Dtype, Promoted};
 use crate::graph::api::{self, Accepts, DtypeRule};
 use crate::graph::facts::{Facts, Kind, is_constant};
-use crate::graph::value::{Comparison, Graph, Op, ValueId};
+use crate::graph::value::{Comparison, Graph, Op, Symbol, ValueId};
 
 const MAX_DEPTH: u32 = 60;
 const INPUTS: [Dtype; 3] = [Dtype::Float16, Dtype::Bfloat16, Dtype::Float32];
@@ -80,6 +80,8 @@ pub(super) struct Search<'x> {
     given: FxHashSet<ValueId>,
     /// Where combinations are tried without looking at the values anew for each: what they are with all dtypes left open.
     forms: Option<Box<Search<'x>>>,
+    /// Whether an array of the module is what this file assigns to its name.
+    follows_names: bool,
     /// Whether what is left open says for each combination what would be worked out for it: no condition takes part.
     is_exact: bool,
 }
@@ -105,7 +107,12 @@ impl<'x> Search<'x> {
     /// A search that leaves open what nobody knows.
     pub(super) fn open(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
         let (memo, given) = Default::default();
-        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo, given, forms: None, is_exact: true }
+        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo, given, forms: None, follows_names: false, is_exact: true }
+    }
+
+    /// The same for what people are told, and for what a file's own text says: that nothing from outside assigns the names of the module is taken for granted.
+    pub(super) fn told(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
+        Self { follows_names: true, ..Self::open(graph, facts) }
     }
 
     /// The values of which nobody knows the dtype; the numbers in [`Promoted`] are their places.
@@ -248,6 +255,7 @@ impl<'x> Search<'x> {
             Op::Compare(_) => Dtype::Bool.into(),
             Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
             Op::Gate => self.gate(value, operands, depth),
+            Op::ModuleName(name) if self.follows_names => self.of_module(value, name, depth),
             Op::Mlx(name) => self.mlx(value, name, operands, depth),
             Op::Apply => self.apply(value, operands, depth),
             Op::Call(..) => self.random(operands, depth).unwrap_or_else(|| self.module(value, operands, depth)),
@@ -264,6 +272,15 @@ impl<'x> Search<'x> {
             Kind::Other | Kind::Bool => Type::Unknown,
             Kind::Dtype => self.unknown(value).map_or(Type::Unknown, Type::Dtype),
             Kind::Array | Kind::OptionalArray | Kind::Unknown | Kind::PerhapsNumber => self.unknown(value).map_or(Type::Unknown, Type::Array),
+        }
+    }
+
+    /// An array that the module assigns, where its dtype hangs on nothing else.
+    fn of_module(&mut self, value: ValueId, name: Symbol, depth: u32) -> Type {
+        let made = self.facts.assigned_once(name).filter(|&made| matches!(self.graph.op(made), Op::Mlx(_)));
+        match made.map(|made| self.type_of(made, depth)) {
+            Some(Type::Array(dtype)) if dtype.known().is_some() => Type::Array(dtype),
+            _ => self.free(value),
         }
     }
 

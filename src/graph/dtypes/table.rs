@@ -175,7 +175,13 @@ fn why(analysis: &Analysis<'_>, body: &Body, flow: &mut DtypeFlow<'_>, value: Va
         _ if matches!(graph.op(value), Op::Param(..)) => "parameter".to_owned(),
         Known::Array(Dtype::Float32) => {
             let cause = flow.cause(value);
-            if cause == value { by_itself(analysis, value) } else { format!("made of {}", with_line(analysis, body, cause)) }
+            if matches!(graph.op(value), Op::ModuleName(_)) {
+                format!("what the module holds as {}", with_line(analysis, body, value))
+            } else if cause == value {
+                by_itself(analysis, value)
+            } else {
+                format!("made of {}", with_line(analysis, body, cause))
+            }
         }
         Known::Array(_) => by_itself(analysis, value),
         Known::Promotion(values, half) => {
@@ -237,7 +243,7 @@ fn by_itself(analysis: &Analysis<'_>, value: ValueId) -> String {
 fn told(analysis: &Analysis<'_>, body: &Body, promotion: &Promotion) -> Told {
     let places = promotion.at.iter().filter_map(|&(_, v)| body.occurrences_of(v).next());
     Told {
-        range: body.occurrences_of(promotion.source).next().map(|o| o.range),
+        range: place_of(analysis, body, promotion.source),
         source: spelt(analysis, body, promotion.source),
         at: places.map(|o| (cut(analysis, o.range), o.range)).collect(),
         spoilt: promotion.spoilt.to_string(),
@@ -298,10 +304,20 @@ pub fn spelt(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
 
 fn with_line(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
     let text = spelt(analysis, body, value);
-    match body.occurrences_of(value).next() {
-        Some(place) => format!("`{text}` in line {}", analysis.source.location(place.range.start()).row),
+    match place_of(analysis, body, value) {
+        Some(range) => format!("`{text}` in line {}", analysis.source.location(range.start()).row),
         None => format!("`{text}`"),
     }
+}
+
+/// Where `value` is made: a name of the module where the module assigns it, anything else where `body` computes it.
+fn place_of(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Option<TextRange> {
+    if let Op::ModuleName(name) = analysis.graph.op(value) {
+        let module = analysis.bodies.first()?;
+        let definition = module.definitions.iter().find(|d| d.name == name)?;
+        return Some(module.statements[definition.statement? as usize].range);
+    }
+    body.occurrences_of(value).next().map(|o| o.range)
 }
 
 /// The text of `range` on one line, cut where it is long.

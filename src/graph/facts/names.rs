@@ -78,15 +78,21 @@ impl<'x> Facts<'x> {
 
     /// The number that a module-level name is, if it is assigned once. Only numbers: what calls and arrays a module holds may be exchanged from outside.
     pub fn constant(&self, name: Symbol) -> Option<ValueId> {
+        self.assigned_once(name).filter(|&value| self.analysis.graph.number(value).is_some())
+    }
+
+    /// What a module-level name holds, if this file assigns it once. Other files may assign it, too: for what people are told, and not for edits.
+    pub fn assigned_once(&self, name: Symbol) -> Option<ValueId> {
+        if self.analysis.definitions.module.get(&name) != Some(&ModuleBinding::Other) {
+            return None;
+        }
         let module = self.analysis.bodies.first()?;
         let mut stored = module.effects.iter().filter_map(|e| match *e {
             Effect::StoreName(n, value) if n == name => Some(value),
             _ => None,
         });
-        match (stored.next(), stored.next()) {
-            (Some(value), None) => self.analysis.graph.number(value).map(|_| value),
-            _ => None,
-        }
+        let only = stored.next()?;
+        stored.next().is_none().then_some(only)
     }
 
     /// The class of the file whose instance `value` is.
