@@ -22,8 +22,6 @@ pub enum ModuleBinding {
     Class(ClassIndex),
     /// Assigned, or bound in more than one way.
     Other,
-    /// That, and some function declares it `global`, so that it may assign it at any time.
-    Shared,
 }
 
 /// A function or method.
@@ -63,6 +61,8 @@ pub struct Definitions<'a> {
     pub functions: Vec<FunctionInfo<'a>>,
     /// Every class, in the order of the text.
     pub classes: Vec<ClassInfo<'a>>,
+    /// Module-level names that some function declares `global`, so that it may assign them at any time.
+    pub shared: FxHashSet<Symbol>,
     /// Module-level names.
     pub module: FxHashMap<Symbol, ModuleBinding>,
     /// The module-level names that are imports, with what they stand for; those left out that only type checkers see.
@@ -169,10 +169,7 @@ impl<'a> Definitions<'a> {
     }
 
     fn bind(&mut self, name: Symbol, binding: ModuleBinding) {
-        self.module
-            .entry(name)
-            .and_modify(|old| *old = if *old == binding || *old == ModuleBinding::Shared { *old } else { ModuleBinding::Other })
-            .or_insert(binding);
+        self.module.entry(name).and_modify(|old| *old = if *old == binding { *old } else { ModuleBinding::Other }).or_insert(binding);
     }
 }
 
@@ -234,7 +231,8 @@ impl<'a> Collector<'a, '_> {
             Stmt::Global(global) => {
                 for name in &global.names {
                     let name = self.graph.symbol(name);
-                    self.definitions.module.insert(name, ModuleBinding::Shared);
+                    self.definitions.module.insert(name, ModuleBinding::Other);
+                    self.definitions.shared.insert(name);
                 }
             }
             _ => {

@@ -83,7 +83,7 @@ impl<'x> Facts<'x> {
 
     /// What a module-level name holds, if this file assigns it once. Other files may assign it, too: for what people are told, and not for edits.
     pub fn assigned_once(&self, name: Symbol) -> Option<ValueId> {
-        if self.analysis.definitions.module.get(&name) != Some(&ModuleBinding::Other) {
+        if self.analysis.definitions.shared.contains(&name) {
             return None;
         }
         let module = self.analysis.bodies.first()?;

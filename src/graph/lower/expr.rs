@@ -158,8 +158,7 @@ impl<'g> Lowerer<'_, 'g> {
                     definitions.iter().for_each(|&d| self.body.definitions[d as usize].uses.push(range));
                 }
                 // Imports, functions and classes of a module that nothing else binds stay what they are.
-                let settled = self.body.function.is_none()
-                    && !matches!(self.definitions.module.get(&name), None | Some(ModuleBinding::Other | ModuleBinding::Shared));
+                let settled = self.body.function.is_none() && !matches!(self.definitions.module.get(&name), None | Some(ModuleBinding::Other));
                 if later && !settled && self.assigned.contains(&name) {
                     return self.graph.leaf(Op::Captured(self.body.name, name));
                 }

@@ -358,7 +358,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             Some(&ModuleBinding::Import(path)) => self.graph.leaf(Op::Global(path)),
             Some(&ModuleBinding::Function(index)) => self.graph.leaf(Op::Function(self.definitions.functions[index].name)),
             Some(&ModuleBinding::Class(index)) => self.graph.leaf(Op::Class(self.definitions.classes[index].name)),
-            Some(ModuleBinding::Other | ModuleBinding::Shared) => self.graph.leaf(Op::ModuleName(name)),
+            Some(ModuleBinding::Other) => self.graph.leaf(Op::ModuleName(name)),
             None => self.graph.leaf(Op::Builtin(name)),
         }
     }
