@@ -20,7 +20,7 @@ pub(in crate::graph) struct Places {
     named: FxHashMap<Symbol, Vec<DefinitionId>>,
     /// The definitions that each statement makes.
     made: FxHashMap<StatementId, SmallVec<[DefinitionId; 1]>>,
-    /// The joins that each definition feeds.
+    /// The joins that each definition feeds and that are read, perhaps through others. Where loop after loop binds a name anew, each feeds all joins behind it.
     fed: FxHashMap<DefinitionId, Vec<DefinitionId>>,
     /// What each place of a name reads, by where the name starts.
     reads: Vec<(TextRange, DefinitionId)>,
@@ -47,6 +47,7 @@ impl Places {
                 }
             }
         }
+        let is_read = are_read(body);
         let (mut named, mut made, mut fed, mut reads): (FxHashMap<_, Vec<_>>, FxHashMap<_, SmallVec<_>>, FxHashMap<_, Vec<_>>, Vec<_>) =
             Default::default();
         for (definition, id) in body.definitions.iter().zip(0..) {
@@ -54,7 +55,9 @@ impl Places {
             if let Some(statement) = definition.statement {
                 made.entry(statement).or_default().push(id);
             }
-            definition.feeds.iter().for_each(|&feed| fed.entry(feed).or_default().push(id));
+            if is_read[id as usize] {
+                definition.feeds.iter().for_each(|&feed| fed.entry(feed).or_default().push(id));
+            }
             reads.extend(definition.uses.iter().map(|&used| (used, id)));
         }
         reads.sort_by_key(|(used, id)| (used.start(), *id));
@@ -62,6 +65,18 @@ impl Places {
         body.statements.iter().for_each(|s| sizes[s.block as usize] += 1);
         Self { by_value, by_start, holders, named, made, fed, reads, sizes }
     }
+}
+
+/// Of each definition whether something reads what it assigns, through joins too.
+fn are_read(body: &Body) -> Vec<bool> {
+    let mut are_read = vec![false; body.definitions.len()];
+    let mut waiting: Vec<DefinitionId> = (0..).zip(&body.definitions).filter(|(_, d)| !d.uses.is_empty()).map(|(id, _)| id).collect();
+    while let Some(id) = waiting.pop() {
+        if !std::mem::replace(&mut are_read[id as usize], true) {
+            waiting.extend(&body.definitions[id as usize].feeds);
+        }
+    }
+    are_read
 }
 
 impl Body {
@@ -114,7 +129,7 @@ impl Body {
         self.places().made.get(&statement).map_or(&[], |found| found)
     }
 
-    /// The joins that `definition` feeds.
+    /// The joins that `definition` feeds and that something reads.
     pub fn fed_by(&self, definition: DefinitionId) -> &[DefinitionId] {
         self.places().fed.get(&definition).map_or(&[], |found| found)
     }

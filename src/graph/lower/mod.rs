@@ -75,6 +75,8 @@ pub(super) struct Lowerer<'a, 'g> {
     escaped: FxHashSet<ValueId>,
     /// Values of which [`Lowerer::escape_display`] has seen all parts.
     displayed: FxHashSet<ValueId>,
+    /// Sums and products that are known to be no display.
+    undisplayed: FxHashSet<ValueId>,
     /// Names that inner functions may rebind or change in place at any call.
     volatile: FxHashSet<Symbol>,
     /// The joins that are not followed around the present statement: the names that are assigned inside, and the ordinal of each.
@@ -173,6 +175,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             enclosing: Vec::new(),
             escaped: FxHashSet::default(),
             displayed: FxHashSet::default(),
+            undisplayed: FxHashSet::default(),
             volatile: FxHashSet::default(),
             regions: Vec::new(),
             joined: FxHashMap::default(),

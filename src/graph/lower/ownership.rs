@@ -1,5 +1,7 @@
 //! Who may hold a value: names of this scope alone, or also a container, a caller or an object, which see every change that is made in place.
 
+use rustc_hash::FxHashSet;
+
 use super::Lowerer;
 use super::call::is_pure_builtin;
 use super::frame::Frame;
@@ -17,16 +19,18 @@ const HOLDERS: [&str; 9] = ["dict", "enumerate", "frozenset", "getattr", "list",
 
 impl Lowerer<'_, '_> {
     /// Lists: once a name holds one, its contents may change under the name.
-    pub(super) fn is_mutable_display(&self, value: ValueId) -> bool {
-        let mut seen = rustc_hash::FxHashSet::default();
-        let mut stack = vec![value];
+    pub(super) fn is_mutable_display(&mut self, value: ValueId) -> bool {
+        let (mut seen, mut stack) = (FxHashSet::default(), vec![value]);
         while let Some(value) = stack.pop() {
             match self.graph.op(value) {
                 Op::List | Op::Comprehension(_) => return true,
-                Op::Mul | Op::Add if seen.insert(value) && !self.graph.is_arrayish(value) => stack.extend(self.graph.operands(value)),
+                Op::Mul | Op::Add if !self.graph.is_arrayish(value) && !self.undisplayed.contains(&value) && seen.insert(value) => {
+                    stack.extend(self.graph.operands(value));
+                }
                 _ => {}
             }
         }
+        self.undisplayed.extend(seen);
         false
     }
 
