@@ -2,6 +2,7 @@
 //! build, made once. `MLXFIX_PYTHON` names another interpreter that has them. The comparisons are made by the scripts in `tests/python`; here is only what
 //! they are given, and that they notice a wrong rewrite.
 
+mod advised;
 mod bench;
 mod guide;
 mod proof;

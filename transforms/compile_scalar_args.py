@@ -4,8 +4,9 @@ A compiled function is compiled anew for every value of a Python number it is gi
 a threshold or a step that changes from call to call compiles in each call, which takes seconds where the call takes microseconds.
 
 An array is an input like any other. Give it the dtype of the data, `mx.array(s, x.dtype)`: `mx.array(s)` is float32 and makes results
-in half precision float32. A number that MLX needs as one (a size, an axis, the bound of a slice) must stay, and one that never changes
-costs nothing.
+in half precision float32. What is computed of numbers alone, like `1 - beta**step`, is computed before the call and passed as an array:
+`0.999**step` of a bfloat16 array is 1. A number that MLX needs as one (a size, an axis, the bound of a slice) must stay, and one that
+never changes costs nothing.
 """
 
 import mlx.core as mx

@@ -97,3 +97,76 @@ class Trainer:
 
         for x, y in batches:
             step(x, y)
+
+
+class Averaged:
+    """What is changed is an attribute of an object that is no module."""
+
+    def __init__(self):
+        self.mean = mx.array(0.0)
+
+    def run(self, batches):
+        """A mean that is carried along."""
+
+        @mx.compile
+        def step(x):
+            self.mean = 0.9 * self.mean + 0.1 * mx.mean(x)
+            return x - self.mean
+
+        return [step(x) for x in batches]
+
+
+def buffered(x, steps):
+    """An array is written into."""
+    seen = mx.zeros(4)
+
+    @mx.compile
+    def note(x):
+        seen[0] = seen[0] + mx.sum(x)
+        return x * 2
+
+    for _ in range(steps):
+        x = note(x)
+    return x, seen
+
+
+def rebound_inside(x, steps):
+    """The function gives a name of the scope around another array."""
+    total = mx.array(0.0)
+
+    @mx.compile
+    def summed(x):
+        nonlocal total
+        total = total + mx.sum(x)
+        return x * 2
+
+    for _ in range(steps):
+        x = summed(x)
+    return x, total
+
+
+bias = mx.zeros(1)
+scales = mx.ones(4)
+
+
+@mx.compile
+def shifted(x):
+    """Another function gives the module's array another value."""
+    return x + bias
+
+
+def _raise_bias():
+    """What the compiled function does not see."""
+    global bias
+    bias = bias + 1
+
+
+@mx.compile
+def scaled(x):
+    """Another function writes into the module's array."""
+    return x * scales
+
+
+def _double_first():
+    """What the compiled function does not see."""
+    scales[0] = scales[0] * 2

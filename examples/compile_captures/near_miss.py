@@ -3,6 +3,7 @@
 from functools import partial
 
 import mlx.core as mx
+import mlx.nn as nn
 
 
 def listed(model, optimizer, loss_and_grad, batches):
@@ -89,3 +90,53 @@ def handed_back(x, gradients):
         return [w - m for w, m in zip(weights, moments)], moments
 
     return update(x, x)
+
+
+_model = None
+
+
+def _load(model):
+    """What has no value before is set once, before the first call."""
+    global _model
+    _model = model
+
+
+@mx.compile
+def set_once(x):
+    """A module's name that gets its one value from a function."""
+    return mx.softmax(_model(x), axis=-1)
+
+
+_offsets = mx.zeros(4)
+
+
+@mx.compile
+def of_its_own(x):
+    """The name is one of its own, as that of the function which writes."""
+    _offsets = mx.mean(x)
+    return x - _offsets
+
+
+def _write():
+    """Another array of that name."""
+    _offsets = mx.ones(4)
+    _offsets[0] = 2
+    return _offsets
+
+
+class Listed(nn.Module):
+    """The attributes of a module are its state."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = mx.array(0.0)
+
+    def run(self, batches):
+        """All of it is listed."""
+
+        @partial(mx.compile, inputs=[self.state], outputs=[self.state])
+        def step(x):
+            self.mean = 0.9 * self.mean + 0.1 * mx.mean(x)
+            return x - self.mean
+
+        return [step(x) for x in batches]

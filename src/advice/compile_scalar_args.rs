@@ -1,6 +1,9 @@
 //! Python numbers that a compiled function takes, and that differ from call to call: each new value is traced and compiled again, where an array is not.
 //!
-//! A number that MLX needs as one (a size, an axis, a bound of a slice) must stay, and one that no call changes costs nothing.
+//! A number that MLX needs as one (a size, an axis, a bound of a slice) must stay, and one that no call changes costs nothing. What is to be passed in its
+//! place gives the same values in the same dtype: [`meetings`] says of what the array must be made, and in which dtype.
+
+mod meetings;
 
 use rustc_hash::FxHashSet;
 
@@ -26,53 +29,52 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
     told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
 }
 
-/// How a parameter is used.
-#[derive(Default)]
-struct Use {
-    /// With arrays, where an array would do as well.
-    with_arrays: bool,
-    /// Where only a Python number will do.
-    as_number: bool,
+/// A parameter that should be an array.
+struct Scalar<'x> {
+    name: &'x str,
+    /// What a call gives it, and another call may give otherwise.
+    given: &'x Expr,
+    /// It is annotated as a whole number.
+    is_whole: bool,
 }
 
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     let calls = site.calls();
-    let mut scalars: Vec<(String, String)> = Vec::new();
+    let mut scalars: Vec<Scalar<'_>> = Vec::new();
     for (at, parameter) in site.function.parameters.iter_non_variadic_params().enumerate() {
         let name = parameter.parameter.name.as_str();
         let is_annotated = parameter.parameter.annotation.as_deref().is_some_and(is_number_type);
-        let given: Vec<(&Called<'_>, &Expr)> = calls.iter().filter_map(|c| Some((c, c.call.arguments.find_argument_value(name, at)?))).collect();
-        let Some((_, varying)) = given.iter().find(|(call, given)| varies(analysis, call, given, is_annotated)) else {
+        let mut given = calls.iter().filter_map(|c| Some((c, c.call.arguments.find_argument_value(name, at)?)));
+        let Some((_, given)) = given.find(|(call, given)| varies(analysis, call, given, is_annotated)) else {
             if is_annotated {
                 site.outer.notes.left::<()>(parameter.range(), parameter.range(), 100, || format!("no call in the file is seen to change `{name}`"));
             }
             continue;
         };
-        let use_ = use_of(analysis, site, name);
+        let use_ = use_of(analysis, site, &[name]);
         if use_.as_number {
             site.outer
                 .notes
                 .left::<()>(parameter.range(), parameter.range(), 100, || format!("`{name}` is needed as a number: a size, an axis or a bound"));
-        } else if use_.with_arrays {
-            scalars.push((name.to_owned(), one_line(analysis.source, varying.range())));
+        } else if !use_.meetings.is_empty() {
+            let annotation = parameter.parameter.annotation.as_deref().and_then(Expr::as_name_expr);
+            scalars.push(Scalar { name, given, is_whole: annotation.is_some_and(|a| a.id.as_str() == "int") });
         }
     }
-    let Some((name, value)) = scalars.first() else {
+    let Some(first) = scalars.first() else {
         return site.outer.notes.left(site.range(), site.range(), 60, || "no number that it takes is seen to change".to_owned());
     };
     let function = site.function.name.as_str();
-    let names: Vec<String> = scalars.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = scalars.iter().map(|s| s.name.to_owned()).collect();
     let (is, number) = if names.len() == 1 { ("is", "a Python number") } else { ("are", "Python numbers") };
-    let like = site.function.parameters.iter_non_variadic_params().map(|p| p.parameter.name.as_str()).find(|p| !names.iter().any(|n| n == p));
-    let dtype = like.map_or("dtype".to_owned(), |p| format!("{p}.dtype"));
+    let value = one_line(analysis.source, first.given.range());
+    let such = if value == first.name { String::new() } else { format!(", as with `{value}`") };
     Some(Told {
         range: site.range(),
         message: format!("{} of the compiled `{function}` {is} {number}: each new value traces and compiles it again", listed(&names)),
         rationale: vec![
-            format!("1 compilation for each value of {} that a call brings, as with `{value}`; with arrays 1 for all values.", listed(&names)),
-            format!(
-                "Pass `mx.array({name}, {dtype})`; `mx.array({name})` would be float32 and make half-precision results float32. What Python checks of it, or computes with `math`, it does before the call."
-            ),
+            format!("1 compilation for each value of {} that a call brings{such}; with arrays 1 for all values.", listed(&names)),
+            meetings::advice(analysis, site, &scalars),
         ],
     })
 }
@@ -155,28 +157,39 @@ fn computed(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<ValueId> {
     nodes
 }
 
-/// How the compiled function uses its parameter `name`.
-fn use_of(analysis: &Analysis<'_>, site: &Site<'_>, name: &str) -> Use {
+/// How parameters are used.
+#[derive(Default)]
+struct Use {
+    /// The parameter, or what is computed of it and of numbers, and the array that it meets, if that is seen; where an array would do as well.
+    meetings: Vec<(ValueId, Option<ValueId>)>,
+    /// Where only a Python number will do.
+    as_number: bool,
+}
+
+/// How the compiled function uses its parameters `names`, which are numbers.
+fn use_of(analysis: &Analysis<'_>, site: &Site<'_>, names: &[&str]) -> Use {
     let graph = &analysis.graph;
+    let facts = Facts::anywhere(analysis);
     let mut use_ = Use::default();
-    let Some(symbol) = graph.known_symbol(name) else { return use_ };
-    let Some(parameter) = graph.find_leaf(Op::Param(site.inner.body.name, symbol)) else { return use_ };
-    let mut derived: FxHashSet<ValueId> = FxHashSet::from_iter([parameter]);
+    let parameter = |name: &&str| graph.find_leaf(Op::Param(site.inner.body.name, graph.known_symbol(name)?));
+    let mut derived: FxHashSet<ValueId> = names.iter().filter_map(parameter).collect();
     for node in computed(analysis, site) {
         let (op, operands) = graph.get(node);
-        for (n, _) in operands.iter().enumerate().filter(|(_, v)| derived.contains(v)).collect::<Vec<_>>() {
-            let others = || operands.iter().filter(|v| !derived.contains(v) && graph.number(**v).is_none());
+        for (n, &of) in operands.iter().enumerate().filter(|(_, v)| derived.contains(v)).collect::<Vec<_>>() {
+            let is_other = |v: &ValueId| !derived.contains(v) && graph.number(*v).is_none() && !facts.kind(*v).is_number();
+            let other = operands.iter().copied().rfind(is_other);
             match op {
-                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Compare(_) if others().next().is_some() => use_.with_arrays = true,
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Compare(_) if other.is_some() => use_.meetings.push((of, other)),
                 Op::Apply if graph.path(operands[0]).is_some_and(|p| p.starts_with("math.") || p.starts_with("numpy.")) => _ = derived.insert(node),
                 Op::Apply if matches!(graph.op(operands[0]), Op::Builtin(b) if graph.name(b) == "range") => use_.as_number = true,
                 Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::FloorDiv | Op::Mod | Op::Changed(_) => _ = derived.insert(node),
                 Op::Mlx(function) => {
                     let accepts = api::function(function).and_then(|f| f.get().params.get(n)).map(|p| p.accepts);
-                    let takes_arrays =
-                        matches!(accepts, Some(Accepts::Array | Accepts::Scalar | Accepts::OptionalArray)) || function == "array" && n == 0;
-                    use_.with_arrays |= takes_arrays;
-                    use_.as_number |= !takes_arrays;
+                    match accepts {
+                        Some(Accepts::Array | Accepts::Scalar | Accepts::OptionalArray) => use_.meetings.push((of, other)),
+                        _ if function == "array" && n == 0 => use_.meetings.push((of, None)),
+                        _ => use_.as_number = true,
+                    }
                 }
                 Op::Slice | Op::Index(_) | Op::Tuple | Op::List => use_.as_number = true,
                 _ => {}

@@ -22,6 +22,7 @@ mod steering;
 pub mod sync_in_loop;
 mod tokens;
 pub mod transposed_matmul;
+mod writes;
 
 use crate::finding::{Applicability, Finding, Notes, TransformId};
 use crate::graph::Analysis;

@@ -1,0 +1,84 @@
+//! What to pass in place of a number: an array of what meets an array, in the dtype of that array, as a Python number would be taken. What is made of numbers
+//! alone is computed before the call, for of an array it would be computed in float32, or rounded to half precision at each step.
+
+use crate::graph::Analysis;
+use crate::graph::body::Body;
+use crate::graph::dtypes::{self, Agreement};
+use crate::graph::facts::Facts;
+use crate::graph::value::{Graph, Op, ValueId};
+use crate::syntax::ast::Expr;
+use crate::syntax::{Ranged, Source};
+
+use super::{Scalar, use_of};
+use crate::advice::compiled::Site;
+use crate::advice::{listed, one_line};
+
+/// What is to be passed in place of `scalars`, and why that.
+pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> String {
+    let names: Vec<&str> = scalars.iter().map(|s| s.name).collect();
+    let (mut passed, mut cast): (Vec<String>, Vec<String>) = Default::default();
+    let (mut is_computed, mut fraction) = (false, None);
+    for (value, other) in use_of(analysis, site, &names).meetings {
+        let scalar = scalars.iter().find(|s| name_of(&analysis.graph, value) == Some(s.name));
+        let dtype = dtype_of(analysis, site, &names, other);
+        let computed = || text_of(analysis, site.inner.body, value).unwrap_or_else(|| "...".to_owned());
+        let of = scalar.map_or_else(computed, |s| s.name.to_owned());
+        is_computed |= scalar.is_none();
+        let code = match (scalar.and_then(|s| read_from(analysis.source, s)), &dtype) {
+            (Some(array), Some(dtype)) => format!("{array}.astype({dtype})"),
+            (Some(array), None) => array,
+            (None, Some(dtype)) => {
+                fraction = fraction.or(scalar.filter(|s| !s.is_whole).map(|s| s.name));
+                format!("mx.array({of}, {dtype})")
+            }
+            (None, None) => format!("mx.array({of})"),
+        };
+        let met = other.filter(|_| dtype.is_none() && !scalar.is_some_and(|s| s.is_whole)).and_then(|o| text_of(analysis, site.inner.body, o));
+        for (texts, text) in [(&mut passed, Some(code)), (&mut cast, met)] {
+            texts.extend(text.filter(|t| !texts.contains(t)));
+        }
+    }
+    let mut advice = format!("Pass {}.", listed(&passed));
+    if !cast.is_empty() {
+        advice += &format!(" Cast it in the function to the dtype of {}, where it meets that.", listed(&cast));
+    }
+    if is_computed {
+        advice +=
+            " What is made of numbers alone is computed before the call: of an array it would be float32, or rounded to half precision at each step.";
+    } else if let Some(name) = fraction {
+        advice += &format!(" `mx.array({name})` would be float32 and make half-precision results float32; integers alone need that.");
+    }
+    advice + " What Python checks of it, it checks before the call."
+}
+
+/// The array whose `.item()` is passed, as text.
+fn read_from(source: &Source<'_>, scalar: &Scalar<'_>) -> Option<String> {
+    let Expr::Attribute(method) = &*scalar.given.as_call_expr()?.func else { return None };
+    (method.attr.as_str() == "item").then(|| one_line(source, method.value.range()))
+}
+
+/// The dtype of `other`, as that of a parameter that is no number.
+fn dtype_of(analysis: &Analysis<'_>, site: &Site<'_>, numbers: &[&str], other: Option<ValueId>) -> Option<String> {
+    let (graph, body, other) = (&analysis.graph, site.inner.body, other?);
+    let facts = Facts::at(analysis, body, 0, body.range.end());
+    let parameters = site.function.parameters.iter_non_variadic_params().map(|p| p.parameter.name.as_str()).filter(|p| !numbers.contains(p));
+    let leaf = |name: &str| graph.find_leaf(Op::Param(body.name, graph.known_symbol(name)?));
+    let parameters: Vec<(&str, ValueId)> = parameters.filter_map(|name| Some((name, leaf(name)?))).collect();
+    let itself = parameters.iter().find(|(_, p)| *p == other);
+    let same = || parameters.iter().find(|(_, p)| dtypes::compare(graph, &facts, other, *p) == Agreement::Same);
+    itself.or_else(same).map(|(name, _)| format!("{name}.dtype"))
+}
+
+/// `value` as the function writes it.
+fn text_of(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Option<String> {
+    let written = || Some(one_line(analysis.source, body.occurrences_of(value).next()?.range));
+    name_of(&analysis.graph, value).map(str::to_owned).or_else(written)
+}
+
+/// The name that `value` has from the start.
+fn name_of(graph: &Graph, value: ValueId) -> Option<&str> {
+    match graph.op(value) {
+        Op::Param(_, name) | Op::Captured(_, name) | Op::ModuleName(name) => Some(graph.name(name)),
+        _ => None,
+    }
+}
