@@ -64,3 +64,28 @@ fn advice_has_no_edit_and_leaves_the_text_alone() {
         assert!(fixed.findings.iter().all(|f| f.finding.rationale.len() > 1), "{id}: what it costs and what to write");
     }
 }
+
+#[test]
+fn advice_stands_beside_an_edit_that_does_not_answer_it() {
+    let text = "import mlx.core as mx\n\n\ndef generate(model, y, cache):\n    while True:\n        logits = model(y[None], cache=cache)\n        \
+                y = mx.argmax(logits[:, -1, :], axis=-1)\n        mx.eval(y)\n        yield y.item()\n";
+    let both = ["redundant-eval", "async-eval"];
+    let first = fixed(text, &both);
+    assert_eq!(first.text, text.replace("        mx.eval(y)\n", ""));
+    let place = |found: &mlxfix::Fixed, id: &str| {
+        let advice = found.findings.iter().find(|f| f.finding.transform.as_str() == id).map(|f| f.finding.range);
+        advice.unwrap_or_else(|| panic!("{id} is not among {:#?}", found.findings))
+    };
+    // All positions are those of the original text, of which the advice speaks.
+    assert_eq!(place(&first, "async-eval"), place(&fixed(text, &["async-eval"]), "async-eval"));
+    place(&fixed(&first.text, &both), "async-eval");
+}
+
+#[test]
+fn an_edit_that_answers_advice_takes_its_place() {
+    let text = "import mlx.core as mx\n\n\ndef f(x: mx.array):\n    x, rows = x.reshape(-1), []\n    for i in range(x.shape[0]):\n        \
+                rows.append(x[i].item())\n    return rows\n";
+    let ids = |select: &[&str]| fixed(text, select).findings.iter().map(|f| f.finding.transform.as_str().to_owned()).collect::<Vec<_>>();
+    assert_eq!(ids(&["sync-in-loop"]), ["sync-in-loop"]);
+    assert_eq!(ids(&["sync-in-loop", "tolist-iteration"]), ["tolist-iteration"]);
+}

@@ -1,5 +1,6 @@
 //! Runs the transforms over one text, in catalog order and to a bounded fixpoint, and validates what they propose. Reads no file and prints nothing.
 
+mod advise;
 mod alternatives;
 mod refuse;
 mod replay;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::advice::Advice;
+use crate::advice::Advice as Advisor;
 use crate::catalog::{self, CATALOG, Kind, UserRule};
 use crate::finding::{Applicability, Contract, Finding, MEASURED, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
@@ -26,7 +27,8 @@ use crate::platform::{Platform, Version};
 use crate::replay::{Key, Replay, Verdict, Verdicts};
 use crate::rule;
 use crate::rule::load::Rule;
-use crate::syntax::{EditSet, Source, SyntaxError, TextRange, TextSize};
+use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
+use advise::Advice;
 
 /// What to look for, and how far edits may go.
 #[derive(Clone, Debug)]
@@ -159,7 +161,7 @@ impl Options {
 enum Transform<'o> {
     Rule(&'o Rule),
     Pass(&'static str, Pass),
-    Advice(&'static str, Advice),
+    Advice(&'static str, Advisor),
 }
 
 /// What `options` select, in the order in which it runs.
@@ -211,7 +213,7 @@ struct Run<'t> {
     findings: Vec<Told>,
     unknown: Vec<(Key, Result<Replay, String>)>,
     /// What is to be done by hand; `None` before the first step.
-    advice: Option<Vec<Finding>>,
+    advice: Option<Advice>,
     options: &'t Options,
 }
 
@@ -221,10 +223,8 @@ impl Run<'_> {
         let text = std::mem::take(&mut self.text);
         let source = Source::parse(&text)?;
         let mut analysis = Analysis::new(&source, Graph::default());
-        // The original text is the one that its user will read: advice quotes it and counts what is in it. What an edit then touches is taken out at the end.
-        if self.advice.is_none() {
-            self.advice = Some(transforms.iter().flat_map(|transform| advise(*transform, &analysis, &Notes::default())).collect());
-        }
+        // The original text is the one that its user will read: advice quotes it and counts what is in it. What an edit then answers is taken out at the end.
+        self.advice.get_or_insert_with(|| Advice::on(&analysis, transforms));
         let mut rest = Vec::new();
         let mlx = self.options.platform.mlx.as_ref();
         for (index, transform) in transforms.iter().enumerate().skip(from) {
@@ -240,6 +240,9 @@ impl Run<'_> {
             let taken: Vec<TextRange> = rest.iter().map(|p: &Proposal| p.finding.range).collect();
             let apart = others.into_iter().filter(|p| p.finding.edits.is_empty() || !taken.iter().any(|t| t.contains_range(p.finding.range)));
             rest.extend(valid(&mut analysis, units(alternatives::one_way_each(apart.collect())), mlx));
+        }
+        if let Some(advice) = self.advice.as_mut().filter(|_| from == 0) {
+            advice.ask_again(&analysis, transforms, &self.edits);
         }
         let rest = self.with_verdicts(&mut analysis, rest);
         drop(analysis);
@@ -311,7 +314,9 @@ impl Run<'_> {
             findings.append(&mut told);
             waiting = left;
         }
-        let advice = apart_from_edits(advice.unwrap_or_default(), &findings);
+        let (changed, proposed) = findings.split_at(applied);
+        let ranges = |told: &[Told]| told.iter().flat_map(|t| &t.finding.edits).map(|e| e.range).collect();
+        let advice = advice.unwrap_or_default().beside(ranges(changed), ranges(proposed));
         findings.extend(advice.into_iter().map(|finding| Told { finding, verdict: None }));
         let mut order: Vec<usize> = (0..findings.len()).collect();
         let key = |&n: &usize| {
@@ -331,23 +336,6 @@ impl Run<'_> {
         });
         Fixed { text, findings: reported.collect(), edits, broken: None, unknown }
     }
-}
-
-/// The `advice` on code that no edit of `findings` touches: where one does, it answers the advice, or the code is about to be other code.
-fn apart_from_edits(advice: Vec<Finding>, findings: &[Told]) -> Vec<Finding> {
-    let mut edited: Vec<TextRange> = findings.iter().flat_map(|told| &told.finding.edits).map(|e| e.range).collect();
-    edited.sort_unstable_by_key(|r| r.start());
-    // The furthest end of each edit and all before it.
-    let ends = edited.iter().scan(TextSize::new(0), |end, r| {
-        *end = (*end).max(r.end());
-        Some(*end)
-    });
-    let ends: Vec<TextSize> = ends.collect();
-    let is_touched = |range: TextRange| {
-        let before = edited.partition_point(|r| r.start() < range.end());
-        before.checked_sub(1).is_some_and(|last| ends[last] > range.start())
-    };
-    advice.into_iter().filter(|a| !is_touched(a.range)).collect()
 }
 
 /// The key of the edits of `finding` in `text`.
@@ -393,18 +381,6 @@ fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Pla
             proposals
         }
         Transform::Advice(..) => Vec::new(),
-    }
-}
-
-/// What one transform advises to do by hand.
-fn advise(transform: Transform<'_>, analysis: &Analysis<'_>, notes: &Notes) -> Vec<Finding> {
-    match transform {
-        Transform::Advice(id, advice) => {
-            let mut findings = advice(analysis, &TransformId::from(id), notes);
-            findings.iter_mut().for_each(|f| f.rationale.extend(gain(id)));
-            findings
-        }
-        Transform::Rule(_) | Transform::Pass(..) => Vec::new(),
     }
 }
 

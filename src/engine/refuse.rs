@@ -1,7 +1,8 @@
 //! Where transforms nearly apply, for people who ask why one does not. Nothing here takes part in a run.
 
+use super::advise::advise;
 use super::validate::{self, Rejected};
-use super::{Options, Transform, advise, transforms, units};
+use super::{Options, Transform, transforms, units};
 use crate::finding::{Contract, Notes, Proposal, Refusal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Graph, Op, ValueId};
