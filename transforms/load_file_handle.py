@@ -4,7 +4,7 @@ MLX reads all of an open file at once. Of a path, a `str` or a `pathlib.Path`, i
 that is evaluated: what nothing uses is never read, and what is cast need not be in memory twice.
 
 The values are the same. A file that is missing raises `RuntimeError` or `ValueError` instead of `FileNotFoundError`, so nothing is
-changed inside `try`. What is read late can be noticed: by code that writes the file again in between, and by another thread, which
+changed inside `try`, and elsewhere it is assumed that the file is there, unless the function lists the folder or tests it. What is read late can be noticed: by code that writes the file again in between, and by another thread, which
 can evaluate only what is there. GGUF files are read at once in either way.
 """
 

@@ -24,6 +24,7 @@ ARGUMENTS = {
     "by_the_path": lambda mx, dtype: (pathlib.Path(folder(mx)),),
     "shards": lambda mx, dtype: (folder(mx),),
     "named": lambda mx, dtype: (folder(mx), "model"),
+    "if_there": lambda mx, dtype: (pathlib.Path(folder(mx)),),
     "path_not_visible": lambda mx, dtype: (file(mx),),
 }
 EXACT = set(ARGUMENTS)

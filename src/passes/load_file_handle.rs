@@ -2,14 +2,16 @@
 //!
 //! MLX reads all of an open file at once, and of a path only what is needed, when it is needed. That can be noticed: a missing file raises something else, a
 //! file that is written again is read again, and what is not read yet can only be read in the thread that loaded it. This module finds the forms and looks
-//! for what might notice; [`path`] says what can be a path for `mx.load`.
+//! for what might notice; [`path`] says what can be a path for `mx.load`, and [`there`] which files are known to be there.
 
 mod path;
+mod there;
 
 use std::cell::OnceCell;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::value::ValueId;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
@@ -20,8 +22,6 @@ use path::is_path;
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Memory use: lazy loading";
 
-/// What handlers for a file that is not there are called.
-const FILE_ERRORS: [&str; 5] = ["FileNotFoundError", "OSError", "IOError", "EnvironmentError", "PermissionError"];
 /// Words of code that runs in several threads.
 const THREADS: [&str; 4] = ["threading", "ThreadPool", "to_thread", "run_in_executor"];
 
@@ -34,7 +34,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     let mut found = Vec::new();
     for body in &analysis.bodies {
         let place = Place::new(analysis, body, notes);
-        let mut loads = Loads { place: &place, id, statement: None, tries: 0, surroundings: OnceCell::new(), found: Vec::new() };
+        let mut loads = Loads { place: &place, id, statement: None, tries: 0, there: Vec::new(), surroundings: OnceCell::new(), found: Vec::new() };
         loads.visit_body(place.own_statements());
         found.append(&mut loads.found);
     }
@@ -49,6 +49,8 @@ struct Loads<'p, 'x> {
     statement: Option<&'x Stmt>,
     /// Handlers around: they would see another exception.
     tries: u32,
+    /// The paths that tests have found to be there.
+    there: Vec<ValueId>,
     /// What is assumed of every load here, once that is asked.
     surroundings: OnceCell<Vec<String>>,
     found: Vec<Proposal>,
@@ -103,6 +105,10 @@ impl<'x> Loads<'_, 'x> {
         let path = source.slice(opened.path.range());
         let known = self.place.facts(self.statement?.range(), opened.path).and_then(|facts| is_path(self.place, &facts, opened));
         let Some(mut assumptions) = known else { return self.left(range, 75, &format!("`{path}` is not known to be the path of a file")) };
+        if !self.is_there(opened.path) {
+            let exceptions = "a missing file raises `RuntimeError` or `ValueError` after, and no `FileNotFoundError`";
+            assumptions.push(format!("the file `{path}` is there, or nobody tells by the exception that it is not: {exceptions}"));
+        }
         assumptions.extend_from_slice(self.surroundings.get_or_init(|| self.assumed_of_surroundings()));
         let finding = Finding {
             transform: self.id.clone(),
@@ -122,11 +128,16 @@ impl<'x> Loads<'_, 'x> {
         Some(())
     }
 
+    /// Whether the file `path` is known to be there.
+    fn is_there(&self, path: &Expr) -> bool {
+        let value = self.place.value(path);
+        value.is_some_and(|v| self.there.contains(&there::plain(self.place, v)) || there::is_listed(self.place, v))
+    }
+
     /// What must be assumed for what the file, or the scope, does besides.
     fn assumed_of_surroundings(&self) -> Vec<String> {
         let source = self.place.source();
         let assumptions = [
-            (mentions(source, &FILE_ERRORS), "nobody tells a missing file by its exception, which is no `OSError` any more"),
             (mentions(source, &THREADS), "the arrays are evaluated in the thread that loads them"),
             (self.writes(), "the file is not written again before the arrays are evaluated"),
         ];
@@ -322,7 +333,36 @@ fn dedented(place: &Place<'_>, with: &ast::StmtWith, first: &Stmt) -> Option<Vec
     Some(edits)
 }
 
+impl<'x> Loads<'_, 'x> {
+    /// Look through an `if`, whose tests may tell which files are there: in its branches, and after it where a branch leaves.
+    fn branches(&mut self, s: &'x ast::StmtIf) {
+        let known = self.there.len();
+        let tests = std::iter::once((Some(&*s.test), &*s.body)).chain(s.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &*c.body)));
+        for (test, body) in tests {
+            if let Some(test) = test {
+                self.visit_expr(test);
+                let before = self.there.len();
+                self.there.extend(there::tested(self.place, test, true));
+                self.visit_body(body);
+                self.there.truncate(before);
+                self.there.extend(there::tested(self.place, test, false));
+            } else {
+                self.visit_body(body);
+            }
+        }
+        let leaves = matches!(s.body.last(), Some(Stmt::Return(_) | Stmt::Raise(_) | Stmt::Continue(_) | Stmt::Break(_)));
+        let keeps = leaves && s.elif_else_clauses.is_empty();
+        self.there.truncate(if keeps { self.there.len() } else { known });
+    }
+}
+
 impl<'x> SourceOrderVisitor<'x> for Loads<'_, 'x> {
+    fn visit_body(&mut self, body: &'x [Stmt]) {
+        let known = self.there.len();
+        source_order::walk_body(self, body);
+        self.there.truncate(known);
+    }
+
     fn visit_stmt(&mut self, statement: &'x Stmt) {
         if matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
             // Scopes of their own.
@@ -336,8 +376,14 @@ impl<'x> SourceOrderVisitor<'x> for Loads<'_, 'x> {
             let _ = self.block(with);
         }
         self.tries += is_try;
-        source_order::walk_stmt(self, statement);
+        match statement {
+            Stmt::If(s) => self.branches(s),
+            _ => source_order::walk_stmt(self, statement),
+        }
         self.tries -= is_try;
+        if let Stmt::Assert(s) = statement {
+            self.there.extend(there::tested(self.place, &s.test, true));
+        }
         self.statement = outer;
     }
 
@@ -361,8 +407,8 @@ mod tests {
 
     const HEADER: &str = "import glob, os\nfrom pathlib import Path\nfrom typing import Optional, Union\nimport mlx.core as mx\n";
 
-    fn safe(text: &str) -> String {
-        applied(find, &format!("{HEADER}{text}"), Applicability::Safe)[HEADER.len()..].to_owned()
+    fn fixed(text: &str) -> String {
+        applied(find, &format!("{HEADER}{text}"), Applicability::Unsafe)[HEADER.len()..].to_owned()
     }
 
     fn stays(text: &str) {
@@ -370,10 +416,43 @@ mod tests {
         assert_eq!(applied(find, &text, Applicability::Unsafe), text);
     }
 
+    /// What is assumed besides that the file is there.
     fn assumptions(text: &str) -> usize {
         let found = findings(find, &format!("{HEADER}{text}"));
         assert_eq!(found.len(), 1, "{text}");
-        found[0].assumptions.len()
+        found[0].assumptions.iter().filter(|a| !a.contains("is there")).count()
+    }
+
+    #[test]
+    fn a_file_that_may_be_missing_is_an_assumption() {
+        let load = "mx.load(open(p, 'rb'))";
+        let safe = |text: &str| findings(find, &format!("{HEADER}{text}")).iter().all(|f| f.applicability == Applicability::Safe);
+        for text in [
+            "for p in sorted(glob.glob('*.npz')):\n    w = LOAD\n",
+            "for p in Path('a').iterdir():\n    w = LOAD\n",
+            "p = glob.glob('*.npz')[0]\nw = LOAD\n",
+            "d = 'a'\nfor n in os.listdir(d):\n    p = os.path.join(d, n)\n    w = LOAD\n",
+            "def f(p: Path):\n    if p.exists():\n        return LOAD\n",
+            "def f(p: str):\n    if x and os.path.isfile(p):\n        return [LOAD]\n",
+            "def f(p: str):\n    if not os.path.exists(p):\n        raise ValueError(p)\n    return LOAD\n",
+            "def f(p: str):\n    if not os.path.exists(p) or x:\n        return None\n    else:\n        return LOAD\n",
+            "def f(p: Path):\n    assert p.is_file(), p\n    with open(p, 'rb') as file:\n        return mx.load(file)\n",
+        ] {
+            assert!(safe(&text.replace("LOAD", load)), "{text}");
+        }
+        for text in [
+            "def f(p: Path):\n    return LOAD\n",
+            "p = 'a.npz'\nw = LOAD\n",
+            "def f(p: Path):\n    if p.exists():\n        print(p)\n    return LOAD\n",
+            "def f(p: Path):\n    if not p.exists():\n        print(p)\n    return LOAD\n",
+            "def f(p: Path, q: Path):\n    if q.exists():\n        return LOAD\n",
+            "def f(p: Path):\n    if p.exists() or x:\n        return LOAD\n",
+            "def f(p: Path):\n    for _ in x:\n        assert p.exists()\n    return LOAD\n",
+            "def f(p: Path):\n    if p.exists():\n        p = p / 'w.npz'\n        return LOAD\n",
+            "def f(d: str, e: str):\n    for n in os.listdir(d):\n        p = os.path.join(e, n)\n        w = LOAD\n",
+        ] {
+            assert!(!safe(&text.replace("LOAD", load)), "{text}");
+        }
     }
 
     #[test]
@@ -391,7 +470,7 @@ mod tests {
             "'a' + '.npz'",
             "Path(x) if x else 'a.npz'",
         ] {
-            assert_eq!(safe(&format!("p = {path}\nw = mx.load(open(p, 'rb'))\n")), format!("p = {path}\nw = mx.load(p)\n"), "{path}");
+            assert_eq!(fixed(&format!("p = {path}\nw = mx.load(open(p, 'rb'))\n")), format!("p = {path}\nw = mx.load(p)\n"), "{path}");
         }
         let annotations =
             [("str", 0), ("Path", 0), ("'str'", 0), ("str | Path", 0), ("Union[str, Path]", 0), ("Optional[str]", 1), ("os.PathLike", 1)];
@@ -419,15 +498,15 @@ mod tests {
         stays("def open(p, mode):\n    return p\nw = mx.load(open('a', 'rb'))\n");
         stays("w = load(open('a', 'rb'))\n");
         stays("w = mx.load(open('a', 'rb'  # bytes\n    ))\n");
-        assert_eq!(safe("w = mx.load(open('a', mode='rb'), 'npz')\n"), "w = mx.load('a', 'npz')\n");
-        assert_eq!(safe("w = mx.load(Path('a').open('rb'))\n"), "w = mx.load(Path('a'))\n");
+        assert_eq!(fixed("w = mx.load(open('a', mode='rb'), 'npz')\n"), "w = mx.load('a', 'npz')\n");
+        assert_eq!(fixed("w = mx.load(Path('a').open('rb'))\n"), "w = mx.load(Path('a'))\n");
     }
 
     #[test]
     fn a_block_goes_with_its_indentation() {
         let text = "def f(p: str):\r\n\twith open(p, 'rb') as f:\r\n\t\tw = mx.load(f)\r\n\r\n\t\t# Only these.\r\n\t\treturn [w[k] for k in w\r\n\t\t        if k]\r\n\treturn 1\r\n";
         let after = "def f(p: str):\r\n\tw = mx.load(p)\r\n\r\n\t# Only these.\r\n\treturn [w[k] for k in w\r\n\t        if k]\r\n\treturn 1\r\n";
-        assert_eq!(safe(text), after);
+        assert_eq!(fixed(text), after);
         for body in [
             "with open('a', 'rb') as f:\n    w = mx.load(f)\n    t = '''\n    x'''\n",
             "with open('a', 'rb') as f:  # weights\n    w = mx.load(f)\n",
@@ -463,7 +542,6 @@ mod tests {
         assert_eq!(assumptions(load), 0);
         assert_eq!(assumptions(&format!("{load}mx.save_safetensors('a', w)\n")), 1);
         assert_eq!(assumptions(&format!("import threading\n{load}")), 1);
-        assert_eq!(assumptions(&format!("{load}def f():\n    try:\n        g()\n    except OSError:\n        pass\n")), 1);
         stays("try:\n    w = mx.load(open('a', 'rb'))\nexcept Exception:\n    w = 1\n");
         assert_eq!(assumptions("try:\n    w = mx.load(open('a', 'rb'))\nfinally:\n    x()\n"), 0);
     }

@@ -48,6 +48,7 @@ fn of(place: &Place<'_>, facts: &Facts<'_>, value: ValueId, depth: u32) -> Is {
     let graph = &place.analysis.graph;
     let (op, operands) = graph.get(value);
     let part = |v: ValueId| if depth < MAX_DEPTH { of(place, facts, v, depth + 1) } else { Is::Unknown };
+    let by_kind = || if facts.kind(value) == Kind::Unknown { Is::Unknown } else { Is::Other };
     match op {
         Op::Str(_) => Is::Str,
         Op::Param(scope, name) => place.analysis.definitions.annotation(scope, name, graph).map_or(Is::Unknown, |a| annotation(place, a)),
@@ -59,13 +60,14 @@ fn of(place: &Place<'_>, facts: &Facts<'_>, value: ValueId, depth: u32) -> Is {
         Op::Attr(name, _) if matches!(graph.name(name), "parent") => only_path(part(operands[0])),
         Op::Attr(name, _) if matches!(graph.name(name), "name" | "stem" | "suffix") && part(operands[0]) == Is::Path => Is::Str,
         Op::Element(..) => of_elements(place, facts, operands[0], depth),
+        Op::Index(_) if depth < MAX_DEPTH => match of_elements(place, facts, operands[0], depth) {
+            Is::Unknown => by_kind(),
+            is => is,
+        },
         Op::Apply if is_builtin(place.analysis, operands[0], "str") => Is::Str,
         Op::Call(..) => of_call(place, facts, operands, depth),
         Op::Opaque(..) if is_formatted(place, value) => Is::Str,
-        _ => match facts.kind(value) {
-            Kind::Unknown => Is::Unknown,
-            _ => Is::Other,
-        },
+        _ => by_kind(),
     }
 }
 
