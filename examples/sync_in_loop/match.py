@@ -144,3 +144,29 @@ def tracked(layers, batches):
             x = layer(x)
             norms.append(mx.linalg.norm(x).item())
     return norms
+
+
+def labelled(model, images):
+    """An index into a tuple must be a number."""
+    names, labels = ("cat", "dog", "bird"), []
+    for image in images:
+        best = mx.argmax(model(image))
+        labels.append(names[best])
+    return labels
+
+
+def stacked(model, images):
+    """NumPy reads what a list holds."""
+    rows = []
+    for image in images:
+        hidden = model(image)
+        rows.append(np.stack([mx.mean(hidden), mx.max(hidden)]))
+    return rows
+
+
+def written_out(model, images):
+    """A text waits for what it shows."""
+    lines = []
+    for image in images:
+        lines.append("%.3f" % mx.max(model(image)))
+    return lines

@@ -1,11 +1,12 @@
-//! Expressions that wait for the device to hand a number over: `.item()`, `.tolist()`, `float(x)`, `int(x)`, `np.array(x)` and their like; texts and functions
-//! of other libraries, which do so unseen; and tests of arrays.
+//! Expressions that wait for the device to hand a number over: `.item()`, `.tolist()`, `float(x)`, `int(x)`, `np.array(x)` and their like; texts, files and
+//! functions of other libraries, which do so unseen; and tests of arrays. This is the one list of them.
 
 use crate::graph::api::{self, ResultKind};
 use crate::graph::facts::Kind;
+use crate::graph::value::Op;
 use crate::place::{Place, expressions};
 use crate::syntax::Ranged;
-use crate::syntax::ast::{self, Expr, Stmt};
+use crate::syntax::ast::{self, CmpOp, Expr, Operator, Stmt};
 
 use super::origin::{Origin, has_other_tensors, origin};
 
@@ -25,7 +26,9 @@ pub(super) fn reads<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<Read<'x>>
         found.extend(number(place, statement, expr));
         found.extend(shown(place, statement, expr).map(|array| Read { expr, array }));
     });
-    found.extend(tests(statement).into_iter().filter(|test| is_test_of_array(place, statement, test)).map(|test| Read { expr: test, array: test }));
+    let tests = tests(statement).into_iter().filter(|test| is_test_of_array(place, statement, test)).map(|test| Read { expr: test, array: test });
+    let others: Vec<Read<'x>> = tests.filter(|test| !found.iter().any(|r| r.expr.range() == test.expr.range())).collect();
+    found.extend(others);
     found
 }
 
@@ -46,29 +49,74 @@ pub(super) fn number<'x>(place: &Place<'_>, statement: &Stmt, expr: &'x Expr) ->
     Some(Read { expr, array })
 }
 
-/// The array whose elements `expr` prints, compares or computes with outside of MLX: `print(x)`, `f"{x}"`, `max(x, y)`, `math.log(x)`, `np.mean(x)`.
+/// The array whose elements `expr` hands to Python, or to somebody outside of MLX, without making a number of them: `print(x)`, `f"{x}"`, `max(x, y)`,
+/// `math.log(x)`, `np.stack([x, y])`, `names[x]`.
 fn shown<'x>(place: &Place<'_>, statement: &Stmt, expr: &'x Expr) -> Option<&'x Expr> {
-    let is_array = |e: &&Expr| is_array(place, statement, e);
+    let array_in = |e: &'x Expr| parts(e).into_iter().find(|e| is_array(place, statement, e));
     match expr {
-        Expr::Call(call) => {
-            let is_builtin = || ["print", "str", "repr", "max", "min", "sorted", "any", "all"].iter().any(|name| place.calls_builtin(call, name));
-            let path = || place.path(&call.func).filter(|p| !TAKEN_BY_READ.contains(&p.as_str()));
-            let is_foreign = || path().is_some_and(|p| p.starts_with("numpy.") || p.starts_with("math."));
-            let found = call.arguments.args.iter().find(is_array)?;
-            (is_builtin() || is_foreign()).then_some(found)
-        }
-        Expr::FString(text) => {
-            let parts = text.value.elements().filter_map(|e| e.as_interpolation());
-            parts.map(|part| &*part.expression).find(is_array)
+        Expr::Call(call) if is_known_read(place, call) => call.arguments.args.iter().filter(|a| is_display(a)).find_map(array_in),
+        Expr::Call(call) if asks_for_data(place, call) => call.arguments.iter_source_order().find_map(|a| array_in(a.value())),
+        Expr::FString(text) => text.value.elements().filter_map(|e| e.as_interpolation()).find_map(|part| array_in(&part.expression)),
+        Expr::BinOp(e) if e.op == Operator::Mod && (e.left.is_string_literal_expr() || e.left.is_f_string_expr()) => array_in(&e.right),
+        Expr::Subscript(e) if is_sequence(place, &e.value) => Some(&*e.slice).filter(|index| is_array(place, statement, index)),
+        Expr::Compare(e) => {
+            let sides: Vec<&Expr> = std::iter::once(&*e.left).chain(&e.comparators).collect();
+            // Of a chain, the truth of each comparison but the last is asked for.
+            let asked = e.ops.iter().enumerate().find_map(|(n, op)| match op {
+                CmpOp::In | CmpOp::NotIn if is_display(sides[n + 1]) => Some(sides[n]).filter(|e| is_array(place, statement, e)),
+                CmpOp::In | CmpOp::NotIn => Some(sides[n + 1]).filter(|e| is_array(place, statement, e)),
+                CmpOp::Is | CmpOp::IsNot => None,
+                _ if n + 1 < e.ops.len() => sides[n..n + 2].iter().copied().find(|e| is_array(place, statement, e)),
+                _ => None,
+            });
+            asked
         }
         _ => None,
     }
+}
+
+/// Whether `call` needs the elements of the arrays that it is given.
+fn asks_for_data(place: &Place<'_>, call: &ast::ExprCall) -> bool {
+    const BUILTINS: [&str; 13] = ["print", "str", "repr", "format", "max", "min", "sorted", "any", "all", "range", "complex", "bytes", "memoryview"];
+    const SAVE: [&str; 5] = ["save", "savez", "savez_compressed", "save_safetensors", "save_gguf"];
+    if let Expr::Attribute(method) = &*call.func
+        && method.attr.as_str() == "format"
+        && method.value.is_string_literal_expr()
+    {
+        return true;
+    }
+    let saves = |path: &str| path.strip_prefix("mlx.core.").is_some_and(|name| SAVE.contains(&name));
+    let is_foreign = |path: String| ["numpy.", "math.", "pickle."].iter().any(|root| path.starts_with(root)) || saves(&path);
+    BUILTINS.iter().any(|name| place.calls_builtin(call, name)) || place.path(&call.func).is_some_and(is_foreign)
+}
+
+/// `expr`, or what it lists.
+fn parts(expr: &Expr) -> Vec<&Expr> {
+    match expr {
+        Expr::List(e) => e.elts.iter().collect(),
+        Expr::Tuple(e) => e.elts.iter().collect(),
+        Expr::Dict(e) => e.iter_values().collect(),
+        _ => vec![expr],
+    }
+}
+
+/// Whether `expr` lists its elements, whose equality is asked for one after the other.
+fn is_display(expr: &Expr) -> bool {
+    matches!(expr, Expr::List(_) | Expr::Tuple(_))
+}
+
+/// Whether `expr` is a list, a tuple or a string, which needs a number for an index.
+fn is_sequence(place: &Place<'_>, expr: &Expr) -> bool {
+    let graph = &place.analysis.graph;
+    let is_one = |value| matches!(graph.op(value), Op::List | Op::Tuple | Op::Str(_));
+    is_display(expr) || expr.is_string_literal_expr() || place.value(expr).is_some_and(is_one)
 }
 
 /// What `statement` asks for the truth of, in the parts that `and`, `or` and `not` join.
 pub(super) fn tests(statement: &Stmt) -> Vec<&Expr> {
     let mut whole: Vec<&Expr> = match statement {
         Stmt::If(s) => std::iter::once(&*s.test).chain(s.elif_else_clauses.iter().filter_map(|c| c.test.as_ref())).collect(),
+        Stmt::While(s) => vec![&s.test],
         Stmt::Assert(s) => vec![&s.test],
         _ => Vec::new(),
     };
@@ -95,7 +143,7 @@ pub(super) fn tests(statement: &Stmt) -> Vec<&Expr> {
 pub(super) fn is_test_of_array(place: &Place<'_>, statement: &Stmt, test: &Expr) -> bool {
     match test {
         Expr::Compare(e) => {
-            let compares = |op: &ast::CmpOp| !matches!(op, ast::CmpOp::Is | ast::CmpOp::IsNot | ast::CmpOp::In | ast::CmpOp::NotIn);
+            let compares = |op: &CmpOp| !matches!(op, CmpOp::Is | CmpOp::IsNot | CmpOp::In | CmpOp::NotIn);
             let mut sides = std::iter::once(&*e.left).chain(&e.comparators);
             e.ops.iter().all(compares) && sides.any(|side| is_array(place, statement, side))
         }
@@ -137,8 +185,10 @@ pub(super) fn reads_in_trace<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<
     found
 }
 
-/// Functions of NumPy that are known as reads.
-const TAKEN_BY_READ: [&str; 2] = ["numpy.array", "numpy.asarray"];
+/// Whether `call` makes an array of NumPy of another array: a read.
+fn is_known_read(place: &Place<'_>, call: &ast::ExprCall) -> bool {
+    place.path(&call.func).is_some_and(|p| matches!(p.as_str(), "numpy.array" | "numpy.asarray"))
+}
 
 /// What `call` reads if that is an array, and whether only arrays are read like this.
 fn read_by<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, bool)> {
@@ -147,11 +197,7 @@ fn read_by<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, 
         Expr::Name(_) if call.arguments.len() == 1 && ["float", "int", "bool"].iter().any(|name| place.calls_builtin(call, name)) => {
             Some((call.arguments.args.first()?, false))
         }
-        Expr::Attribute(_) | Expr::Name(_)
-            if place.path(&call.func).is_some_and(|p| TAKEN_BY_READ.contains(&p.as_str()) || p == "builtins.memoryview") =>
-        {
-            Some((call.arguments.args.first()?, false))
-        }
+        Expr::Attribute(_) | Expr::Name(_) if is_known_read(place, call) => Some((call.arguments.args.first()?, false)),
         _ => None,
     }
 }
