@@ -3,7 +3,7 @@
 MLX keeps the buffers that it frees, to use them again for arrays of about that size. Where each step brings arrays of a new length the
 old buffers do not fit, and memory grows with the number of lengths that have come up, up to the limit of the cache.
 
-`mx.clear_cache()` every few hundred steps frees what nothing holds; it costs the allocations of the next step. `mx.set_cache_limit`
+Inference is no different. `mx.clear_cache()` every few hundred steps frees what nothing holds; it costs the allocations of the next step. `mx.set_cache_limit`
 bounds the cache for good. Batches that are padded to a multiple of 32 or 64 need neither, and are compiled less often, too.
 """
 

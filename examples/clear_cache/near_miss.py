@@ -33,7 +33,7 @@ def _collected(texts):
 
 
 def evaluate(model, texts):
-    """Nothing is trained."""
+    """Nothing is evaluated before the loop is done."""
     scores = []
     for tokens in _padded(texts, 4):
         scores.append(mx.mean(model(tokens)))

@@ -1,4 +1,4 @@
-//! Training loops over batches of ever other lengths. MLX keeps the buffers it has freed, by their size; with a new size in each step the old ones are of no
+//! Loops that run a model on batches of ever other lengths. MLX keeps the buffers it has freed, by their size; with a new size in each step the old ones are of no
 //! use, and are kept all the same until memory is short.
 
 use crate::finding::{Finding, Notes, TransformId};
@@ -8,13 +8,15 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::compiled::dotted;
+use super::reads::reads;
 use super::rounds::{self, Round};
 use super::{Told, one_line};
 
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Memory use: the buffer cache";
 
-/// Find the training loops whose batches differ in length, in files that never limit the cache.
+/// Find the loops whose batches differ in length, in files that never limit the cache.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = rounds::each(analysis, notes, of_loop);
     told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
@@ -31,18 +33,13 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     let range = TextRange::new(s.target.start(), s.iter.end());
     let left = |reason: &str| place.notes.left::<Told>(range, range, 100, || reason.to_owned());
     let Some(shape) = padded(analysis, generator) else { return left("its batches are not seen to differ in length") };
-    let mut updates = false;
-    for line in &round.lines {
-        expressions::of_statement(line.statement, &mut |expr| {
-            if let Expr::Call(call) = expr
-                && let Expr::Attribute(method) = &*call.func
-            {
-                updates |= matches!(method.attr.as_str(), "update" | "apply_gradients") && call.arguments.args.len() == 2;
-            }
-        });
-    }
-    if !updates {
-        return left("the loop does not train, so that it keeps little memory");
+    if !updates(round) {
+        if !evaluates(place, round) {
+            return left("no round evaluates what it computes, so that nothing is freed before the loop is done");
+        }
+        if !calls_something(place, round, &s.target) {
+            return left("no model is called with the batches, so that they are all that takes memory");
+        }
     }
     let named = |range: TextRange, name: &str| analysis.source.tokens().in_range(range).iter().any(|t| analysis.source.slice(t.range()) == name);
     if named(place.body.range, "clear_cache") || named(generator.range(), "clear_cache") || named(analysis.source.module().range(), "set_cache_limit")
@@ -58,6 +55,44 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
             "Call `mx.clear_cache()` every so many steps (it returns None and frees only what nothing holds), limit it with `mx.set_cache_limit`, or pad to a multiple of 32 or 64, so that few shapes come up.".to_owned(),
         ],
     })
+}
+
+/// Whether `round` updates a model.
+fn updates(round: &Round<'_>) -> bool {
+    any_call(round, &mut |call| {
+        matches!(&*call.func, Expr::Attribute(method) if matches!(method.attr.as_str(), "update" | "apply_gradients"))
+            && call.arguments.args.len() == 2
+    })
+}
+
+/// Whether each round, or some, waits for what it computes.
+fn evaluates(place: &Place<'_>, round: &Round<'_>) -> bool {
+    let is_evaluation = |call: &ast::ExprCall| place.path(&call.func).is_some_and(|p| matches!(p.as_str(), "mlx.core.eval" | "mlx.core.async_eval"));
+    any_call(round, &mut |call| is_evaluation(call)) || round.lines.iter().any(|line| !reads(place, line.statement).is_empty())
+}
+
+/// Whether `round` passes what `target` names to something that is no function of a library, nor of Python.
+fn calls_something(place: &Place<'_>, round: &Round<'_>, target: &Expr) -> bool {
+    let mut names: Vec<&str> = Vec::new();
+    expressions::each(target, &mut |e| names.extend(e.as_name_expr().map(|n| n.id.as_str())));
+    any_call(round, &mut |call| {
+        let is_batch = |e: &Expr| e.as_name_expr().is_some_and(|n| names.contains(&n.id.as_str()));
+        let is_model = match &*call.func {
+            Expr::Name(name) => place.path(&call.func).is_none() && !place.calls_builtin(call, &name.id),
+            Expr::Attribute(method) => place.path(&call.func).is_none() && dotted(&method.value).is_some_and(|object| !names.contains(&&*object)),
+            _ => false,
+        };
+        is_model && call.arguments.args.iter().any(is_batch)
+    })
+}
+
+/// Whether `is_it` holds for a call that `round` makes.
+fn any_call(round: &Round<'_>, is_it: &mut dyn FnMut(&ast::ExprCall) -> bool) -> bool {
+    let mut found = false;
+    for line in &round.lines {
+        expressions::of_statement(line.statement, &mut |expr| found = found || expr.as_call_expr().is_some_and(&mut *is_it));
+    }
+    found
 }
 
 /// The names of what `expr` calls.

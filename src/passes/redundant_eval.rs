@@ -13,7 +13,7 @@ use crate::syntax::{Edit, Ranged, TextRange};
 
 use crate::place::Place;
 use crate::place::blocks;
-use reads::{Needs, Read, first_read};
+use reads::{Needs, Read, Unread, first_read};
 
 /// The section of the performance guide that this comes from.
 const GUIDE: &str = "Lazy evaluation: what evaluates implicitly";
@@ -75,12 +75,9 @@ impl<'x> Blocks<'_, 'x> {
             };
         };
         let Some(value) = place.value(argument) else { return left(argument.range(), 40, "what is evaluated is no single array with a name") };
-        let Some(read) = first_read(place, next, argument, value) else {
-            return left(
-                next.range(),
-                40,
-                "the next statement need not read the array, or does something first that may notice whether it is evaluated",
-            );
+        let read = match first_read(place, next, argument, value) {
+            Ok(read) => read,
+            Err(unread) => return left(next.range(), 40, &self.why(unread, place.source().slice(argument.range()))),
         };
         if asserts(next) {
             return left(next.range(), 80, "a test reads it, where the time does not matter");
@@ -100,6 +97,20 @@ impl<'x> Blocks<'_, 'x> {
             }
         }
         Some(self.proposal(evaluation.range(), argument, &read, assumptions, Edit::delete(line)))
+    }
+
+    /// Why the statement after the evaluation of `array` does not begin with a read of it.
+    fn why(&self, unread: Unread, array: &str) -> String {
+        match unread {
+            Unread::Elsewhere => format!("the next statement does not read `{array}`"),
+            Unread::NotNeeded => format!("what the next statement reads can be computed without evaluating `{array}`"),
+            Unread::After(first) => {
+                let first = self.place.source().slice(first).split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("`{first}` comes first: it is not known to read all of `{array}`, and may notice whether that is evaluated")
+            }
+            Unread::Inside => format!("the next statement does more than to read `{array}`"),
+            Unread::Perhaps => format!("whether the next statement reads `{array}` depends on a condition, or on how often a loop runs"),
+        }
     }
 
     fn proposal(&self, range: TextRange, argument: &Expr, read: &Read, assumptions: Vec<String>, edit: Edit) -> Proposal {

@@ -85,8 +85,11 @@ impl<'x> Blocks<'_, 'x> {
             return left(75, format!("not only `{}` holds the gradients, so that `del` would free nothing", gradients.id));
         }
         let late = block.late_delete(&trees);
-        if !trees.iter().all(|name| block.is_dead(name, update, late)) || !block.is_only_used(&trees, |call| self.keeps_nothing(call)) {
-            return left(75, format!("`{}` is read again, kept by something else, or deleted already", gradients.id));
+        if let Some((name, why)) = trees.iter().find_map(|name| Some((name, block.alive(name, update, late)?))) {
+            return left(75, format!("`{name}` {why}"));
+        }
+        if !block.is_only_used(&trees, |call| self.keeps_nothing(call)) {
+            return left(75, format!("`{}` is given to something that may keep it", gradients.id));
         }
         let mut assumptions = Vec::new();
         if !self.is_gradient(self.place.value(&Expr::Name(gradients.clone()))?) {

@@ -2,7 +2,7 @@
 
 use crate::graph::api::{self, Accepts};
 use crate::graph::value::{Op, ValueId};
-use crate::place::{Place, is_builtin};
+use crate::place::{Place, expressions, is_builtin};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -32,33 +32,55 @@ pub(super) enum Needs {
     Array,
 }
 
+/// Why a statement does not begin with a read.
+#[derive(Clone, Copy)]
+pub(super) enum Unread {
+    /// It does not speak of the array.
+    Elsewhere,
+    /// What it reads can be computed without the array.
+    NotNeeded,
+    /// This comes first, and may notice whether the array is there.
+    After(TextRange),
+    /// It does more than to compute.
+    Inside,
+    /// Whether it reads the array depends on a condition, or on how often a loop runs.
+    Perhaps,
+}
+
 /// How far a part of a statement is looked through.
 enum Walk {
     /// Nothing so far can notice anything.
     Quiet,
-    /// Something may, or need not be executed.
-    Stop,
+    /// This may.
+    Stop(TextRange),
+    /// The rest need not be executed.
+    Perhaps,
     /// The array is read.
     Found(Read),
 }
 
-/// The read of `array`, which is evaluated as `argument`, that `statement` begins with.
-pub(super) fn first_read(place: &Place<'_>, statement: &Stmt, argument: &Expr, array: ValueId) -> Option<Read> {
+/// The read of `array`, which is evaluated as `argument`, that `statement` begins with; else why there is none.
+pub(super) fn first_read(place: &Place<'_>, statement: &Stmt, argument: &Expr, array: ValueId) -> Result<Read, Unread> {
     let search = Search { place, argument: place.source().slice(argument.range()), array };
     let walk = match statement {
         Stmt::Expr(s) => search.expr(&s.value),
         Stmt::Assign(s) => search.expr(&s.value),
-        Stmt::AnnAssign(s) => search.expr(s.value.as_deref()?),
+        Stmt::AnnAssign(s) => search.all(s.value.as_deref()),
         Stmt::AugAssign(s) => search.all([&*s.target, &*s.value]),
-        Stmt::Return(s) => search.expr(s.value.as_deref()?),
+        Stmt::Return(s) => search.all(s.value.as_deref()),
         Stmt::If(s) => search.expr(&s.test),
         Stmt::While(s) => search.expr(&s.test),
         Stmt::For(s) if !s.is_async => search.expr(&s.iter),
-        _ => Walk::Stop,
+        _ => return Err(Unread::Inside),
     };
+    let mut mentions = false;
+    expressions::of_statement(statement, &mut |e| mentions |= place.source().slice(e.range()) == search.argument);
     match walk {
-        Walk::Found(read) => Some(read),
-        Walk::Quiet | Walk::Stop => None,
+        Walk::Found(read) => Ok(read),
+        _ if !mentions => Err(Unread::Elsewhere),
+        Walk::Quiet => Err(Unread::NotNeeded),
+        Walk::Stop(range) => Err(Unread::After(range)),
+        Walk::Perhaps => Err(Unread::Perhaps),
     }
 }
 
@@ -84,7 +106,7 @@ impl Search<'_, '_> {
     /// Look through `first`, after which not everything need be evaluated.
     fn only<'e>(&self, first: impl IntoIterator<Item = &'e Expr>) -> Walk {
         match self.all(first) {
-            Walk::Quiet => Walk::Stop,
+            Walk::Quiet => Walk::Perhaps,
             other => other,
         }
     }
@@ -113,7 +135,7 @@ impl Search<'_, '_> {
             Expr::FString(e) => self.only(e.value.elements().filter_map(|part| part.as_interpolation().map(|i| &*i.expression))),
             Expr::Name(_) | Expr::Lambda(_) => Walk::Quiet,
             _ if expr.is_literal_expr() => Walk::Quiet,
-            _ => Walk::Stop,
+            _ => Walk::Stop(expr.range()),
         }
     }
 
@@ -130,7 +152,7 @@ impl Search<'_, '_> {
         match self.read(expr, call) {
             Some(read) => Walk::Found(read),
             None if self.is_quiet(expr) => Walk::Quiet,
-            None => Walk::Stop,
+            None => Walk::Stop(expr.range()),
         }
     }
 

@@ -14,11 +14,15 @@ pub(super) struct Block<'b, 'x> {
 }
 
 impl<'x> Block<'_, 'x> {
-    /// Whether `name` is bound whenever the evaluation is reached, and nothing reads it from there on but `late`, a statement that deletes it.
-    pub(super) fn is_dead(&self, name: &str, update: usize, late: Option<&Stmt>) -> bool {
+    /// What keeps `name` alive or unbound, if not: it is bound whenever the evaluation is reached, and nothing reads it from there on but `late`, a statement
+    /// that deletes it.
+    pub(super) fn alive(&self, name: &str, update: usize, late: Option<&Stmt>) -> Option<&'static str> {
+        const UNKNOWN: &str = "may be bound elsewhere";
         let place = self.place;
-        let Some(symbol) = place.analysis.graph.known_symbol(name) else { return false };
-        let Some(bound) = self.statements[..update].iter().rposition(|s| binds(s, name)) else { return false };
+        let Some(symbol) = place.analysis.graph.known_symbol(name) else { return Some(UNKNOWN) };
+        let Some(bound) = self.statements[..update].iter().rposition(|s| binds(s, name)) else {
+            return Some("is not always bound in this block, before the update");
+        };
         let (from, to) = (self.statements[bound].range(), self.statements[self.evaluation].start());
         let made = |d: &crate::graph::body::Definition| {
             let statement = d.statement.map(|s| place.body.statements[s as usize].range);
@@ -32,7 +36,14 @@ impl<'x> Block<'_, 'x> {
         let is_early = |r: &TextRange| r.start() >= from.end() && r.end() <= to || late.is_some_and(|l| l.range().contains_range(*r));
         // What is deleted or assigned anew before the evaluation is free by then.
         let is_free = self.statements[update + 1..self.evaluation].iter().any(|s| frees(s, name));
-        is_local && !is_free && !own.is_empty() && !self.looks_at_all_names() && place.reads_reached(&ids).iter().all(is_early)
+        match () {
+            () if own.is_empty() => Some(UNKNOWN),
+            () if is_free => Some("is deleted or bound anew before the evaluation"),
+            () if !is_local => Some("is read by a function inside, which may be called later"),
+            () if !place.reads_reached(&ids).iter().all(is_early) => Some("is read again"),
+            () if self.looks_at_all_names() => Some("is among the names that the scope asks for without writing them"),
+            () => None,
+        }
     }
 
     /// Whether the scope asks for its names in another way than by writing them.
