@@ -81,3 +81,17 @@ def read_from_an_array(x, scale):
     for _ in range(4):
         x = normalized(x, mx.max(x).item())
     return x
+
+
+@mx.compile
+def nucleus(probs, top_p: float):
+    """What it meets is float32 whatever the data is."""
+    if not 0 < top_p <= 1:
+        raise ValueError(f"no probability: {top_p}")
+    total = mx.sum(probs.astype(mx.float32), axis=-1, keepdims=True)
+    return mx.where(probs < top_p * total, 0, probs)
+
+
+def _requested(probs, top_p: float):
+    """Each request brings its own."""
+    return nucleus(probs, top_p)

@@ -3,7 +3,7 @@
 
 use crate::graph::Analysis;
 use crate::graph::body::Body;
-use crate::graph::dtypes::{self, Agreement};
+use crate::graph::dtypes::{self, Agreement, Dtype};
 use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::ast::Expr;
@@ -19,6 +19,8 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
     let (mut passed, mut cast): (Vec<String>, Vec<String>) = Default::default();
     let (mut is_computed, mut fraction) = (false, None);
     for (value, other) in use_of(analysis, site, &names).meetings {
+        // What was shown before is the same number.
+        let value = if let (Op::Changed(_), operands) = analysis.graph.get(value) { operands[0] } else { value };
         let scalar = scalars.iter().find(|s| name_of(&analysis.graph, value) == Some(s.name));
         let dtype = dtype_of(analysis, site, &names, other);
         let computed = || text_of(analysis, site.inner.body, value).unwrap_or_else(|| "...".to_owned());
@@ -33,7 +35,8 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
             }
             (None, None) => format!("mx.array({of})"),
         };
-        let met = other.filter(|_| dtype.is_none() && !scalar.is_some_and(|s| s.is_whole)).and_then(|o| text_of(analysis, site.inner.body, o));
+        let is_right = dtype.is_some() || scalar.is_some_and(|s| s.is_whole) || other.is_some_and(|o| is_float32(analysis, site, o));
+        let met = other.filter(|_| !is_right).and_then(|o| text_of(analysis, site.inner.body, o));
         for (texts, text) in [(&mut passed, Some(code)), (&mut cast, met)] {
             texts.extend(text.filter(|t| !texts.contains(t)));
         }
@@ -67,6 +70,12 @@ fn dtype_of(analysis: &Analysis<'_>, site: &Site<'_>, numbers: &[&str], other: O
     let itself = parameters.iter().find(|(_, p)| *p == other);
     let same = || parameters.iter().find(|(_, p)| dtypes::compare(graph, &facts, other, *p) == Agreement::Same);
     itself.or_else(same).map(|(name, _)| format!("{name}.dtype"))
+}
+
+/// Whether `other` is float32 whatever the function is given, as an array that is made of a fraction is.
+fn is_float32(analysis: &Analysis<'_>, site: &Site<'_>, other: ValueId) -> bool {
+    let facts = Facts::at(analysis, site.inner.body, 0, site.inner.body.range.end());
+    dtypes::combinations(&analysis.graph, &facts, &[other]) == [[Dtype::Float32]]
 }
 
 /// `value` as the function writes it.
