@@ -23,6 +23,6 @@ ARGUMENTS = {
     "Projection": lambda mx, dtype: ((64, 48), (matrix(mx, dtype, 2, 5, 64),)),
     "sum_of_three": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48), matrix(mx, dtype, 5, 48)),
     "bias_in_place": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
-    "of_known_lengths": lambda mx, dtype: (matrix(mx, dtype, 1024), matrix(mx, dtype, 2048), matrix(mx, dtype, 32)),
+    "step_of_an_iteration": lambda mx, dtype: (matrix(mx, dtype, 4096),),
     "bias_by_statement": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
 }
