@@ -34,14 +34,16 @@ fn of_pyproject(text: &str) -> Option<Vec<String>> {
     Some(file.project.dependencies)
 }
 
-/// The lines, those that go on after `\` as one, without comments and the options of a line.
+/// The lines that pin a version, those that go on after `\` as one, without comments and the options of a line. Such a file says what is installed where the code
+/// runs, and of a lower bound alone that is today's: it is no promise to go on working with what is older.
 fn of_requirements(text: &str) -> Vec<String> {
     let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
     let requirement = |line: &str| {
         let line = line.split(" #").next().unwrap_or(line);
         line.split(" --").next().unwrap_or(line).trim().to_owned()
     };
-    joined.lines().map(requirement).filter(|line| !line.is_empty() && !line.starts_with(['#', '-'])).collect()
+    let is_pinned = |line: &String| line.contains("==") || line.contains("~=");
+    joined.lines().map(requirement).filter(|line| !line.starts_with(['#', '-']) && is_pinned(line)).collect()
 }
 
 /// `install_requires` of the section `options`: what stands behind the name, and the lines below it that are indented.
@@ -125,7 +127,8 @@ mod tests {
             ("pyproject.toml", "[project]\ndependencies = ['numpy', 'mlx>=0.22']\n", Some("0.22")),
             ("pyproject.toml", "[tool.other]\n", None),
             ("requirements.txt", "# mlx>=0.1\nnumpy\nmlx==0.29.3 \\\n    --hash=sha256:00\n", Some("0.29.3")),
-            ("requirements.txt", "mlx[cuda]>=0.20 # as all here\n-r more.txt\n", Some("0.20")),
+            ("requirements.txt", "mlx[cuda]~=0.20.1 # as all here\n-r more.txt\n", Some("0.20.1")),
+            ("requirements.txt", "mlx>=0.11\n", None),
             ("requirements.txt", "mlx-lm>=0.20\nmlx\n", None),
             (
                 "setup.cfg",

@@ -223,14 +223,14 @@ fn the_version_is_read_from_each_file_that_a_project_may_name_it_in() {
     let setup = "from setuptools import setup\n\nOLDEST = '0.24.1'\nsetup(name='x', install_requires=['numpy', f'mlx>={OLDEST}; sys_platform == \"darwin\"'])\n";
     let dir = folder(&[
         ("pyproject.toml", "[project]\nname = 'x'\ndependencies = ['mlx>=0.30']\n"),
-        ("a/requirements.txt", "numpy\nmlx>=0.22  # for masks\n"),
+        ("a/requirements.txt", "numpy\nmlx==0.22.1  # for masks\n"),
         ("a/x.py", PLATFORM),
         ("b/setup.py", setup),
         ("b/deep/x.py", PLATFORM),
         ("c/requirements.txt", "mlx==0.30.1\n"),
         ("c/setup.cfg", "[options]\ninstall_requires =\n    mlx>=0.22\n"),
         ("c/x.py", PLATFORM),
-        ("d/requirements.txt", "mlx\n"),
+        ("d/requirements.txt", "mlx>=0.11\n"),
         ("d/x.py", PLATFORM),
     ]);
     let found = found(dir.path(), &["--select", "deprecated-api"]);
