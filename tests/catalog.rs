@@ -91,6 +91,23 @@ fn the_api_table_is_what_the_script_measures_now() {
 }
 
 #[test]
+fn the_tables_of_changes_name_what_there_is_to_change() {
+    for (table, arguments) in [("guards.txt", &["guards"][..]), ("normalize.txt", &["sources", "src/graph/normalize.rs", "src/graph/normalize"])] {
+        let output =
+            Command::new(python()).arg("-B").arg(root().join("scripts/mutation.py")).args(arguments).arg("--list").current_dir(root()).output();
+        let output = output.expect("the Python interpreter starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut now: Vec<String> = String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect();
+        // Beside each change stands who noticed it; the last line sums up.
+        let kept = read(&root().join("snapshots/mutation").join(table));
+        let mut kept: Vec<String> = kept.lines().filter_map(|line| Some(line.rsplit_once("  ")?.0.trim_end().to_owned())).collect();
+        now.sort();
+        kept.sort();
+        assert_eq!(now, kept, "CONTRIBUTING.md says how {table} is made anew");
+    }
+}
+
+#[test]
 fn examples_reach_every_pattern() {
     let programs = programs();
     let mut reached: BTreeMap<String, bool> = BTreeMap::new();
