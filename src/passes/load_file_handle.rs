@@ -9,6 +9,8 @@ mod there;
 
 use std::cell::OnceCell;
 
+use rustc_hash::FxHashMap;
+
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::ValueId;
@@ -34,7 +36,16 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     let mut found = Vec::new();
     for body in &analysis.bodies {
         let place = Place::new(analysis, body, notes);
-        let mut loads = Loads { place: &place, id, statement: None, tries: 0, there: Vec::new(), surroundings: OnceCell::new(), found: Vec::new() };
+        let mut loads = Loads {
+            place: &place,
+            id,
+            statement: None,
+            tries: 0,
+            there: Vec::new(),
+            surroundings: OnceCell::new(),
+            reads: OnceCell::new(),
+            found: Vec::new(),
+        };
         loads.visit_body(place.own_statements());
         found.append(&mut loads.found);
     }
@@ -53,6 +64,8 @@ struct Loads<'p, 'x> {
     there: Vec<ValueId>,
     /// What is assumed of every load here, once that is asked.
     surroundings: OnceCell<Vec<String>>,
+    /// Where each name of the scope is read, once that is asked.
+    reads: OnceCell<FxHashMap<&'x str, Vec<TextRange>>>,
     found: Vec<Proposal>,
 }
 
@@ -225,13 +238,24 @@ impl<'x> Loads<'_, 'x> {
             return false;
         }
         // A name that nothing binds any more is another one, also where it is read too early.
-        let mut others = false;
-        expressions::of_scope(place.own_statements(), &mut |expr| {
-            others |= matches!(expr, Expr::Name(name) if name.ctx.is_load() && name.id == handle.id && name.range != read);
-        });
+        let reads = self.reads.get_or_init(|| reads_by_name(place));
+        let others = reads.get(handle.id.as_str()).is_some_and(|reads| reads.iter().any(|&r| r != read));
         // Parameters have no statement and no feeds, joins have feeds.
         !others || place.definitions_of(symbol).any(|(id, d)| d.feeds.is_empty() && !own.contains(&id))
     }
+}
+
+/// Where each name of a scope is read.
+fn reads_by_name<'x>(place: &Place<'x>) -> FxHashMap<&'x str, Vec<TextRange>> {
+    let mut reads: FxHashMap<&str, Vec<TextRange>> = FxHashMap::default();
+    expressions::of_scope(place.own_statements(), &mut |expr| {
+        if let Expr::Name(name) = expr
+            && name.ctx.is_load()
+        {
+            reads.entry(&name.id).or_default().push(name.range);
+        }
+    });
+    reads
 }
 
 /// A file that is opened.
