@@ -167,6 +167,11 @@ pub fn unfit(id: &str, platform: &Platform) -> Option<String> {
     slower.or_else(|| about.lacks(platform.mlx.as_ref()?, is_advice))
 }
 
+/// The section of the guide that the pass or advice `id` comes from. A rule tells its own.
+pub fn guide(id: &str) -> &'static str {
+    about_other(id).map_or("", |about| &about.guide)
+}
+
 /// What the pass or advice `id` was measured to gain. A rule says it of each match.
 pub fn measured(id: &str) -> Option<&'static str> {
     about_other(id)?.measured()

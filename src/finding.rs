@@ -114,7 +114,7 @@ pub struct Finding {
     pub rationale: Vec<String>,
     /// What the edit relies on without proof, one sentence a line. Empty for safe edits.
     pub assumptions: Vec<String>,
-    /// The section of MLX's performance guide, or of its documentation, that the advice comes from.
+    /// The section of MLX's performance guide, or of its documentation, that it comes from; the engine reads it from the file of a pass or advice.
     pub guide: String,
     /// The edits, sorted and not overlapping; all are applied or none.
     pub edits: Vec<Edit>,

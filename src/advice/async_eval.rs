@@ -12,13 +12,10 @@ use super::one_line;
 use super::rounds::{self, Round};
 use super::tokens::generation;
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Lazy evaluation: asynchronous evaluation";
-
 /// Find the loops that wait for each sample.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = rounds::each(analysis, notes, of_loop);
-    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t| t.finding(id)).collect()
 }
 
 fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {

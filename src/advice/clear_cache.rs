@@ -13,13 +13,10 @@ use super::reads::reads;
 use super::rounds::{self, Round};
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Memory use: the buffer cache";
-
 /// Find the loops whose batches differ in length, in files that never limit the cache.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = rounds::each(analysis, notes, of_loop);
-    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t| t.finding(id)).collect()
 }
 
 fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {

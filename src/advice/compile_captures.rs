@@ -12,9 +12,6 @@ use super::Told;
 use super::compiled::{self, Listed, Site, body_of, dotted};
 use super::writes::{Scopes, Write, each_target};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Compilation: pure functions and captured state";
-
 /// Find the compiled functions with state that is not listed.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     if analysis.compiled().is_empty() {
@@ -31,7 +28,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
         }
         told
     });
-    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t: Told| t.finding(id)).collect()
 }
 
 /// What one compiled function has from outside.

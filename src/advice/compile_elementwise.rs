@@ -18,9 +18,6 @@ use crate::syntax::Ranged;
 use super::Told;
 use super::compiled::{body_of, calls_of};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Compilation: fusing elementwise operations";
-
 /// Fewer operations are not worth the trouble.
 const LEAST: usize = 4;
 
@@ -32,7 +29,7 @@ fn is_fusible(name: &str) -> bool {
 /// Find the functions that compilation would make one kernel of.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = analysis.bodies.iter().filter_map(|body| of_function(analysis, body, notes));
-    told.map(|t: Told| t.finding(id, GUIDE)).collect()
+    told.map(|t: Told| t.finding(id)).collect()
 }
 
 fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<Told> {

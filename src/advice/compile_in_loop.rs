@@ -14,9 +14,6 @@ use crate::syntax::{Ranged, TextRange};
 use super::compiled::{self, Site, calls_of};
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Compilation: when functions are recompiled";
-
 /// Find the compilations that are thrown away.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let mut told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
@@ -24,7 +21,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
     let mut told: Vec<Told> = told;
     told.sort_by_key(|t| (t.range.start(), t.range.end()));
     told.dedup_by_key(|t| t.range);
-    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t| t.finding(id)).collect()
 }
 
 /// The function of the file that is compiled at `site`, if that happens again and again.

@@ -10,16 +10,13 @@ use crate::syntax::{Ranged, TextRange};
 use super::compiled::{self, Site};
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Compilation: pure functions and captured state";
-
 /// The path of the state.
 const STATE: &str = "mlx.core.random.state";
 
 /// Find the compiled functions that draw the same numbers in each call.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
-    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t: Told| t.finding(id)).collect()
 }
 
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {

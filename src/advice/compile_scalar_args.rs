@@ -20,13 +20,10 @@ use crate::syntax::ast::{self, Expr};
 use super::compiled::{self, Called, Site, body_of, calls_of};
 use super::{Told, listed, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Compilation: when functions are recompiled";
-
 /// Find the compiled functions that a number compiles anew.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
-    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t: Told| t.finding(id)).collect()
 }
 
 /// A parameter that should be an array.

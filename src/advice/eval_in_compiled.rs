@@ -10,13 +10,10 @@ use super::compiled::{self, Site};
 use super::reads::reads_in_trace;
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Compilation: no evaluation inside";
-
 /// Find the evaluations in compiled functions.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = compiled::each(analysis, notes, |site| of_function(analysis, site));
-    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t: Told| t.finding(id)).collect()
 }
 
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<Told> {

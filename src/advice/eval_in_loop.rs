@@ -17,16 +17,13 @@ use super::rounds::{self, Round};
 use super::tokens::generation;
 use super::{Told, counted, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Lazy evaluation: when to evaluate";
-
 /// More operations than these a round are worth an evaluation.
 const LIGHT: usize = 60;
 
 /// Find the evaluations that a loop makes too often.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = rounds::each(analysis, notes, of_loop);
-    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t| t.finding(id)).collect()
 }
 
 fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {

@@ -11,9 +11,6 @@ use crate::graph::value::ValueId;
 
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Type promotion and precision";
-
 /// Find every operation between the two half precisions.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let text = analysis.source.text().as_bytes();
@@ -34,7 +31,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
             seen.push(place.value);
             let spelt = |v| spelt(analysis, body, v);
             let spoilt = listed(analysis, body, &flow.spoilt(std::iter::once(place.value), &users));
-            found.push(told(analysis, place, [&spelt(narrow), &spelt(brain)], &spoilt).finding(id, GUIDE));
+            found.push(told(analysis, place, [&spelt(narrow), &spelt(brain)], &spoilt).finding(id));
         }
         note(analysis, &mut flow, &body.occurrences, notes);
     }

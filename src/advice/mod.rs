@@ -39,8 +39,8 @@ struct Told {
 }
 
 impl Told {
-    /// The finding of the transform `id`, which comes from the section `guide` of the performance guide.
-    fn finding(self, id: &TransformId, guide: &str) -> Finding {
+    /// The finding of the transform `id`.
+    fn finding(self, id: &TransformId) -> Finding {
         let Self { range, message, rationale } = self;
         Finding {
             transform: id.clone(),
@@ -50,7 +50,7 @@ impl Told {
             message,
             rationale,
             assumptions: Vec::new(),
-            guide: guide.to_owned(),
+            guide: String::new(),
             edits: Vec::new(),
         }
     }

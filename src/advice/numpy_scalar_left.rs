@@ -16,8 +16,6 @@ use crate::syntax::{Ranged, TextRange};
 
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Type promotion and precision: Python scalars are weakly typed";
 const MAX_DEPTH: u32 = 8;
 /// What NumPy gives no scalar of its own for.
 const NOT_SCALARS: [&str; 8] = ["array", "asarray", "arange", "zeros", "ones", "full", "linspace", "load"];
@@ -35,7 +33,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
         operators.visit_body(place.own_statements());
         told.append(&mut operators.told);
     }
-    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t: Told| t.finding(id)).collect()
 }
 
 /// Looks through one scope.

@@ -13,9 +13,6 @@ use crate::syntax::{Ranged, TextRange};
 use super::{Told, one_line};
 use crate::place::Place;
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Streams: separate streams";
-
 /// Find the streams that leak out of generators and of threads.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let mut told: Vec<Told> = Vec::new();
@@ -26,7 +23,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
             made_by_the_module(&place, place.own_statements(), &mut told);
         }
     }
-    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t| t.finding(id)).collect()
 }
 
 /// `with mx.stream(...)` blocks that yield.

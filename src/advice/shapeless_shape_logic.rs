@@ -12,13 +12,10 @@ use crate::graph::value::{Op, ValueId};
 use super::compiled::{self, Site};
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Compilation: shapeless compilation";
-
 /// Find the functions for all shapes that keep one.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
-    told.into_iter().map(|t: Told| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t: Told| t.finding(id)).collect()
 }
 
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {

@@ -22,9 +22,6 @@ use super::reads::{Read, reads};
 use super::rounds::{self, Line, Round};
 use super::{Told, counted, listed, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Lazy evaluation: when to evaluate";
-
 /// Find the loops that read numbers which only the code after them needs.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let mut told = Vec::new();
@@ -33,7 +30,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
     }
     told.extend(comprehensions::told(analysis, notes));
     told.sort_by_key(|t| (t.range.start(), t.range.end()));
-    told.into_iter().map(|t| t.finding(id, GUIDE)).collect()
+    told.into_iter().map(|t| t.finding(id)).collect()
 }
 
 /// The numbers that only the code after the loop needs.

@@ -18,9 +18,6 @@ use crate::graph::value::{Graph, Op, Symbol, ValueId};
 
 use super::{Told, one_line};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Operations: transposed matrix products";
-
 /// Smaller matrices are read in less time than it takes to launch the kernel.
 const LEAST: i64 = 1 << 20;
 
@@ -30,7 +27,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
     let wanted = OnceCell::new();
     for body in &analysis.bodies {
         for product in body.occurrences.iter().filter(|o| o.own && analysis.graph.op(o.value) == Op::MatMul) {
-            found.extend(of_product(analysis, body, product, &wanted, notes).map(|told| told.finding(id, GUIDE)));
+            found.extend(of_product(analysis, body, product, &wanted, notes).map(|told| told.finding(id)));
         }
     }
     found

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Transform, gain};
+use super::{Transform, tell_file};
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::syntax::{EditSet, TextRange, TextSize};
@@ -49,7 +49,8 @@ impl Advice {
     pub(super) fn beside(self, applied: Vec<TextRange>, proposed: Vec<TextRange>) -> Vec<Finding> {
         let Self { findings, again } = self;
         let (applied, proposed) = (Edited::new(applied), Edited::new(proposed));
-        let meets = |again: &Again, range: TextRange| again.range.intersect(range).is_some() || again.scope.is_some_and(|s| s.contains_range(range));
+        let meets =
+            |again: &Again, range: TextRange| again.range.intersect(range).is_some() || again.scope.is_some_and(|s| s.contains_range(range));
         let is_given_again = |a: &Finding| again.iter().any(|again| again.transform == a.transform && meets(again, a.range));
         findings.into_iter().filter(|a| !proposed.touches(a.range) && (!applied.touches(a.range) || is_given_again(a))).collect()
     }
@@ -60,7 +61,7 @@ pub(super) fn advise(transform: Transform<'_>, analysis: &Analysis<'_>, notes: &
     match transform {
         Transform::Advice(id, advice) => {
             let mut findings = advice(analysis, &TransformId::from(id), notes);
-            findings.iter_mut().for_each(|f| f.rationale.extend(gain(id)));
+            findings.iter_mut().for_each(|f| tell_file(id, f));
             findings
         }
         Transform::Rule(_) | Transform::Pass(..) => Vec::new(),

@@ -377,16 +377,17 @@ fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Pla
         Transform::Rule(rule) => rule::find(rule, analysis, platform).proposals,
         Transform::Pass(id, pass) => {
             let mut proposals = pass(analysis, &TransformId::from(id), &Notes::default());
-            proposals.iter_mut().for_each(|p| p.finding.rationale.extend(gain(id)));
+            proposals.iter_mut().for_each(|p| tell_file(id, &mut p.finding));
             proposals
         }
         Transform::Advice(..) => Vec::new(),
     }
 }
 
-/// The line of a rationale that says what `id` was measured to gain.
-fn gain(id: &str) -> Option<String> {
-    catalog::measured(id).map(|gain| format!("{MEASURED}: {gain}."))
+/// Have the finding of the pass or advice `id` tell what stands in its file: where it comes from, and what it was measured to gain.
+fn tell_file(id: &str, finding: &mut Finding) {
+    catalog::guide(id).clone_into(&mut finding.guide);
+    finding.rationale.extend(catalog::measured(id).map(|gain| format!("{MEASURED}: {gain}.")));
 }
 
 /// Proposals that are applied together or not at all.

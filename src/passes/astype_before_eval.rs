@@ -17,9 +17,6 @@ use crate::place::Place;
 use crate::place::blocks;
 use cast::{Form, cast};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Lazy evaluation: cast weights before mx.eval";
-
 /// So many assignments of other things may stand between the evaluation and the cast.
 const MAX_BETWEEN: usize = 3;
 
@@ -258,7 +255,7 @@ impl<'x> Blocks<'_, 'x> {
                 message: format!("{names} {are} evaluated and then cast: cast {each} first, then evaluate"),
                 rationale,
                 assumptions,
-                guide: GUIDE.to_owned(),
+                guide: String::new(),
                 edits,
             },
             contract: Contract::Statements(Kept::Values),

@@ -13,9 +13,6 @@ use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 
 use crate::place::Place;
 
-/// Where the documentation of MLX speaks of it.
-const GUIDE: &str = "MLX documentation: Memory Management";
-
 /// A name that has moved.
 struct Moved {
     /// The path it had.
@@ -237,7 +234,7 @@ impl<'x> Uses<'_, 'x> {
             message: format!("`{old}` has moved: it is `{now}` now"),
             rationale,
             assumptions,
-            guide: GUIDE.to_owned(),
+            guide: String::new(),
             edits,
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Values) });

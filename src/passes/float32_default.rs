@@ -26,8 +26,6 @@ use crate::syntax::{Edit, Ranged, TextRange, TextSize};
 
 use meetings::{InTheWay, Meeting, Meetings, meetings};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Type promotion and precision";
 /// What makes constants, and how many arguments stand before its dtype.
 const MAKERS: [(&str, usize); 7] = [
     ("mlx.core.zeros", 1),
@@ -215,7 +213,7 @@ impl<'p, 'x> Scope<'p, 'x> {
             message,
             rationale,
             assumptions,
-            guide: GUIDE.to_owned(),
+            guide: String::new(),
             edits,
         };
         Some(Proposal { finding, contract: Contract::Statements(Kept::Narrowed) })

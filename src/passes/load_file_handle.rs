@@ -21,9 +21,6 @@ use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind}
 use crate::place::{Place, expressions};
 use path::is_path;
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Memory use: lazy loading";
-
 /// Words of code that runs in several threads.
 const THREADS: [&str; 4] = ["threading", "ThreadPool", "to_thread", "run_in_executor"];
 
@@ -134,7 +131,7 @@ impl<'x> Loads<'_, 'x> {
                 spared.to_owned(),
             ],
             assumptions,
-            guide: GUIDE.to_owned(),
+            guide: String::new(),
             edits,
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Values) });

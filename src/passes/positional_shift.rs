@@ -10,8 +10,6 @@ use crate::place::{Place, expressions};
 use crate::syntax::ast::{self, Expr, UnaryOp};
 use crate::syntax::{Edit, Ranged};
 
-/// Where the documentation of MLX speaks of it.
-const GUIDE: &str = "MLX documentation: mx.conv_transpose1d, nn.Conv2d";
 /// Why its edits are not run.
 const CHANGED: &str =
     "the call is to mean something else to this MLX than it does now: by keyword it means what it meant to the one it was written for";
@@ -129,7 +127,7 @@ impl<'x> Calls<'_, 'x> {
                 "By keyword it means the same to every version.".to_owned(),
             ],
             assumptions: vec![format!("`{text}` is meant as `{}`", shift.was)],
-            guide: GUIDE.to_owned(),
+            guide: String::new(),
             edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Nothing(CHANGED)) });

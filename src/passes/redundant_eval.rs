@@ -15,9 +15,6 @@ use crate::place::Place;
 use crate::place::blocks;
 use reads::{Needs, Read, Unread, first_read};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Lazy evaluation: what evaluates implicitly";
-
 /// Find every evaluation that the next statement makes needless.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
     if memchr::memmem::find(analysis.source.text().as_bytes(), b"eval").is_none() {
@@ -130,7 +127,7 @@ impl<'x> Blocks<'_, 'x> {
                 message: format!("`{reading}` evaluates `{array}`, so it need not be evaluated before"),
                 rationale: vec![why.to_owned()],
                 assumptions,
-                guide: GUIDE.to_owned(),
+                guide: String::new(),
                 edits: vec![edit],
             },
             contract: Contract::Statements(Kept::Values),

@@ -15,9 +15,6 @@ use crate::place::Place;
 use crate::place::blocks;
 use life::{Block, names_in};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Memory use: release temporaries";
-
 /// So many statements may stand between the update and the evaluation.
 const MAX_BETWEEN: usize = 4;
 
@@ -189,7 +186,7 @@ impl<'x> Blocks<'_, 'x> {
                     "All gradients at once are in memory when the evaluation ends, since a name holds them; without it each is freed as soon as its update is done.".to_owned(),
                 ],
                 assumptions,
-                guide: GUIDE.to_owned(),
+                guide: String::new(),
                 edits,
             },
             contract: Contract::Statements(Kept::Values),

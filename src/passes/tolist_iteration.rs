@@ -28,9 +28,6 @@ use crate::place::Place;
 use origin::{Origin, no_array, origin};
 use reads::{Read, Way};
 
-/// The section of the performance guide that this comes from.
-const GUIDE: &str = "Lazy evaluation: avoid .item() in a loop";
-
 /// Builtins that exhaust a generator before they return.
 const CONSUMERS: [&str; 9] = ["sum", "min", "max", "list", "tuple", "set", "dict", "sorted", "any"];
 
@@ -188,7 +185,7 @@ impl<'x> Loops<'_, 'x> {
                 message,
                 rationale,
                 assumptions: verdict.assumptions.clone(),
-                guide: GUIDE.to_owned(),
+                guide: String::new(),
                 edits,
             },
             contract: Contract::Statements(Kept::Values),
