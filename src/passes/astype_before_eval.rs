@@ -449,6 +449,28 @@ mod tests {
     }
 
     #[test]
+    fn a_helper_that_only_casts_is_that_cast() {
+        let text = |helper: &str, cast: &str| {
+            format!("import mlx.core as mx\n{helper}\ndef f(p, given):\n    w = mx.load(p)\n    mx.eval(w)\n    w = {cast}\n    return w\n")
+        };
+        let half = "def half(w):\n    'To half precision.'\n    return {k: v.astype(mx.float16) for k, v in w.items()}\n";
+        let moved = text(half, "half(w)").replace("    mx.eval(w)\n    w = half(w)\n", "    w = half(w)\n    mx.eval(w)\n");
+        assert_eq!(applied(find, &text(half, "half(w)"), Applicability::Safe), moved);
+        for (helper, cast) in [
+            (half.replace("'To half precision.'", "print(w)"), "half(w)"),
+            (half.replace("in w.items()", "in other.items()"), "half(w)"),
+            (half.replace("def half(w)", "@cached\ndef half(w)"), "half(w)"),
+            (half.replace("def half(w)", "def half(w, v=1)"), "half(w)"),
+            (half.to_owned(), "half(given)"),
+            (half.to_owned(), "given.half(w)"),
+            ("def half(w):\n    return half(w)\n".to_owned(), "half(w)"),
+        ] {
+            let text = text(&helper, cast);
+            assert_eq!(applied(find, &text, Applicability::Unsafe), text);
+        }
+    }
+
+    #[test]
     fn only_the_eval_of_mlx_counts() {
         let body = "w = mx.load(path)\neval(w)\nw = w.astype(dt)\n";
         assert_eq!(fixed(body, Applicability::Unsafe), body);

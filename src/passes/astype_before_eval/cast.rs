@@ -1,5 +1,6 @@
 //! Statements that cast the whole of something that has a name, and do nothing else.
 
+use crate::graph::definitions::ModuleBinding;
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -44,12 +45,36 @@ pub(super) fn cast<'x>(place: &Place<'_>, statement: &'x Stmt) -> Option<Cast<'x
     }
 }
 
+/// What `call` is a cast of, if it calls a function of the file that does nothing but to cast its one parameter.
+fn helper<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x str, Form)> {
+    let analysis = place.analysis;
+    let (Expr::Name(callee), [Expr::Name(from)], []) = (&*call.func, &*call.arguments.args, &*call.arguments.keywords) else { return None };
+    let symbol = analysis.graph.known_symbol(&callee.id)?;
+    let is_local = !place.is_module() && (place.definitions_of(symbol).next().is_some() || analysis.is_outer_local(place.body, symbol));
+    let Some(&ModuleBinding::Function(index)) = analysis.definitions.module.get(&symbol).filter(|_| !is_local) else { return None };
+    let function = analysis.definitions.functions[index].ast;
+    let is_plain = function.decorator_list.is_empty() && !function.is_async && function.parameters.len() == 1;
+    let [parameter] = &*function.parameters.args else { return None };
+    let body = analysis.bodies.iter().find(|b| b.function == Some(index)).filter(|_| is_plain)?;
+    // A docstring may stand before it.
+    let (Stmt::Return(s), 1 | 2) = (function.body.last()?, function.body.len()) else { return None };
+    let is_text = |s: &Stmt| matches!(s, Stmt::Expr(s) if s.value.is_string_literal_expr());
+    let value = s.value.as_deref().filter(|_| function.body.len() == 1 || is_text(&function.body[0]))?;
+    let inner = Place::new(analysis, body, place.notes);
+    let is_helper = |value: &Expr| value.as_call_expr().is_some_and(|call| call.func.is_name_expr() && tree_map(&inner, call).is_none());
+    let (of, form) = if is_helper(value) { None } else { assigned(&inner, value) }?;
+    (of == parameter.parameter.name.as_str()).then_some((&*from.id, form))
+}
+
 /// What `value` is a cast of.
 fn assigned<'x>(place: &Place<'_>, value: &'x Expr) -> Option<(&'x str, Form)> {
     match value {
         Expr::Call(call) => match astype(value) {
             Some(from) => Some((from, Form::Array)),
-            None => tree_map(place, call).and_then(|tree| Some((&*tree.as_name_expr()?.id, Form::Tree))),
+            None => match tree_map(place, call) {
+                Some(tree) => Some((&*tree.as_name_expr()?.id, Form::Tree)),
+                None => helper(place, call),
+            },
         },
         Expr::DictComp(comp) => {
             let ([generator], Some(Expr::Name(key))) = (&comp.generators[..], comp.key.as_deref()) else { return None };
