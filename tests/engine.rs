@@ -257,3 +257,11 @@ fn a_name_that_a_function_may_assign_is_no_constant() {
     assert_eq!(trusted(norm), [(true, None)]);
     assert_eq!(trusted(&assigned), [(false, Some("`EPS` is a Python number".to_owned()))]);
 }
+
+#[test]
+fn functions_of_one_name_keep_every_promise_each_by_itself() {
+    let norm = "def f(x: mx.array):\n    v = mx.mean(x * x, axis=-1, keepdims=True)\n    return x * mx.rsqrt(v + 1e-5)\n";
+    // The other one reads a global of the name that the first needs no more.
+    let fixed = assert_keeps_promises("two functions", &format!("import mlx.core as mx\n\n\n{norm}\n\ndef f(x: mx.array):\n    return x + v\n"));
+    assert!(fixed.text.contains("mx.fast.rms_norm"), "{}", fixed.text);
+}

@@ -89,7 +89,7 @@ fn assert_same_names(name: &str, before: &Source<'_>, after: &Source<'_>) {
         }
     }
     for gone in before.scopes.keys().filter(|path| !after.scopes.contains_key(*path)) {
-        let called = gone.rsplit('.').next().unwrap_or_default();
+        let called = gone.rsplit('.').next().and_then(|last| last.split('\'').next()).unwrap_or_default();
         assert!(!after.mentioned.contains(called), "{name}: `{gone}` is gone, and something of its name is used");
     }
 }
@@ -113,6 +113,8 @@ struct Names {
     /// Every name and attribute that is read anywhere.
     mentioned: BTreeSet<String>,
     open: Vec<(String, Scope)>,
+    /// How many scopes of each path there are so far.
+    defined: BTreeMap<String, usize>,
 }
 
 impl Names {
@@ -121,7 +123,7 @@ impl Names {
         names.open.push((String::new(), Scope { is_public: true, ..Scope::default() }));
         names.visit_body(&source.module().body);
         if let Some((path, module)) = names.open.pop() {
-            names.merge(path, module);
+            names.scopes.insert(path, module);
         }
         names
     }
@@ -132,27 +134,26 @@ impl Names {
         }
     }
 
-    /// Visit what `inside` visits as a scope of its own; one without a name is kept for what it reads alone.
+    /// Visit what `inside` visits as a scope of its own; one without a name is kept for what it reads alone. One that has the name of another is apart from it.
     fn within(&mut self, name: Option<&str>, is_public: bool, inside: impl FnOnce(&mut Self)) {
-        let path = self.open.iter().map(|(path, _)| path.as_str()).chain(name).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
-        self.open.push((name.unwrap_or_default().to_owned(), Scope { is_public, ..Scope::default() }));
+        let mut path = self.open.iter().map(|(path, _)| path.as_str()).chain(name).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+        let mut own = name.unwrap_or_default().to_owned();
+        if name.is_some() {
+            let others = self.defined.entry(path.clone()).or_default();
+            if *others > 0 {
+                [&mut path, &mut own].into_iter().for_each(|name| name.push_str(&format!("'{others}")));
+            }
+            *others += 1;
+        }
+        self.open.push((own, Scope { is_public, ..Scope::default() }));
         inside(self);
         let Some((_, scope)) = self.open.pop() else { return };
         if let Some((_, outer)) = self.open.last_mut() {
             outer.read.extend(scope.read.difference(&scope.bound).cloned());
         }
         if name.is_some() {
-            self.merge(path, scope);
+            self.scopes.insert(path, scope);
         }
-    }
-
-    /// Definitions of the same name, as of overloads, count as one.
-    fn merge(&mut self, path: String, scope: Scope) {
-        let known = self.scopes.entry(path).or_default();
-        known.is_public |= scope.is_public;
-        known.bound.extend(scope.bound);
-        known.read.extend(scope.read);
-        known.modules.extend(scope.modules);
     }
 
     fn bind_parameters(&mut self, parameters: &ast::Parameters) {

@@ -49,8 +49,7 @@ impl Advice {
     pub(super) fn beside(self, applied: Vec<TextRange>, proposed: Vec<TextRange>) -> Vec<Finding> {
         let Self { findings, again } = self;
         let (applied, proposed) = (Edited::new(applied), Edited::new(proposed));
-        let meets =
-            |again: &Again, range: TextRange| again.range.intersect(range).is_some() || again.scope.is_some_and(|s| s.contains_range(range));
+        let meets = |again: &Again, range: TextRange| again.range.intersect(range).is_some() || again.scope.is_some_and(|s| s.contains_range(range));
         let is_given_again = |a: &Finding| again.iter().any(|again| again.transform == a.transform && meets(again, a.range));
         findings.into_iter().filter(|a| !proposed.touches(a.range) && (!applied.touches(a.range) || is_given_again(a))).collect()
     }
