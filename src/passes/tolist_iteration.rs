@@ -621,6 +621,7 @@ mod tests {
             "for i in range(len(a)):\n    i = n\n    out(a[i].item())\n",
             "for i in range(-1, len(a)):\n    out(a[i].item())\n",
             "for i in range(n, len(a)):\n    out(a[i].item())\n",
+            "for i in range(*xs):\n    out(a[i].item())\n",
             "for i in range(len(a)):\n    out(lambda: a[i].item())\n",
             "out(n and [a[i].item() for i in range(len(a))])\n",
             "g = (a[i].item() for i in range(len(a)))\n",

@@ -86,7 +86,7 @@ fn counter<'x>(place: &Place<'_>, iterable: &'x Expr, target: &'x Expr) -> Optio
         return Some(Counter { name: &name.id, start: 0, bound: Bound::LengthOf(place.value(beside)), bound_text });
     }
     let (Expr::Call(call), Expr::Name(name)) = (iterable, target) else { return None };
-    if !place.calls_builtin(call, "range") || !call.arguments.keywords.is_empty() {
+    if !place.calls_builtin(call, "range") || !call.arguments.keywords.is_empty() || call.arguments.args.iter().any(Expr::is_starred_expr) {
         return None;
     }
     let graph = &place.analysis.graph;
