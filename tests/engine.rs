@@ -265,3 +265,27 @@ fn functions_of_one_name_keep_every_promise_each_by_itself() {
     let fixed = assert_keeps_promises("two functions", &format!("import mlx.core as mx\n\n\n{norm}\n\ndef f(x: mx.array):\n    return x + v\n"));
     assert!(fixed.text.contains("mx.fast.rms_norm"), "{}", fixed.text);
 }
+
+#[test]
+fn what_a_call_may_bind_anew_or_change_is_not_what_it_was() {
+    let norm = |name: &str, between: &str| {
+        format!("    v = mx.mean({name} * {name}, axis=-1, keepdims=True)\n{between}    return {name} * mx.rsqrt(v + 1e-5)\n")
+    };
+    let header = "import mlx.core as mx\n\nX = mx.ones((3, 4))\nZ = mx.ones((3, 4))\n\n\ndef renew():\n    global X\n    X = X * 3 + mx.arange(4)\n\n\n\
+                  def change():\n    Z[0] = 3\n\n\n";
+    let inner = |body: &str| {
+        let set = "    def renew():\n        nonlocal x\n        x = x * 2\n\n";
+        let get: String = body.lines().map(|line| format!("    {line}\n")).collect();
+        format!("def f(x: mx.array):\n{set}    def get():\n{get}\n    return get()\n")
+    };
+    for (wrong, right) in [
+        (format!("def f():\n{}", norm("X", "    renew()\n")), format!("def f():\n{}", norm("X", ""))),
+        (format!("def f():\n{}", norm("Z", "    change()\n")), format!("def f():\n{}", norm("Z", ""))),
+        (format!("def f():\n    global X\n{}", norm("X", "    X = X * 2\n")), format!("def f():\n    global Z\n{}", norm("X", ""))),
+        (inner(&norm("x", "    renew()\n")), inner(&norm("x", ""))),
+    ] {
+        let [wrong, right] = [wrong, right].map(|text| assert_keeps_promises("written by a call", &format!("{header}{text}")));
+        assert!(wrong.edits.is_empty(), "{}", wrong.text);
+        assert!(right.text.contains("mx.fast.rms_norm"), "{}", right.text);
+    }
+}

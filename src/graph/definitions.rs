@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::attributes::{assigned_by_name, attribute_targets};
 use super::value::{Graph, Symbol};
+use super::writes::inner_writes;
 use crate::syntax::ast::{self, Expr, Stmt};
 
 /// Index of a function in [`Definitions::functions`].
@@ -63,6 +64,9 @@ pub struct Definitions<'a> {
     pub classes: Vec<ClassInfo<'a>>,
     /// Module-level names that some function declares `global`, so that it may assign them at any time.
     pub shared: FxHashSet<Symbol>,
+    /// Names that some function binds anew for the scope around it, or whose object it changes in place: whoever reads them elsewhere may find something else
+    /// after each call.
+    pub written: FxHashSet<Symbol>,
     /// Module-level names.
     pub module: FxHashMap<Symbol, ModuleBinding>,
     /// The module-level names that are imports, with what they stand for; those left out that only type checkers see.
@@ -96,6 +100,9 @@ impl<'a> Definitions<'a> {
         for class in &mut collector.definitions.classes {
             class.overridden.extend(class.methods.keys().filter(|m| assigned.contains(m)).copied().collect::<Vec<_>>());
         }
+        let mut written = Vec::new();
+        inner_writes(&module.body, 0, &mut written);
+        collector.definitions.written = written.into_iter().map(|name| collector.graph.symbol(name)).collect();
         collector.definitions
     }
 

@@ -18,6 +18,7 @@ pub mod print;
 pub mod rotary;
 pub mod users;
 pub mod value;
+mod writes;
 
 use std::cell::OnceCell;
 

@@ -172,10 +172,14 @@ impl<'g> Lowerer<'_, 'g> {
             }
             at = frame.parent;
         }
-        match self.captured_name(name) {
-            Some(value) => value,
-            None => self.free_name(name),
+        let value = self.captured_name(name).unwrap_or_else(|| self.free_name(name));
+        let is_written =
+            self.definitions.written.contains(&name) && matches!(self.graph.op(value), Op::ModuleName(_) | Op::Captured(..) | Op::Param(..));
+        if is_written && self.epoch > 0 {
+            let epoch = self.epoch;
+            return self.graph.value(Op::Changed(epoch), &[value]);
         }
+        value
     }
 
     /// What `value`, held by `name`, is by now: an array that others may hold can have been changed in place by every call since.

@@ -254,7 +254,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
         }
         self.captured = reads.into_iter().map(|n| self.graph.symbol(n)).collect();
         let mut written = Vec::new();
-        inner_writes(body, 0, &mut written);
+        super::writes::inner_writes(body, 0, &mut written);
         self.volatile = written.into_iter().map(|n| self.graph.symbol(n)).collect();
     }
 
@@ -378,32 +378,6 @@ fn outer_names(body: &[Stmt]) -> Vec<&str> {
         }
     }
     names
-}
-
-/// Names that inner functions declare `nonlocal`, or whose object they change in place.
-fn inner_writes<'a>(body: &'a [Stmt], depth: u32, names: &mut Vec<&'a str>) {
-    for statement in body {
-        let target = match statement {
-            Stmt::AugAssign(s) if depth > 0 => Some(&*s.target),
-            Stmt::Assign(s) if depth > 0 => s.targets.iter().find(|t| t.is_subscript_expr()),
-            Stmt::Nonlocal(s) if depth > 0 => {
-                names.extend(s.names.iter().map(|n| n.as_str()));
-                None
-            }
-            Stmt::FunctionDef(s) => {
-                inner_writes(&s.body, depth + 1, names);
-                None
-            }
-            Stmt::ClassDef(s) => {
-                inner_writes(&s.body, depth + 1, names);
-                None
-            }
-            _ => None,
-        };
-        let base = target.map(|t| t.as_subscript_expr().map_or(t, |s| &s.value));
-        names.extend(base.and_then(Expr::as_name_expr).map(|n| n.id.as_str()));
-        super::definitions::blocks(statement).into_iter().for_each(|b| inner_writes(b, depth, names));
-    }
 }
 
 /// Whether a call may read any name of its function.
