@@ -70,8 +70,6 @@ pub const CATALOG: &[Entry] = &[
     transform!("load-file-handle", "load_file_handle", Kind::Pass(passes::load_file_handle::find)),
     // Before anything that would read weights: casts move ahead of the evaluation.
     transform!("astype-before-eval", "astype_before_eval", Kind::Pass(passes::astype_before_eval::find)),
-    // It looks at evaluations as well, but at other ones.
-    transform!("release-temporaries", "release_temporaries", Kind::Pass(passes::release_temporaries::find)),
     // What attention left.
     transform!("precise-softmax", "precise_softmax", Kind::Rule),
     // Arrays of any shape that are made in float32.
@@ -86,8 +84,10 @@ pub const CATALOG: &[Entry] = &[
     transform!("positional-shift", "positional_shift", Kind::Pass(passes::positional_shift::find)),
     // Near the end: it changes what Python sees, and nothing above creates or removes a loop.
     transform!("tolist-iteration", "tolist_iteration", Kind::Pass(passes::tolist_iteration::find)),
-    // Last: what reads an array is settled by now.
+    // What reads an array is settled by now.
     transform!("redundant-eval", "redundant_eval", Kind::Pass(passes::redundant_eval::find)),
+    // Behind all edits: a deleted name makes no work for others, while what they write in place of unknown code may be known to hold nothing.
+    transform!("release-temporaries", "release_temporaries", Kind::Pass(passes::release_temporaries::find)),
     // Advice changes nothing, so its order is that in which it is listed.
     transform!("mixed-half", "mixed_half", Kind::Advice(advice::mixed_half::find)),
     transform!("numpy-scalar-left", "numpy_scalar_left", Kind::Advice(advice::numpy_scalar_left::find)),

@@ -34,9 +34,16 @@ fn everything(text: &str, id: Option<&'static str>) -> Option<Fixed> {
     mlxfix::fix(text, &Options { select, admit: Applicability::Unsafe, ..Options::default() }).ok()
 }
 
-/// `text` after each transform has run by itself, in the order of the catalog.
+/// `text` after each transform has run by itself, in the order of the catalog, until none of them finds anything. Together they do so, too: an edit that rests on
+/// an assumption may make something known by which an earlier transform applies.
 fn one_by_one(text: &str) -> String {
-    CATALOG.iter().fold(text.to_owned(), |text, entry| everything(&text, Some(entry.id)).map_or(text, |fixed| fixed.text))
+    let round = |text: &str| CATALOG.iter().fold(text.to_owned(), |text, entry| everything(&text, Some(entry.id)).map_or(text, |fixed| fixed.text));
+    let (mut before, mut after) = (text.to_owned(), round(text));
+    while after != before {
+        let next = round(&after);
+        before = std::mem::replace(&mut after, next);
+    }
+    after
 }
 
 fn parsed<'t>(name: &str, text: &'t str) -> Source<'t> {
