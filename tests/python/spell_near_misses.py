@@ -33,7 +33,7 @@ def disturbed(rule, rng):
         value = w.named(values[-1], "stat")
         target = value.text if len(values) == 1 or w.chance(0.3) else values[0].text
         if target.isidentifier():
-            kind, text = rng.choice(disturbances(rule))
+            kind, text = rng.choice(disturbances())
             kinds.append(kind)
             w.emit(disturbance(w, text, target))
             w.scope.own.discard(target)
@@ -44,11 +44,10 @@ def disturbed(rule, rng):
     return spelling
 
 
-def disturbances(rule):
+def disturbances():
     """The names and texts of all changes."""
     entries = (entry.split("\n", 1) for entry in spell_traps.DISTURBANCES.split("# --- ")[1:])
-    # Who gets a narrowed value from an object that nobody knows may make float32 of it again, with the digits of half precision: that is what narrowing means.
-    return [(name, text.strip("\n")) for name, text in entries if not (rule.narrowing and name == "rebound by with")]
+    return [(name, text.strip("\n")) for name, text in entries]
 
 
 def disturbance(w, text, x):
