@@ -10,6 +10,7 @@ mod dtypes;
 mod engine;
 mod examples;
 mod files;
+mod fuzz;
 mod graph;
 mod mlx;
 mod promises;

@@ -154,7 +154,8 @@ const PRIMARIES: &[&str] = &[
     "()",
 ];
 
-const FUNCTIONS: &[&str] = &["square", "exp", "mean", "sum", "sqrt", "abs", "flatten", "argmax", "sigmoid", "stack", "eval", "asarray", "zeros_like", "max"];
+const FUNCTIONS: &[&str] =
+    &["square", "exp", "mean", "sum", "sqrt", "abs", "flatten", "argmax", "sigmoid", "stack", "eval", "asarray", "zeros_like", "max"];
 
 /// Statements. `$B` is a block one level in.
 const STATEMENTS: &[&str] = &[

@@ -1,8 +1,10 @@
-//! What the fuzz targets share: the promises, which the tests hold as well, and the writer of programs.
+//! What the fuzz targets do, apart from libFuzzer. The tests hold the modules of this package, too, under their own names.
 
 pub mod grammar;
 pub mod mutant;
 #[path = "../../tests/promises.rs"]
 pub mod promises;
+pub mod targets;
 
-pub use grammar::Draw;
+/// The folder of the project.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

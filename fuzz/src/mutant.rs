@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 use mlxfix::syntax::ast::Stmt;
 use mlxfix::syntax::{Ranged, Source, TextRange, TokenKind};
 
-use crate::grammar::{self, Draw};
+use super::ROOT;
+use super::grammar::{self, Draw};
 
 /// The definitions of the examples, each with the imports of its file.
 static DEFINITIONS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
     let mut all = Vec::new();
-    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"))];
+    let mut folders = vec![std::path::Path::new(ROOT).join("examples")];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("the examples can be listed") {

@@ -62,14 +62,13 @@ fn shown<'x>(place: &Place<'_>, statement: &Stmt, expr: &'x Expr) -> Option<&'x 
         Expr::Compare(e) => {
             let sides: Vec<&Expr> = std::iter::once(&*e.left).chain(&e.comparators).collect();
             // Of a chain, the truth of each comparison but the last is asked for.
-            let asked = e.ops.iter().enumerate().find_map(|(n, op)| match op {
+            e.ops.iter().enumerate().find_map(|(n, op)| match op {
                 CmpOp::In | CmpOp::NotIn if is_display(sides[n + 1]) => Some(sides[n]).filter(|e| is_array(place, statement, e)),
                 CmpOp::In | CmpOp::NotIn => Some(sides[n + 1]).filter(|e| is_array(place, statement, e)),
                 CmpOp::Is | CmpOp::IsNot => None,
                 _ if n + 1 < e.ops.len() => sides[n..n + 2].iter().copied().find(|e| is_array(place, statement, e)),
                 _ => None,
-            });
-            asked
+            })
         }
         _ => None,
     }
