@@ -1,11 +1,13 @@
 """Write the seeds of the fuzz targets below fuzz/corpus: each definition of the examples as a program of its own, the transforms, and configurations.
 
-libFuzzer changes small inputs faster than large ones, which is why files are taken apart.
+libFuzzer changes small inputs faster than large ones, which is why files are taken apart. Without a seed it starts from inputs of a few bytes, and takes hours to
+come to the hundreds of choices of which a program is drawn: those get bytes without order.
 """
 
 import ast
 import hashlib
 import pathlib
+import random
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -45,3 +47,6 @@ for file in sorted((ROOT / "transforms").glob("*.py")):
     write("rules", file.read_bytes())
 for configuration in CONFIGURATIONS:
     write("rules", configuration.encode())
+draw = random.Random(1)
+for length in range(20, 420, 2):
+    write("programs", draw.randbytes(length))

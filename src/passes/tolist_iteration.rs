@@ -449,6 +449,15 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_a_module_has_a_private_name_and_a_class_gets_none() {
+        let module = "import mlx.core as mx\n\na = mx.arange(9)\nfor i in range(len(a)):\n    print(a[i].item())\n";
+        let listed = "import mlx.core as mx\n\na = mx.arange(9)\n_a_list = a.tolist()\nfor i in range(len(a)):\n    print(_a_list[i])\n";
+        assert_eq!(applied(find, module, Applicability::Safe), listed);
+        let class = "import mlx.core as mx\n\nclass A:\n    a = mx.arange(9)\n    for i in range(len(a)):\n        print(a[i].item())\n";
+        assert_eq!(applied(find, class, Applicability::Unsafe), class);
+    }
+
+    #[test]
     fn columns_are_read_out_of_lists_of_rows() {
         let table = "t = mx.zeros((n, 2))\n";
         only_unsafe(

@@ -224,6 +224,9 @@ fn is_one_array(
     if elements.iter().any(|e| has_rows(e) != has_rows(elements[0])) {
         return Err(format!("`{array}` is read by one index and by two"));
     }
+    if place.body.class.is_some() && !place.is_function() {
+        return Err("the list would have a name in the class, which every instance shows".to_owned());
+    }
     let mut reads = elements.iter().flat_map(|e| &e.reads);
     if reads.clone().any(|r| r.way == Way::List) && reads.nth(1).is_some() {
         return Err(format!("the rows of `{array}` are read in several places, each of which gets a list of its own"));
@@ -304,9 +307,11 @@ fn is_length(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueI
     }
 }
 
-/// A name that nothing in the scope uses, at any depth, `plain` if that is one; if it is to be `unique`, no other list of this run has it, either.
+/// A name that nothing in the scope uses, at any depth, `plain` if that is one; if it is to be `unique`, no other list of this run has it, either. In a module
+/// it is a private one: others import what is there.
 fn fresh_name(loops: &Loops<'_, '_>, plain: &str, unique: bool) -> String {
     let place = loops.place;
+    let plain = if place.is_module() { format!("_{}", plain.trim_start_matches('_')) } else { plain.to_owned() };
     let source = place.source();
     let text = source.slice(place.body.range).as_bytes();
     let is_name =
@@ -315,7 +320,7 @@ fn fresh_name(loops: &Loops<'_, '_>, plain: &str, unique: bool) -> String {
     let is_used = |name: &str| memchr::memmem::find(text, name.as_bytes()).is_some() && is_name(name);
     let is_given = |name: &str| unique && loops.given.borrow().iter().any(|n| n == name);
     let numbered = (2..).map(|n| format!("{plain}{n}"));
-    let fresh = std::iter::once(plain.to_owned()).chain(numbered).find(|name| !is_used(name) && !is_given(name)).unwrap_or_default();
+    let fresh = std::iter::once(plain.clone()).chain(numbered).find(|name| !is_used(name) && !is_given(name)).unwrap_or_default();
     loops.given.borrow_mut().push(fresh.clone());
     fresh
 }
