@@ -22,7 +22,7 @@ fn fixed(text: &str, edits: &[(usize, usize, &str)]) -> Fixed {
         let range = TextRange::new((from as u32).into(), (to as u32).into());
         let edit = Edit::replace(range, content);
         assert!(set.try_add(std::slice::from_ref(&edit), index), "edits must not touch");
-        findings.push(Reported { finding: finding(range, vec![edit]), applied: true, held_back: false, verdict: None });
+        findings.push(Reported { finding: finding(range, vec![edit]), applied: true, held_back: false, verdict: None, alone: None });
     }
     Fixed { text: set.apply(text), edits: set, findings, broken: None, unknown: Vec::new() }
 }
@@ -169,7 +169,7 @@ fn remarks_come_before_the_diff_and_are_all_comments() {
     let at = TextRange::new(2.into(), 3.into());
     let mut unapplied = finding(at, vec![Edit::replace(at, "y")]);
     unapplied.applicability = Applicability::Unsafe;
-    fixed.findings.push(Reported { finding: unapplied, applied: false, held_back: false, verdict: None });
+    fixed.findings.push(Reported { finding: unapplied, applied: false, held_back: false, verdict: None, alone: None });
     let patch = String::from_utf8(report("x.py", text, &fixed, Encoding::Utf8)).expect("text");
     let (remarks, rest) = patch.split_once("diff --git a/x.py b/x.py\n").expect("a header");
     assert!(remarks.lines().all(|line| line.starts_with("# ")), "{patch}");
@@ -183,7 +183,7 @@ fn after_writing_only_the_rest_is_told_at_its_new_place() {
     let text = "a\nb\n";
     let mut fixed = fixed(text, &[(0, 1, "x\nx")]);
     let at = TextRange::new(2.into(), 3.into());
-    fixed.findings.push(Reported { finding: finding(at, Vec::new()), applied: false, held_back: false, verdict: None });
+    fixed.findings.push(Reported { finding: finding(at, Vec::new()), applied: false, held_back: false, verdict: None, alone: None });
     let (old, new) = (text.as_bytes(), fixed.text.as_bytes());
     let file = FileReport { path: "x.py".as_ref(), full_path: "/x.py".as_ref(), links: &[], text, old, new, fixed: &fixed, written: true };
     let told = String::from_utf8(diff(&file)).expect("text");

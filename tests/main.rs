@@ -1,6 +1,7 @@
 //! One integration binary: each module walks a folder of the repository, and nothing is registered per transform.
 
 mod advice;
+mod alone;
 mod catalog;
 mod cli;
 mod compose;

@@ -74,7 +74,8 @@ pub(super) fn run(args: &CheckArgs, purpose: Purpose) -> Result<u8> {
         let name = args.stdin_filename.as_deref();
         let options =
             args.options(settings::governing(&configurations, name)?.as_deref(), settings::project_mlx(&configurations, name), figures.as_ref())?;
-        stdin::run(&mut run, name, &options)?;
+        let alone = run.format() != OutputFormat::Diff;
+        stdin::run(&mut run, name, &Options { alone, ..options })?;
     } else {
         // What is wrong with the arguments is told even where there is no file to apply them to.
         args.options(here.as_deref(), None, figures.as_ref())?;
@@ -82,12 +83,14 @@ pub(super) fn run(args: &CheckArgs, purpose: Purpose) -> Result<u8> {
         let start = Instant::now();
         let verdicts = args.verify.then(|| {
             verify::verdicts(args, |known| {
-                let done = files(args, &scope, figures.as_ref(), Some(known), false, |file| file.fixed.unknown.clone())?;
+                let done = files(args, &scope, figures.as_ref(), Some(known), (false, false), |file| file.fixed.unknown.clone())?;
                 Ok(done.outcomes.into_iter().filter_map(|outcome| outcome.digest).flatten().collect())
             })
         });
         let format = run.format();
-        let done = files(args, &scope, figures.as_ref(), verdicts.transpose()?, args.write, |file| Digest::of(file, format, purpose))?;
+        let done = files(args, &scope, figures.as_ref(), verdicts.transpose()?, (args.write, format != OutputFormat::Diff), |file| {
+            Digest::of(file, format, purpose)
+        })?;
         if args.verbose {
             complain(&format!("Files that speak of MLX: {}. Time: {:.3} s.\n", done.analysed, start.elapsed().as_secs_f64()));
         }
@@ -98,17 +101,17 @@ pub(super) fn run(args: &CheckArgs, purpose: Purpose) -> Result<u8> {
     run.finish()
 }
 
-/// Analyse the files that `args` name, in `scope`, where so much is known of edits.
+/// Analyse the files that `args` name, in `scope`, where so much is known of edits: whether to write them, and whether each finding tells its own edits.
 fn files<T: Send>(
     args: &CheckArgs,
     scope: &Scope,
     figures: Option<&Profile>,
     verdicts: Option<Arc<Verdicts>>,
-    write: bool,
+    (write, alone): (bool, bool),
     digest: impl Fn(&FileReport<'_>) -> T + Sync,
 ) -> Result<Done<T>> {
     let options =
-        |configuration: Option<&Configuration>, mlx| Ok(Options { verdicts: verdicts.clone(), ..args.options(configuration, mlx, figures)? });
+        |configuration: Option<&Configuration>, mlx| Ok(Options { alone, verdicts: verdicts.clone(), ..args.options(configuration, mlx, figures)? });
     let plan = Plan { paths: args.paths.clone(), scope: scope.clone(), options: &options, write, allowed: args.allowed(), jobs: args.jobs };
     batch::run(&plan, digest)
 }

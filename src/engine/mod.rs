@@ -1,6 +1,7 @@
 //! Runs the transforms over one text, in catalog order and to a bounded fixpoint, and validates what they propose. Reads no file and prints nothing.
 
 mod advise;
+mod alone;
 mod alternatives;
 mod refuse;
 mod replay;
@@ -8,6 +9,7 @@ mod validate;
 
 pub use crate::graph::dtypes::flow::Known;
 pub use crate::graph::dtypes::table::{DtypeSource, Origin, Row, Table};
+pub use alone::Alone;
 pub use refuse::{refusals, uses_mlx};
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ use crate::rule;
 use crate::rule::load::Rule;
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
 use advise::Advice;
+use alone::Own;
 
 /// What to look for, and how far edits may go.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub struct Options {
     pub measured: BTreeMap<TransformId, String>,
     /// Rules of the user's own, which run after those of the catalog.
     pub rules: Vec<Arc<UserRule>>,
+    /// Whether each finding tells what it changes by itself.
+    pub alone: bool,
     /// What was seen where edits were run: an edit that is known not to hold is not applied, and of one that nothing is known of it is said what must be
     /// run. `None` where edits are not run.
     pub verdicts: Option<Arc<Verdicts>>,
@@ -55,7 +60,17 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let (admit, platform) = (Applicability::Safe, Platform::default());
-        Self { select: None, ignore: Vec::new(), admit, exact: false, platform, measured: BTreeMap::new(), rules: Vec::new(), verdicts: None }
+        Self {
+            select: None,
+            ignore: Vec::new(),
+            admit,
+            exact: false,
+            platform,
+            measured: BTreeMap::new(),
+            rules: Vec::new(),
+            alone: false,
+            verdicts: None,
+        }
     }
 }
 
@@ -70,6 +85,8 @@ pub struct Reported {
     pub held_back: bool,
     /// What was seen where its code was run before and after its edits.
     pub verdict: Option<Verdict>,
+    /// What it changes by itself, where that was asked for.
+    pub alone: Option<Alone>,
 }
 
 /// What came of one text.
@@ -204,6 +221,8 @@ enum Step {
 struct Told {
     finding: Finding,
     verdict: Option<Verdict>,
+    /// What it changes in the text that it was found in, where that was asked for.
+    own: Option<Own>,
 }
 
 struct Run<'t> {
@@ -260,14 +279,20 @@ impl Run<'_> {
         proposals.into_iter().partition(|p| self.options.admits(&p.finding) && stays(p))
     }
 
-    /// The findings of `proposals` with what is known of their edits. What is not known is noted.
+    /// The findings of `proposals` with what is known of their edits.
     fn with_verdicts(&mut self, analysis: &mut Analysis<'_>, proposals: Vec<Proposal>) -> Vec<Told> {
-        let Some(verdicts) = &self.options.verdicts else {
-            return proposals.into_iter().map(|p| Told { finding: p.finding, verdict: None }).collect();
-        };
+        let own: Vec<Own> = if self.options.alone { Own::of(&proposals, self.edits.is_empty()) } else { Vec::new() };
+        let known = self.verdicts(analysis, &proposals);
+        let own = own.into_iter().map(Some).chain(std::iter::repeat(None));
+        proposals.into_iter().zip(known).zip(own).map(|((p, verdict), own)| Told { finding: p.finding, verdict, own }).collect()
+    }
+
+    /// What is known of the edits of each of `proposals`. What is not known is noted.
+    fn verdicts(&mut self, analysis: &mut Analysis<'_>, proposals: &[Proposal]) -> Vec<Option<Verdict>> {
+        let Some(verdicts) = &self.options.verdicts else { return vec![None; proposals.len()] };
         let text = analysis.source.text();
         let mut known = Vec::with_capacity(proposals.len());
-        for proposal in &proposals {
+        for proposal in proposals {
             let key = key(text, &proposal.finding);
             let verdict = verdicts.get(key).cloned();
             if verdict.is_none() && !proposal.finding.edits.is_empty() {
@@ -279,7 +304,7 @@ impl Run<'_> {
             }
             known.push(verdict);
         }
-        proposals.into_iter().zip(known).map(|(p, verdict)| Told { finding: p.finding, verdict }).collect()
+        known
     }
 
     /// Take over edits of the present text `text`.
@@ -317,7 +342,8 @@ impl Run<'_> {
         let (changed, proposed) = findings.split_at(applied);
         let ranges = |told: &[Told]| told.iter().flat_map(|t| &t.finding.edits).map(|e| e.range).collect();
         let advice = advice.unwrap_or_default().beside(ranges(changed), ranges(proposed));
-        findings.extend(advice.into_iter().map(|finding| Told { finding, verdict: None }));
+        findings.extend(advice.into_iter().map(|finding| Told { finding, verdict: None, own: None }));
+        let mut alone = if options.alone { alone::alone(original, options, &findings, applied) } else { Vec::new() };
         let mut order: Vec<usize> = (0..findings.len()).collect();
         let key = |&n: &usize| {
             let finding = &findings[n].finding;
@@ -327,12 +353,13 @@ impl Run<'_> {
         let mut places = vec![0; findings.len()];
         order.iter().enumerate().for_each(|(place, &n)| places[n] = place);
         let edits = edits.renumbered(|n| places[n]);
+        alone.iter_mut().flat_map(|a| &mut a.with).for_each(|n| *n = places[*n]);
         let mut findings: Vec<Option<Told>> = findings.into_iter().map(Some).collect();
         let reported = order.into_iter().filter_map(|n| {
-            let Told { mut finding, verdict } = findings[n].take()?;
+            let Told { mut finding, verdict, .. } = findings[n].take()?;
             options.quote(&mut finding);
             let held_back = n >= applied && finding.applicability <= options.admit && options.holds_back(&finding);
-            Some(Reported { finding, applied: n < applied, held_back, verdict })
+            Some(Reported { finding, applied: n < applied, held_back, verdict, alone: alone.get_mut(n).map(std::mem::take) })
         });
         Fixed { text, findings: reported.collect(), edits, broken: None, unknown }
     }

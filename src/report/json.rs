@@ -37,8 +37,18 @@ struct Record<'a> {
     rationale: &'a [String],
     assumptions: &'a [String],
     guide: Option<&'a str>,
+    /// The findings without which there is no `fix`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixed_with: Vec<Other<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<&'a Verdict>,
+}
+
+/// Another finding of the file.
+#[derive(Serialize)]
+struct Other<'a> {
+    rule: &'a str,
+    line: usize,
 }
 
 #[derive(Serialize)]
@@ -109,6 +119,7 @@ fn append_all(out: &mut Vec<u8>, file: &FileReport<'_>, lines: &Lines<'_>, name:
                 rationale: &finding.rationale,
                 assumptions: &finding.assumptions,
                 guide: Some(finding.guide.as_str()).filter(|guide| !guide.is_empty()),
+                fixed_with: fixed_with(file, lines, reported),
                 verification: reported.verdict.as_ref(),
             },
         );
@@ -144,6 +155,7 @@ pub fn problem_record(path: &Path, full_path: &Path, problem: &Problem) -> Vec<u
             rationale: &[],
             assumptions: &[],
             guide: None,
+            fixed_with: Vec::new(),
             verification: None,
         },
     );
@@ -162,20 +174,31 @@ pub fn array(lines: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What an editor applies for this finding and no other.
 fn fix<'a>(file: &FileReport<'_>, lines: &Lines<'_>, reported: &'a Reported) -> Option<Fix<'a>> {
     let finding = &reported.finding;
-    if finding.edits.is_empty() {
+    // In a file that was written the edits are told at their places in what was written.
+    let edits = match &reported.alone {
+        Some(alone) if file.written => &alone.result,
+        Some(alone) => &alone.original,
+        None => &finding.edits,
+    };
+    if edits.is_empty() {
         return None;
     }
-    let edits = finding.edits.iter().map(|edit| {
-        let (start, end) = file.span(lines, edit.range);
-        FixEdit { content: &edit.content, location: start.into(), end_location: end.into() }
-    });
+    let place = |offset| Place::from(lines.location(offset));
+    let edits = edits.iter().map(|e| FixEdit { content: &e.content, location: place(e.range.start()), end_location: place(e.range.end()) }).collect();
     let applicability = match finding.applicability {
         Applicability::Advice => "displayonly",
         other => other.as_str(),
     };
-    Some(Fix { applicability, message: &finding.message, edits: edits.collect() })
+    Some(Fix { applicability, message: &finding.message, edits })
+}
+
+/// The findings without which this one is not applied.
+fn fixed_with<'a>(file: &FileReport<'a>, lines: &Lines<'_>, reported: &Reported) -> Vec<Other<'a>> {
+    let others = reported.alone.iter().filter(|_| !file.written).flat_map(|alone| &alone.with).map(|&n| &file.fixed.findings[n].finding);
+    others.map(|other| Other { rule: other.transform.as_str(), line: file.span(lines, other.range).0.row }).collect()
 }
 
 /// The last row with a character of the range: one that ends with a line feed ends at column 1 of the row after.
