@@ -9,7 +9,7 @@ mod there;
 
 use std::cell::OnceCell;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
@@ -40,7 +40,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
             tries: 0,
             there: Vec::new(),
             surroundings: OnceCell::new(),
-            reads: OnceCell::new(),
+            read_early: OnceCell::new(),
             found: Vec::new(),
         };
         loads.visit_body(place.own_statements());
@@ -61,8 +61,8 @@ struct Loads<'p, 'x> {
     there: Vec<ValueId>,
     /// What is assumed of every load here, once that is asked.
     surroundings: OnceCell<Vec<String>>,
-    /// Where each name of the scope is read, once that is asked.
-    reads: OnceCell<FxHashMap<&'x str, Vec<TextRange>>>,
+    /// The names that the scope reads where nothing in it has bound them, once asked for.
+    read_early: OnceCell<FxHashSet<&'x str>>,
     found: Vec<Proposal>,
 }
 
@@ -234,25 +234,24 @@ impl<'x> Loads<'_, 'x> {
         if escapes || own.is_empty() || place.reads_reached(&own).iter().any(|&r| r != read) {
             return false;
         }
-        // A name that nothing binds any more is another one, also where it is read too early.
-        let reads = self.reads.get_or_init(|| reads_by_name(place));
-        let others = reads.get(handle.id.as_str()).is_some_and(|reads| reads.iter().any(|&r| r != read));
-        // Parameters have no statement and no feeds, joins have feeds.
-        !others || place.definitions_of(symbol).any(|(id, d)| d.feeds.is_empty() && !own.contains(&id))
+        // Once nothing binds it here, a name that is read too early is that of the scope around it.
+        !self.read_early.get_or_init(|| names_read_early(place)).contains(handle.id.as_str())
     }
 }
 
-/// Where each name of a scope is read.
-fn reads_by_name<'x>(place: &Place<'x>) -> FxHashMap<&'x str, Vec<TextRange>> {
-    let mut reads: FxHashMap<&str, Vec<TextRange>> = FxHashMap::default();
+/// The names that a scope reads where nothing in it has bound them.
+fn names_read_early<'x>(place: &Place<'x>) -> FxHashSet<&'x str> {
+    let bound: FxHashSet<TextRange> = place.body.definitions.iter().flat_map(|d| d.uses.iter().copied()).collect();
+    let mut early = FxHashSet::default();
     expressions::of_scope(place.own_statements(), &mut |expr| {
         if let Expr::Name(name) = expr
             && name.ctx.is_load()
+            && !bound.contains(&name.range)
         {
-            reads.entry(&name.id).or_default().push(name.range);
+            early.insert(name.id.as_str());
         }
     });
-    reads
+    early
 }
 
 /// A file that is opened.
@@ -555,6 +554,16 @@ mod tests {
     fn a_name_that_is_read_too_early_stays_bound() {
         let text = "import mlx.core as mx\ndef g(path: str):\n    for p in f(path):\n        with open(p, 'rb') as f:\n            w = mx.load(f)\n    return w\n";
         assert_eq!(applied(find, text, Applicability::Unsafe), text);
+    }
+
+    #[test]
+    fn a_name_that_is_read_too_early_stays_bound_however_often_it_is_bound() {
+        let twice = "    with open(path, 'rb') as f:\n        w = mx.load(f)\n    with open(path, 'rb') as f:\n        v = mx.load(f)\n";
+        let early = format!("import mlx.core as mx\ndef g(path: str):\n    print(f(path))\n{twice}");
+        assert_eq!(applied(find, &early, Applicability::Unsafe), early);
+        let text = format!("import mlx.core as mx\ndef g(path: str):\n{twice}");
+        let after = "import mlx.core as mx\ndef g(path: str):\n    w = mx.load(path)\n    v = mx.load(path)\n";
+        assert_eq!(applied(find, &text, Applicability::Unsafe), after);
     }
 
     #[test]
