@@ -77,6 +77,8 @@ def weakened(guard):
 def guards(arguments):
     """One line for each condition of each guard."""
     for path in sorted((ROOT / "transforms").glob("*.py")):
+        if arguments.transforms and path.stem not in arguments.transforms:
+            continue
         tree = ast.parse(path.read_text())
         for guard in [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name.split("_")[0] == "guard"]:
             for condition, copy in weakened(guard):
@@ -272,6 +274,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     of_guards = commands.add_parser("guards")
+    of_guards.add_argument("transforms", nargs="*", help="only those of these transform files, such as rms_norm")
     of_guards.add_argument("--mlxfix", default="target/debug/mlxfix")
     of_guards.add_argument("--python", default=sys.executable, help="a Python that has mlx and numpy")
     of_sources = commands.add_parser("sources")

@@ -88,22 +88,36 @@ fn a_decoder_written_by_hand_becomes_its_fast_form_up_to_names() {
 }
 
 #[test]
-fn a_decoder_with_halves_by_slices_and_powers_for_frequencies_becomes_the_same_under_assumptions() {
-    let usual = [
-        ("first, second = mx.split(x, 2, axis=-1)", "half = x.shape[-1] // 2\n    first, second = x[..., :half], x[..., half:]"),
-        ("mx.exp(mx.arange(0, width, 2) * (-math.log(base) / width))", "1.0 / (base ** (mx.arange(0, width, 2).astype(mx.float32) / width))"),
-    ];
-    let by_hand = usual.iter().fold(read(&root().join("examples/models/decoder_by_hand.py")), |text, (from, to)| {
+fn a_decoder_as_it_is_usually_written_becomes_its_fast_form_under_assumptions() {
+    let linear = |name: &str, heads: &str| format!("self.{name} = nn.Linear(dims, {heads} * self.head_dim, bias=False)");
+    let separate = [linear("query", "heads"), linear("key", "kv_heads"), linear("value", "kv_heads")].join("\n        ");
+    let projections = |text: String, names: &str, projected: &str| {
+        let at = text.find("self.project = ").expect("one projection");
+        let line = &text[at..at + text[at..].find('\n').expect("a line")];
+        let text = text.replace(line, &separate);
+        let at = text.find(projected).expect("its use");
+        let end = at + text[at..].find("axis=-1)\n").expect("the split") + "axis=-1)".len();
+        format!("{}{names} = self.query(x), self.key(x), self.value(x){}", &text[..at], &text[end..])
+    };
+    let slices = "half = x.shape[-1] // 2\n    first, second = x[..., :half], x[..., half:]";
+    let powers = "1.0 / (base ** (mx.arange(0, width, 2).astype(mx.float32) / width))";
+    let by_hand = read(&root().join("examples/models/decoder_by_hand.py"));
+    let by_hand = projections(by_hand, "q, k, v", "q, k, v = mx.split(");
+    let usual = [("first, second = mx.split(x, 2, axis=-1)", slices), ("mx.exp(mx.arange(0, width, 2) * (-math.log(base) / width))", powers)];
+    let by_hand = usual.iter().fold(by_hand, |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
     });
+    let fast = projections(read(&root().join("tests/python/decoder_fast.py")), "queries, keys, values", "projected = self.project(x)");
     let graphs = |text: &str| engine::graphs(text, None).unwrap_or_else(|error| panic!("{error}")).join("\n");
     let fixed = fixed(&by_hand, &[]);
-    assert_eq!(graphs(&fixed.text), graphs(&read(&root().join("tests/python/decoder_fast.py"))), "{}", fixed.text);
-    // What no file proves: that a width is even, and that other rounding of the frequencies is acceptable.
+    assert_eq!(graphs(&fixed.text), graphs(&fast), "{}", fixed.text);
+    // What no file proves: that a width is even, that other rounding of the frequencies is acceptable, and that three matrices have one dtype.
     let told: BTreeSet<&str> = fixed.findings.iter().flat_map(|f| f.finding.assumptions.iter().map(String::as_str)).collect();
     let even = |name: &str| format!("the last axis of `{name}` has an even length");
-    assert_eq!(told, BTreeSet::from(["a larger rounding error is acceptable", &even("q"), &even("k")]));
+    let turned = "mx.fast.rope(k, k.shape[-1], traditional=False, base=10000.0, scale=1.0, offset=0)";
+    let (tables, keys) = ("`q.dtype` promotes to the dtype of `k`", format!("`q` and `{turned}` have the same dtype"));
+    assert_eq!(told, BTreeSet::from(["a larger rounding error is acceptable", &even("q"), &even("k"), tables, &keys]));
 }
 
 #[test]

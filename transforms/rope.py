@@ -10,7 +10,7 @@ On a CPU the operation is slower than tables that are ready (0.37 to 0.71 of the
 """
 
 import mlx.core as mx
-from prelude import angles, any_of, in_front, is_even, is_floating, is_half, is_integer, is_length, is_positive, is_width, keeps_shape, wave
+from prelude import angles, any_of, in_front, is_even, is_floating, is_half, is_integer, is_length, is_positive, is_width, keeps_shape, promotes_into, wave
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.rope"
@@ -37,32 +37,32 @@ def before(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, 
     return halves(x, k, angles(mx.exp, n, d, h, base, offset, scale), lead, mx.float32)
 
 
-def before_cast(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, k: int, lead):
-    return halves(x, k, angles(mx.exp, n, d, h, base, offset, scale), lead, x.dtype)
+def before_cast(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, k: int, lead, t: mx.Dtype):
+    return halves(x, k, angles(mx.exp, n, d, h, base, offset, scale), lead, t)
 
 
 def before_power(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, k: int, lead):
     return halves(x, k, angles(mx.power, n, d, h, base, offset, scale), lead, mx.float32)
 
 
-def before_cast_power(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, k: int, lead):
-    return halves(x, k, angles(mx.power, n, d, h, base, offset, scale), lead, x.dtype)
+def before_cast_power(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, k: int, lead, t: mx.Dtype):
+    return halves(x, k, angles(mx.power, n, d, h, base, offset, scale), lead, t)
 
 
 def before_pairs(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, shape, lead):
     return pairs(x, shape, angles(mx.exp, n, d, h, base, offset, scale), lead, mx.float32)
 
 
-def before_pairs_cast(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, shape, lead):
-    return pairs(x, shape, angles(mx.exp, n, d, h, base, offset, scale), lead, x.dtype)
+def before_pairs_cast(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, shape, lead, t: mx.Dtype):
+    return pairs(x, shape, angles(mx.exp, n, d, h, base, offset, scale), lead, t)
 
 
 def before_pairs_power(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, shape, lead):
     return pairs(x, shape, angles(mx.power, n, d, h, base, offset, scale), lead, mx.float32)
 
 
-def before_pairs_cast_power(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, shape, lead):
-    return pairs(x, shape, angles(mx.power, n, d, h, base, offset, scale), lead, x.dtype)
+def before_pairs_cast_power(x: mx.array, base: float, offset: int, scale: float, n: int, d: int, h: int, shape, lead, t: mx.Dtype):
+    return pairs(x, shape, angles(mx.power, n, d, h, base, offset, scale), lead, t)
 
 
 def after(x, base, offset=0, scale=1.0):
@@ -81,17 +81,17 @@ def after_pairs_cast(x, base, offset=0, scale=1.0):
     return mx.fast.rope(x, x.shape[-1], traditional=True, base=base, scale=scale, offset=offset)
 
 
-def guard(x, base, n, d=None, h=None, offset=None, lead=None, k=None):
+def guard(x, base, n, d=None, h=None, offset=None, lead=None, k=None, t=None):
     return (x.ndim >= 3 and is_floating(x.dtype) and is_length(n, x) and is_width(d, x) and is_half(h, x) and is_positive(base) and is_integer(offset)
-            and in_front(lead, x) and (k is None or is_half(k, x) and is_even(x)))  # fmt: skip
+            and in_front(lead, x) and (k is None or is_half(k, x) and is_even(x)) and (t is None or promotes_into(t, x.dtype)))  # fmt: skip
 
 
-def guard_pairs(x, base, n, d=None, h=None, offset=None, lead=None, shape=None):
-    return guard(x, base, n, d, h, offset, lead) and keeps_shape(shape, x)
+def guard_pairs(x, base, n, d=None, h=None, offset=None, lead=None, shape=None, t=None):
+    return guard(x, base, n, d, h, offset, lead, None, t) and keeps_shape(shape, x)
 
 
 def inputs(dtype):
     for shape in [(2, 3, 5, 8), (1, 2, 1, 64), (3, 4, 16)]:
         x, lead = mx.random.normal(shape, key=mx.random.key(1)).astype(dtype), tuple(range(len(shape) - 2))
-        yield {"x": x, "base": 1e4, "offset": 3, "scale": 0.5, "n": shape[-2], "d": shape[-1], "h": shape[-1] // 2, "k": shape[-1] // 2,
-               "lead": lead, "shape": shape}  # fmt: skip
+        given = {"x": x, "base": 1e4, "offset": 3, "scale": 0.5, "n": shape[-2], "d": shape[-1], "h": shape[-1] // 2, "k": shape[-1] // 2}
+        yield from (given | {"lead": lead, "shape": shape, "t": t} for t in (dtype, mx.float16))

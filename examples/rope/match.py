@@ -126,3 +126,13 @@ def as_many_frequencies_as_said(x: mx.array, count: int):
     cos, sin = mx.cos(angles), mx.sin(angles)
     x1, x2 = mx.split(x, 2, axis=-1)
     return mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1)
+
+
+def keys_by_the_tables_of_queries(q: mx.array, k: mx.array):
+    """The tables have the dtype of the queries, and nothing shows that the keys have it, too: an assumption."""
+    B, H, L, D = k.shape
+    angles = mx.arange(L)[:, None] * mx.exp(mx.arange(0, D, 2) * (-math.log(10000.0) / D))
+    angles = mx.concatenate([angles, angles], axis=-1)
+    cos, sin = mx.cos(angles).astype(q.dtype), mx.sin(angles).astype(q.dtype)
+    k1, k2 = mx.split(k, 2, axis=-1)
+    return k * cos + mx.concatenate([-k2, k1], axis=-1) * sin
