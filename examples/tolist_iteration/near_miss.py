@@ -115,3 +115,31 @@ def from_the_round_before(grids: mx.array):
         areas.append(h.sum().item() * w)
         h, w = grids[i]
     return areas
+
+
+def asked_in_the_loop(ids: mx.array, crops: mx.array = None):
+    """There is nothing to make a list of where no crops are given: the loop asks first."""
+    out = []
+    for i in range(ids.shape[0]):
+        if crops is not None and i < crops.shape[0]:
+            out.append(int(crops[i, 0].item()))
+    return out
+
+
+def read_under_another_name(ids: mx.array, crops: mx.array = None):
+    """That there are crops is asked before the loop, and the answer is used in it."""
+    has_crops = crops is not None
+    out = []
+    for i in range(ids.shape[0]):
+        if has_crops:
+            out.append(crops[i].item())
+    return out
+
+
+def of_either_form(ids: mx.array, sizes: mx.array):
+    """The loop asks how many axes there are before it reads an element by two."""
+    out = []
+    for i in range(ids.shape[0]):
+        if sizes.ndim == 2:
+            out.append(sizes[i, 0].item())
+    return out

@@ -3,10 +3,11 @@
 //! Legal where `a` is an `mx.array` with one axis and the loop variable is read only as a number. Where `a` is an array but its axes are not known, its
 //! rows must have one element each for `.item()` to work at all, and `a.flatten().tolist()` gives the same. A row that is read by `.tolist()` may be of any
 //! shape. [`elements`] decides about loops over the elements; [`by_index`] about loops over indices, and [`subscripts`]
-//! what they take; [`origin`] what is an array; [`reads`] what counts as
+//! what they take; [`conditions`] whether the loop asks about an array before it reads it; [`origin`] what is an array; [`reads`] what counts as
 //! reading a number.
 
 mod by_index;
+mod conditions;
 mod depth;
 mod elements;
 mod left;

@@ -10,6 +10,7 @@ use crate::syntax::ast::visitor::source_order::SourceOrderVisitor;
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 
+use super::conditions::{Asked, may_be_none};
 use super::reads::{Read, Way};
 use super::subscripts::{Element, Indexed, Part, Taken, plain_number};
 use super::{Loops, Use, shorten};
@@ -36,11 +37,13 @@ enum Bound {
 }
 
 /// Where the new statement goes, and what it is for.
-struct Site {
+struct Site<'x> {
     /// The new list is made before this statement.
     statement: TextRange,
     /// Where the loop begins and ends.
     inner: TextRange,
+    /// The names about which the loop asks.
+    asked: Vec<&'x str>,
 }
 
 /// The proposals for a loop over a range; `None` for other loops.
@@ -48,7 +51,9 @@ pub(super) fn in_loop(loops: &Loops<'_, '_>, s: &ast::StmtFor) -> Option<Vec<Pro
     let counter = counter(loops.place, &s.iter, &s.target)?;
     let mut seen = Indexed::by(loops.place, counter.name);
     seen.visit_body(&s.body);
-    let site = Site { statement: s.range, inner: s.range };
+    let mut asked = Asked::default();
+    asked.visit_body(&s.body);
+    let site = Site { statement: s.range, inner: s.range, asked: asked.names };
     Some(proposals(loops, &counter, seen, &site, &s.iter))
 }
 
@@ -72,7 +77,10 @@ pub(super) fn in_comprehension(
     let mut seen = Indexed::by(loops.place, counter.name);
     generator.ifs.iter().for_each(|e| seen.visit_expr(e));
     elements.iter().for_each(|e| seen.visit_expr(e));
-    let site = Site { statement: statement.range(), inner: whole.range() };
+    let mut asked = Asked::default();
+    generator.ifs.iter().for_each(|e| asked.condition(e));
+    elements.iter().for_each(|e| asked.visit_expr(e));
+    let site = Site { statement: statement.range(), inner: whole.range(), asked: asked.names };
     Some(proposals(loops, &counter, seen, &site, &generator.iter))
 }
 
@@ -112,7 +120,7 @@ pub(super) fn counted_by_enumerate<'x>(place: &Place<'_>, iterable: &'x Expr) ->
     }
 }
 
-fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>, site: &Site, iterable: &Expr) -> Vec<Proposal> {
+fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>, site: &Site<'_>, iterable: &Expr) -> Vec<Proposal> {
     let Some(first) = seen.elements.first() else { return Vec::new() };
     let reads = &first.reads;
     if seen.index_bound {
@@ -147,7 +155,7 @@ fn propose(
     counter: &Counter<'_>,
     seen: &Indexed<'_, '_>,
     elements: &[Element<'_>],
-    site: &Site,
+    site: &Site<'_>,
     facts: &Facts<'_>,
 ) -> Option<Proposal> {
     let place = loops.place;
@@ -177,6 +185,9 @@ fn propose(
         Err(reason) => return left(reason),
     };
     if slack.is_none() {
+        if may_be_none(place, facts, array, value, site.statement) {
+            return left(format!("`{array}` may be None where the list would be made"));
+        }
         if axis > 0 {
             return left(format!("the rows of `{array}` may be long, and few of their elements read"));
         }
@@ -189,6 +200,9 @@ fn propose(
         Err(reason) => return left(reason),
     };
     assumed.into_iter().for_each(|assumed| verdict.assume(assumed));
+    if !verdict.assumptions.is_empty() && site.asked.contains(&array) {
+        return left(format!("the loop asks about `{array}` before it reads it, and a list made before the loop would not"));
+    }
     let edits = edits(loops, site, &own, &use_, &format!("{part}{}", verdict.suffix));
     let first = place.source().slice(use_.reads[0].call);
     let message = format!(
@@ -206,7 +220,7 @@ fn is_one_array(
     facts: &Facts<'_>,
     seen: &Indexed<'_, '_>,
     elements: &[&Element<'_>],
-    site: &Site,
+    site: &Site<'_>,
     value: ValueId,
 ) -> Result<(), String> {
     let array = elements[0].taken.array.id.as_str();
@@ -235,7 +249,7 @@ fn is_one_array(
 }
 
 /// The edits that make a list of what `elements` are of, by what is appended to it, and read that.
-fn edits(loops: &Loops<'_, '_>, site: &Site, elements: &[&Element<'_>], use_: &Use, suffix: &str) -> Vec<Edit> {
+fn edits(loops: &Loops<'_, '_>, site: &Site<'_>, elements: &[&Element<'_>], use_: &Use, suffix: &str) -> Vec<Edit> {
     let source = loops.place.source();
     let (newline, indentation) = (source.newline(), source.indentation(site.statement.start()));
     let taken = elements[0].taken;
@@ -259,7 +273,7 @@ fn edits(loops: &Loops<'_, '_>, site: &Site, elements: &[&Element<'_>], use_: &U
 }
 
 /// Whether `row` is one number from the first round to the last.
-fn is_one_row(place: &Place<'_>, facts: &Facts<'_>, seen: &Indexed<'_, '_>, row: &Expr, site: &Site) -> bool {
+fn is_one_row(place: &Place<'_>, facts: &Facts<'_>, seen: &Indexed<'_, '_>, row: &Expr, site: &Site<'_>) -> bool {
     let Expr::Name(name) = row else { return plain_number(row).is_some() };
     let before = place.value_of(&name.id, site.statement.start());
     let is_same = before.is_some() && before == place.value_of(&name.id, name.range.start());

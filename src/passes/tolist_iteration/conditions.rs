@@ -1,0 +1,161 @@
+//! What stands between an array and the reads of its elements: a list that is made before a loop is made whatever the loop would have asked. Where the array may
+//! be `None`, or the loop asks what it is, the reads say nothing of what holds before the loop.
+
+use crate::graph::definitions::blocks;
+use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Comparison, Op, ValueId};
+use crate::place::Place;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use crate::syntax::ast::{self, BoolOp, CmpOp, Expr, Stmt, UnaryOp};
+use crate::syntax::{Ranged, TextRange};
+
+/// Builtins that ask what something is.
+const QUESTIONS: [&str; 4] = ["isinstance", "hasattr", "len", "type"];
+
+/// The names about which the code that it visits asks: whether they are there, what they are, how long they are.
+#[derive(Default)]
+pub(super) struct Asked<'x> {
+    pub(super) names: Vec<&'x str>,
+    /// Conditions around.
+    conditions: u32,
+}
+
+impl<'x> Asked<'x> {
+    /// Visit a condition.
+    pub(super) fn condition(&mut self, expr: &'x Expr) {
+        self.conditions += 1;
+        self.visit_expr(expr);
+        self.conditions -= 1;
+    }
+}
+
+impl<'x> SourceOrderVisitor<'x> for Asked<'x> {
+    fn visit_stmt(&mut self, statement: &'x Stmt) {
+        match statement {
+            Stmt::If(s) => self.condition(&s.test),
+            Stmt::While(s) => self.condition(&s.test),
+            Stmt::Assert(s) => self.condition(&s.test),
+            Stmt::Match(s) => self.condition(&s.subject),
+            _ => {}
+        }
+        source_order::walk_stmt(self, statement);
+    }
+
+    fn visit_elif_else_clause(&mut self, clause: &'x ast::ElifElseClause) {
+        clause.test.iter().for_each(|test| self.condition(test));
+        source_order::walk_elif_else_clause(self, clause);
+    }
+
+    fn visit_comprehension(&mut self, comprehension: &'x ast::Comprehension) {
+        comprehension.ifs.iter().for_each(|test| self.condition(test));
+        source_order::walk_comprehension(self, comprehension);
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        match expr {
+            Expr::Name(name) if self.conditions > 0 => self.names.push(&name.id),
+            // An element that is read says nothing of the array.
+            Expr::Subscript(e) if e.value.is_name_expr() => self.visit_expr(&e.slice),
+            Expr::If(e) => {
+                self.condition(&e.test);
+                self.visit_expr(&e.body);
+                self.visit_expr(&e.orelse);
+            }
+            Expr::BoolOp(e) => e.values.iter().for_each(|value| self.condition(value)),
+            Expr::Compare(e) if e.ops.iter().any(|op| matches!(op, CmpOp::Is | CmpOp::IsNot)) => {
+                std::iter::once(&*e.left).chain(&e.comparators).for_each(|side| self.condition(side));
+            }
+            Expr::Call(call) => {
+                let asks = call.func.as_name_expr().is_some_and(|n| QUESTIONS.contains(&n.id.as_str()));
+                let outer = std::mem::replace(&mut self.conditions, u32::from(asks));
+                source_order::walk_expr(self, expr);
+                self.conditions = outer;
+            }
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}
+
+/// Whether `value`, which `name` holds before `statement`, may be `None` there.
+pub(super) fn may_be_none(place: &Place<'_>, facts: &Facts<'_>, name: &str, value: ValueId, statement: TextRange) -> bool {
+    is_optional(place, facts, value, 0) && !is_present(place.own_statements(), statement, name)
+}
+
+/// Whether `value` is, as far as the file shows, now and then `None`.
+fn is_optional(place: &Place<'_>, facts: &Facts<'_>, value: ValueId, depth: u32) -> bool {
+    let analysis = place.analysis;
+    let graph = &analysis.graph;
+    match graph.get(value) {
+        (Op::None, _) => true,
+        (Op::Param(scope, name), _) => {
+            let default = analysis.definitions.parameter(scope, name, graph).and_then(|p| p.default());
+            facts.kind(value) == Kind::OptionalArray || default.is_some_and(Expr::is_none_literal_expr)
+        }
+        // `if a is None: a = ..` leaves none.
+        (Op::Gate, operands) => {
+            let asks_for_none = matches!(graph.op(operands[0]), Op::Compare(Comparison::Is) | Op::Not);
+            depth < 8 && !asks_for_none && operands[1..].iter().any(|&v| is_optional(place, facts, v, depth + 1))
+        }
+        _ => facts.kind(value) == Kind::OptionalArray,
+    }
+}
+
+/// Whether the code of `body` around `at`, or before it, lets only those pass for whom `name` is something.
+fn is_present(body: &[Stmt], at: TextRange, name: &str) -> bool {
+    for statement in body {
+        if statement.range().contains_range(at) {
+            return statement.range() != at && is_present_inside(statement, at, name);
+        }
+        let lets_pass = match statement {
+            Stmt::If(s) => says(&s.test, name, false) && jumps(&s.body),
+            Stmt::Assert(s) => says(&s.test, name, true),
+            _ => false,
+        };
+        if lets_pass {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the way from the head of `statement` to `at` shows that `name` is something.
+fn is_present_inside(statement: &Stmt, at: TextRange, name: &str) -> bool {
+    let of = |body: &[Stmt]| body.iter().any(|s| s.range().contains_range(at));
+    if let Stmt::If(s) = statement {
+        if of(&s.body) {
+            return says(&s.test, name, true) || is_present(&s.body, at, name);
+        }
+        let mut is_none_before = says(&s.test, name, false);
+        for clause in &s.elif_else_clauses {
+            if of(&clause.body) {
+                return is_none_before || clause.test.as_ref().is_some_and(|test| says(test, name, true)) || is_present(&clause.body, at, name);
+            }
+            is_none_before |= clause.test.as_ref().is_some_and(|test| says(test, name, false));
+        }
+    }
+    blocks(statement).into_iter().find(|body| of(body)).is_some_and(|body| is_present(body, at, name))
+}
+
+/// Whether `test` holds only where `name` is something; or, if not `holds`, fails only there.
+fn says(test: &Expr, name: &str, holds: bool) -> bool {
+    let is_name = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name);
+    match test {
+        Expr::Name(_) => holds && is_name(test),
+        Expr::UnaryOp(e) if e.op == UnaryOp::Not => says(&e.operand, name, !holds),
+        Expr::BoolOp(e) => (e.op == BoolOp::And) == holds && e.values.iter().any(|v| says(v, name, holds)),
+        Expr::Compare(e) => {
+            let op = if holds { CmpOp::IsNot } else { CmpOp::Is };
+            e.ops[..] == [op] && is_name(&e.left) && e.comparators[0].is_none_literal_expr()
+        }
+        Expr::Call(call) => {
+            let asks = call.func.as_name_expr().is_some_and(|n| n.id.as_str() == "isinstance");
+            holds && asks && call.arguments.args.first().is_some_and(is_name)
+        }
+        _ => false,
+    }
+}
+
+/// Whether nothing comes behind `body`.
+fn jumps(body: &[Stmt]) -> bool {
+    matches!(body.last(), Some(Stmt::Return(_) | Stmt::Raise(_) | Stmt::Continue(_) | Stmt::Break(_)))
+}
