@@ -447,6 +447,44 @@ mod tests {
             assert_eq!(safe(body), after);
         }
         only_unsafe("for i in range(n):\n    out(a[i].item())\n", "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n");
+        // The file shows how many there are.
+        assert_eq!(
+            safe("c = mx.array([4, n, 6])\nfor i in range(2):\n    out(c[i + 1].item())\n"),
+            "c = mx.array([4, n, 6])\nc_list = c.flatten().tolist()\nfor i in range(2):\n    out(c_list[i + 1])\n"
+        );
+        only_unsafe(
+            "c = mx.array([4, *xs, 6])\nfor i in range(2):\n    out(c[i].item())\n",
+            "c = mx.array([4, *xs, 6])\nc_list = c.flatten().tolist()\nfor i in range(2):\n    out(c_list[i])\n",
+        );
+        assert_eq!(
+            safe("model(a)\nn = len(a)\nfor i in range(n):\n    out(a[i].item())\n"),
+            "model(a)\nn = len(a)\na_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n"
+        );
+    }
+
+    #[test]
+    fn a_list_is_made_only_where_the_array_is_there() {
+        let with = |parameter: &str, body: &str| {
+            let text = format!("import mlx.core as mx\n\ndef f(n, out, {parameter}):\n{body}");
+            applied(find, &text, Applicability::Unsafe) != text
+        };
+        let unasked = "    for i in range(n):\n        out(c[i].item())\n";
+        for parameter in ["c=None", "c: mx.array = None", "c: mx.array | None = None"] {
+            assert!(!with(parameter, unasked), "{parameter}");
+            for asked in ["if c is None:\n        return\n", "assert c is not None\n", "if not c or n < 3:\n        raise n\n"] {
+                assert!(with(parameter, &format!("    {asked}{unasked}")), "{parameter} {asked}");
+            }
+            let inside = "        for i in range(n):\n            out(c[i].item())\n";
+            assert!(with(parameter, &format!("    if n and c is not None:\n{inside}")), "{parameter}");
+            assert!(with(parameter, &format!("    if c is None:\n        n = 3\n    else:\n{inside}")), "{parameter}");
+            assert!(!with(parameter, &format!("    if n or c is not None:\n{inside}")), "{parameter}");
+            assert!(with(parameter, &unasked.replace("range(n)", "range(len(c))")), "{parameter}");
+        }
+        for asked in ["if c is not None", "if n and isinstance(c, mx.array)", "if i < len(c)", "if c.ndim == 1", "k = c is None\n        if n"] {
+            assert!(!with("c", &format!("    for i in range(n):\n        {asked}:\n            out(c[i].item())\n")), "{asked}");
+        }
+        assert!(!with("c", "    return [c[i].item() for i in range(n) if i < c.size]\n"));
+        assert!(with("c", "    for i in range(n):\n        if c[i].item() > n:\n            out(i)\n"));
     }
 
     #[test]
@@ -567,7 +605,7 @@ mod tests {
         assert_eq!(
             safe(&format!("{table}for b in range(2):\n    for i in range(t.shape[1]):\n        out(int(t[b, i]), float(t[b][i]))\n")),
             format!(
-                "{table}for b in range(2):\n    t_row = t[b].tolist()\n    for i in range(t.shape[1]):\n        out(int(t_row[i]), float(t_row[i]))\n"
+                "{table}t_list = t.tolist()\nfor b in range(2):\n    t_row = t_list[b]\n    for i in range(t.shape[1]):\n        out(int(t_row[i]), float(t_row[i]))\n"
             )
         );
         // Two rows have two names, also where one loop is inside the other.

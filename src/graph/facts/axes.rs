@@ -238,6 +238,21 @@ impl Facts<'_> {
         self.length_at(value, axis, 0)
     }
 
+    /// How long axis `axis` of `value` is, where that is a number.
+    pub fn known_length(&self, value: ValueId, axis: u8) -> Option<i64> {
+        let graph = &self.analysis.graph;
+        if let Some(length) = self.length(value, axis).and_then(|length| graph.as_int(length)) {
+            return Some(length);
+        }
+        let (Op::Mlx("array"), operands) = graph.get(value) else { return None };
+        let parts = |list: ValueId| match graph.get(list) {
+            (Op::List | Op::Tuple, parts) if !parts.iter().any(|&v| graph.op(v) == Op::Star) => Some(parts),
+            _ => None,
+        };
+        let list = (0..axis).try_fold(operands[0], |list, _| parts(list)?.first().copied())?;
+        parts(list).map(|parts| parts.len() as i64)
+    }
+
     /// The value that says how long the last axis of `value` is.
     pub fn last_length(&self, value: ValueId) -> Option<ValueId> {
         let graph = &self.analysis.graph;

@@ -194,7 +194,7 @@ fn propose(
         let what = if rows || use_.reads_rows() { "rows" } else { "elements" };
         verdict.assume(format!("`{array}` has at least `{}` {what}", counter.bound_text));
     }
-    let width = facts.length(value, 1).and_then(|length| place.analysis.graph.as_int(length));
+    let width = facts.known_length(value, 1);
     let (part, assumed) = match part_of_rows(width, array, &columns) {
         Ok(part) => part,
         Err(reason) => return left(reason),
@@ -303,6 +303,9 @@ fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: &Bound, array: ValueId, ax
         return Some(0);
     }
     let graph = &place.analysis.graph;
+    if let (Some(bound), Some(length)) = (graph.as_int(bound), facts.known_length(array, axis)) {
+        return (bound <= length).then_some(length - bound);
+    }
     let (Op::Sub, &[length, less]) = graph.get(bound) else { return None };
     let less = graph.as_int(less).filter(|&n| n >= 0)?;
     is_length(place, facts, length, array, axis).then_some(less)
@@ -311,12 +314,20 @@ fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: &Bound, array: ValueId, ax
 /// Whether `bound` is the length of `axis` of `array`, the first or the second.
 fn is_length(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueId, axis: u8) -> bool {
     let analysis = place.analysis;
+    let graph = &analysis.graph;
     let is_last = || facts.rank(array) == Some(axis + 1);
-    match analysis.graph.get(bound) {
-        (Op::Dim(at), &[of]) if at == i32::from(axis) => of == array,
-        (Op::Dim(-1), &[of]) => of == array && is_last(),
-        (Op::Attr(name, _), &[of]) => of == array && axis == 0 && analysis.graph.name(name) == "size" && is_last(),
-        (Op::Apply, &[callee, of]) => of == array && axis == 0 && is_builtin(analysis, callee, "len"),
+    // Calls in between leave it the same object, as the name is the same.
+    let is_array = |mut of: ValueId| {
+        while let (Op::Changed(_), &[before]) = graph.get(of) {
+            of = before;
+        }
+        of == array
+    };
+    match graph.get(bound) {
+        (Op::Dim(at), &[of]) if at == i32::from(axis) => is_array(of),
+        (Op::Dim(-1), &[of]) => is_array(of) && is_last(),
+        (Op::Attr(name, _), &[of]) => is_array(of) && axis == 0 && graph.name(name) == "size" && is_last(),
+        (Op::Apply, &[callee, of]) => is_array(of) && axis == 0 && is_builtin(analysis, callee, "len"),
         _ => false,
     }
 }
