@@ -13,7 +13,7 @@ use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 use super::conditions::{Asked, may_be_none};
 use super::reads::{Read, Way};
 use super::subscripts::{Element, Indexed, Part, Taken, plain_number};
-use super::{Loops, Use, shorten};
+use super::{Loops, Use, Verdict, shorten};
 
 /// Rows of more elements than these are cut to what is read of them.
 const NARROW: i64 = 16;
@@ -175,7 +175,7 @@ fn propose(
     if let Err(reason) = is_one_array(place, facts, seen, &own, site, value) {
         return left(reason);
     }
-    let columns: Vec<i64> = own.iter().filter_map(|e| e.column()).map(|c| c.at).collect();
+    let columns: Vec<i64> = own.iter().filter_map(|e| Some(e.column()?.at)).collect();
     let reads: Vec<Read> = own.iter().flat_map(|e| e.reads.iter().copied()).collect();
     let rows = !columns.is_empty() || own.iter().any(|e| e.is_unpacked()) || axis > 0;
     let evaluations = own.iter().flat_map(|e| e.evaluations.iter().copied()).collect();
@@ -194,12 +194,10 @@ fn propose(
         let what = if rows || use_.reads_rows() { "rows" } else { "elements" };
         verdict.assume(format!("`{array}` has at least `{}` {what}", counter.bound_text));
     }
-    let width = facts.known_length(value, 1);
-    let (part, assumed) = match part_of_rows(width, array, &columns) {
+    let part = match part_of_rows(facts.known_length(value, 1), array, &columns, &mut verdict) {
         Ok(part) => part,
         Err(reason) => return left(reason),
     };
-    assumed.into_iter().for_each(|assumed| verdict.assume(assumed));
     if !verdict.assumptions.is_empty() && site.asked.contains(&array) {
         return left(format!("the loop asks about `{array}` before it reads it, and a list made before the loop would not"));
     }
@@ -210,8 +208,7 @@ fn propose(
         use_.of_what(),
         verdict.suffix.trim_start_matches('.')
     );
-    let range = TextRange::new(site.statement.start(), site.inner.end());
-    Some(loops.proposal(range, &verdict, message, &use_.reads, edits))
+    Some(loops.proposal(TextRange::new(site.statement.start(), site.inner.end()), &verdict, message, &use_.reads, edits))
 }
 
 /// Whether all of `elements` are of the array `value`, as it is before the loop, and are read in one way.
@@ -280,17 +277,18 @@ fn is_one_row(place: &Place<'_>, facts: &Facts<'_>, seen: &Indexed<'_, '_>, row:
     is_same && before.is_some_and(|v| facts.kind(v) == Kind::Int) && !seen.touched.contains(&name.id.as_str())
 }
 
-/// What is taken of rows of `width` elements, if that is known, of which `columns` are read, and what that assumes.
-fn part_of_rows(width: Option<i64>, array: &str, columns: &[i64]) -> Result<(String, Option<String>), String> {
+/// What is taken of rows of `width` elements, if that is known, of which `columns` are read; what that assumes goes to `verdict`.
+fn part_of_rows(width: Option<i64>, array: &str, columns: &[i64], verdict: &mut Verdict) -> Result<String, String> {
     let needed = columns.iter().map(|&at| if at < 0 { -at } else { at + 1 }).max().unwrap_or(0);
     // The rows may be long, as those of logits are, and all their elements would be made Python numbers.
     let is_cut = needed > 0 && width.is_none_or(|width| width > NARROW);
     if is_cut && columns.iter().any(|&at| at < 0) {
         return Err(format!("the rows of `{array}` may be long, and few of their elements are read"));
     }
-    let assumed = format!("`{array}` has at least {needed} column{}", if needed == 1 { "" } else { "s" });
-    let part = if is_cut { format!("[:, :{needed}]") } else { String::new() };
-    Ok((part, (needed > width.unwrap_or(0)).then_some(assumed)))
+    if needed > width.unwrap_or(0) {
+        verdict.assume(format!("`{array}` has at least {needed} column{}", if needed == 1 { "" } else { "s" }));
+    }
+    Ok(if is_cut { format!("[:, :{needed}]") } else { String::new() })
 }
 
 /// By how much `bound` is less than the length of `axis` of `array`, where it is known to be no more.
