@@ -140,13 +140,10 @@ impl<'a> Definitions<'a> {
 
     /// What the parameter `name` of the function `scope` is annotated with.
     pub fn annotation(&self, scope: Symbol, name: Symbol, graph: &Graph) -> Option<&'a Expr> {
-        self.parameter(scope, name, graph)?.parameter.annotation.as_deref()
-    }
-
-    /// The parameter `name` of the function that the graph calls `scope`, one that takes a single argument.
-    pub fn parameter(&self, scope: Symbol, name: Symbol, graph: &Graph) -> Option<&'a ast::ParameterWithDefault> {
+        let function = self.functions[self.function_named(scope)?].ast;
         let wanted = graph.name(name);
-        self.functions[self.function_named(scope)?].ast.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)
+        let parameter = function.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)?;
+        parameter.parameter.annotation.as_deref()
     }
 
     /// The classes of this file that a class inherits from.
