@@ -120,6 +120,13 @@ pub struct Finding {
     pub edits: Vec<Edit>,
 }
 
+impl Finding {
+    /// Whether the finding itself says what was measured of a case like its own: what its transform gains in general would mislead there.
+    pub fn has_figure_of_its_own(&self) -> bool {
+        self.rationale.iter().any(|line| line.strip_prefix(MEASURED).is_some_and(|rest| rest.starts_with(" of ")))
+    }
+}
+
 /// What must hold between a text and the same text with a finding's edits applied.
 #[derive(Clone, Debug)]
 pub enum Contract {

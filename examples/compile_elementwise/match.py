@@ -43,3 +43,23 @@ class Mish(nn.Module):
 def modulated(x: mx.array, shift: mx.array, scale: mx.array, gate: mx.array, residual: mx.array):
     """What surrounds a block of a diffusion transformer."""
     return residual + gate * (x * (1 + scale) + shift)
+
+
+def deep(x: mx.array):
+    """More than 11 operations in a row where broadcasts count: two kernels for all shapes, one for each."""
+    return mx.tanh(mx.sin(x * 2.0 + 1.0) * 3.0 + 0.5) * 0.7 + 0.1
+
+
+class Snake(nn.Module):
+    """A weight is small beside what it meets: what is computed of it alone is not counted."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.alpha = mx.ones((1, 1, channels))
+
+    @staticmethod
+    def activate(x: mx.array, alpha: mx.array):
+        return x + mx.reciprocal(mx.exp(alpha) + 1e-9) * mx.square(mx.sin(x * alpha))
+
+    def __call__(self, x):
+        return self.activate(x, self.alpha)

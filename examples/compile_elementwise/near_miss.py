@@ -23,6 +23,36 @@ def outer(x: mx.array):
     return _halved(x) + _halved(x + 1)
 
 
+def trained(model, optimizer, batches):
+    """A loss of a step that is compiled, through a default, a lambda and what makes gradients of it."""
+
+    def smoothed(error: mx.array):
+        return mx.where(mx.abs(error) < 1.0, 0.5 * error * error, mx.abs(error) - 0.5)
+
+    def loss(x, y, of=smoothed):
+        return of(model(x) - y).mean()
+
+    loss_and_grad = nn.value_and_grad(model, lambda x, y: loss(x, y))
+    state = [model.state, optimizer.state, mx.random.state]
+
+    def update(x, y):
+        value, gradients = loss_and_grad(x, y)
+        optimizer.update(model, gradients)
+        return value
+
+    step = mx.compile(update, inputs=state, outputs=state)
+    return [step(x, y) for x, y in batches]
+
+
+def preference(chosen: mx.array, rejected: mx.array):
+    """What is left of a sum is one number for each sequence."""
+
+    def log_odds(logps: mx.array):
+        return logps - mx.log1p(-mx.exp(mx.minimum(logps, -1e-6)))
+
+    return log_odds(chosen.sum(-1)) - log_odds(rejected.sum(-1))
+
+
 def scaled(x: mx.array):
     """Two operations."""
     return x * 2 + 1

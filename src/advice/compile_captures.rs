@@ -5,6 +5,7 @@ use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::Statement;
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, TextRange};
 
@@ -50,6 +51,14 @@ enum How {
     Name,
 }
 
+/// What an optimizer keeps from step to step, beside the number of the step.
+enum Optimizer {
+    /// Nothing that a step depends on.
+    WithoutState,
+    /// Momentum or moments, or a rate that depends on the step.
+    WithState,
+}
+
 /// A change of something from outside.
 struct Change<'x> {
     object: String,
@@ -91,10 +100,7 @@ impl<'x> Captures<'_, 'x> {
             told.push(Told {
                 range,
                 message: format!("the compiled `{}` changes `{object}`, which is listed {missing}", site.function.name),
-                rationale: vec![
-                    "It is changed 1 time, while the function is traced, and not in each call: what it holds then is of that call, and what depends on its arguments has no data.".to_owned(),
-                    self.what_to_list(&change),
-                ],
+                rationale: vec![self.what_is_lost(&change).to_owned(), self.what_to_list(&change)],
             });
         }
         told
@@ -127,6 +133,39 @@ impl<'x> Captures<'_, 'x> {
             changes.extend(object.map(|object| Change { object, how, expr: target }));
         });
         changes
+    }
+
+    /// What becomes of an object that is changed while the function is traced, and not again.
+    fn what_is_lost(&self, change: &Change<'x>) -> &'static str {
+        if change.how != How::Update {
+            return "It is changed 1 time, while the function is traced, and not in each call: what it holds then is of that call, and what depends on its arguments has no data.";
+        }
+        match self.optimizer(&change.object) {
+            Some(Optimizer::WithoutState) => {
+                "Its state is changed 1 time, while the function is traced: SGD without momentum, at one rate, loses only its step counter by that, but with momentum, Adam or a schedule in its place the model would train otherwise, and nothing would say so."
+            }
+            Some(Optimizer::WithState) => {
+                "Its state is changed 1 time, while the function is traced: momentum, moments and the step that a schedule counts are those of the first call in all later ones, so that the model trains otherwise, and nothing says so."
+            }
+            None => {
+                "Its state is changed 1 time, while the function is traced: with momentum, Adam or a schedule all later calls go on from there, so that the model trains otherwise, and nothing says so; plain SGD loses only its step counter."
+            }
+        }
+    }
+
+    /// What the optimizer called `object` keeps, as far as the scope that compiles shows.
+    fn optimizer(&self, object: &str) -> Option<Optimizer> {
+        let outer = &self.site.outer;
+        let graph = &outer.analysis.graph;
+        let value = outer.value_of(object, self.site.function.range().end())?;
+        let (Op::Apply | Op::Call(..), operands) = graph.get(value) else { return None };
+        let name = graph.path(operands[0])?.strip_prefix("mlx.optimizers.")?;
+        let is_constant = |&v: &ValueId| match graph.get(v) {
+            (Op::Keyword(keyword), &[value]) => graph.name(keyword) == "learning_rate" && graph.number(value).is_some(),
+            _ => graph.number(v).is_some(),
+        };
+        let is_plain = name.ends_with("SGD") && operands.len() == 2 && operands[1..].iter().all(is_constant);
+        Some(if is_plain { Optimizer::WithoutState } else { Optimizer::WithState })
     }
 
     /// What to list, and how, so that `change` is seen in each call.

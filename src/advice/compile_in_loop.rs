@@ -4,15 +4,18 @@
 //! functions, or compiled in a function that runs once, is as it should be.
 
 use crate::finding::{Finding, Notes, TransformId};
-use crate::graph::Analysis;
 use crate::graph::definitions::FunctionIndex;
-use crate::place::Place;
+use crate::graph::{Analysis, is_pure_builtin};
+use crate::place::{Place, expressions};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::ast::{Expr, ExprCall, Stmt, StmtFunctionDef};
 use crate::syntax::{Ranged, TextRange};
 
 use super::compiled::{self, Site, calls_of};
 use super::{Told, one_line};
+
+/// What a trace costs where the calls after it are many.
+const TRACE: &str = "Measured of a training step of ResNet-20: 15 to 25 ms for a trace whose kernels are built already (2 cores of an x86-64, MLX 0.32.4); that is what is gained.";
 
 /// Find the compilations that are thrown away.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -35,32 +38,80 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     let name = site.name()?;
     let depth = block_depth(outer, site.function.range(), site.compiled.range);
     if depth > 0 {
-        return Some(told(analysis, site.range(), name, "in each round of the loop around it", None));
+        return Some(told(analysis, site, name, "in each round of the loop around it", None));
     }
     if is_kept(outer.own_statements(), name, site.compiled.range) {
         return left(format!("`{name}` is kept for later calls"));
     }
     match again(analysis, index, 0) {
-        Some(by) => Some(told(analysis, site.range(), name, &by, Some(index))),
+        Some(by) => Some(told(analysis, site, name, &by, Some(index))),
         None => left(format!("`{}` is not seen to be called more than once", analysis.definitions.functions[index].ast.name)),
     }
 }
 
-fn told(analysis: &Analysis<'_>, range: TextRange, name: &str, when: &str, owner: Option<FunctionIndex>) -> Told {
-    let out = match owner {
-        Some(index) => format!("out of `{}`", analysis.definitions.functions[index].ast.name),
-        None => "out of the loop".to_owned(),
-    };
-    Told {
-        range,
-        message: format!("`{name}` is compiled anew {when}"),
-        rationale: vec![
-            "1 trace and compilation each time, where 1 in all would do: what `mx.compile` has compiled belongs to the function it returned."
-                .to_owned(),
+/// What is told of the function called `name` that is compiled at `site` again and again, in the function number `owner` or in a loop.
+fn told(analysis: &Analysis<'_>, site: &Site<'_>, name: &str, when: &str, owner: Option<FunctionIndex>) -> Told {
+    let owner = owner.map(|index| (index, analysis.definitions.functions[index].ast.name.as_str()));
+    let out = owner.map_or("out of the loop".to_owned(), |(_, owner)| format!("out of `{owner}`"));
+    // A loop of the function around calls what was compiled before it.
+    let rounds = owner.filter(|&(index, _)| site.calls().iter().any(|c| c.by == Some(index) && c.in_loop));
+    let cost = match rounds {
+        Some((_, owner)) => {
             format!(
-                "Move the function {out}, to where it is made once; what differs from call to call it takes as arrays, and state that it changes stands in `inputs` and `outputs`."
-            ),
-        ],
+                "1 trace for each call of `{owner}`, however many rounds its own loop has: what `mx.compile` has compiled belongs to the function it returned."
+            )
+        }
+        None => "1 trace and compilation each time, where 1 in all would do: what `mx.compile` has compiled belongs to the function it returned."
+            .to_owned(),
+    };
+    let mut rationale = vec![cost];
+    if !site.lists_random_state() && may_draw(analysis, site.function, 0) {
+        rationale.push(format!(
+            "List `mx.random.state` in its `inputs` and `outputs` first: what `{name}` calls may draw random numbers, as dropout does. Without it they are drawn once in each compilation, for all calls of that; compiled once, `{name}` would use one dropout mask for ever."
+        ));
+    }
+    rationale.push(format!(
+        "Move the function {out}, to where it is made once; what differs from call to call it takes as arrays, and state that it changes stands in `inputs` and `outputs`."
+    ));
+    rationale.extend(rounds.map(|_| TRACE.to_owned()));
+    Told { range: site.range(), message: format!("`{name}` is compiled anew {when}"), rationale }
+}
+
+/// Whether `function` may draw random numbers: it calls what is not seen, or what is known to draw.
+fn may_draw(analysis: &Analysis<'_>, function: &StmtFunctionDef, depth: u32) -> bool {
+    let (definitions, graph) = (&analysis.definitions, &analysis.graph);
+    let parameters: Vec<&str> = function.parameters.iter().map(|p| p.name().as_str()).collect();
+    let mut found = false;
+    expressions::of_scope(&function.body, &mut |expr| {
+        let Expr::Call(call) = expr else { return };
+        let helper = || definitions.function_named(graph.known_symbol(&call.func.as_name_expr()?.id)?);
+        found |= match (definitions.import_path(&call.func, graph), &*call.func) {
+            (Some(path), _) => !is_without_draws(&path),
+            (None, Expr::Name(name)) => match helper() {
+                Some(index) => depth >= 2 || may_draw(analysis, definitions.functions[index].ast, depth + 1),
+                None => !is_pure_builtin(&name.id),
+            },
+            // A method of an array that it takes; of another object it may be anything.
+            (None, Expr::Attribute(method)) => !is_made_of(&method.value, &parameters),
+            _ => true,
+        };
+    });
+    found
+}
+
+/// Whether what an import calls `path` draws no random numbers.
+fn is_without_draws(path: &str) -> bool {
+    let is_drawing = path.starts_with("mlx.core.random.") || path.contains("dropout") || path.contains("Dropout") || path.contains("grad");
+    ["mlx.", "math.", "numpy."].iter().any(|p| path.starts_with(p)) && !is_drawing
+}
+
+/// Whether `expr` is a parameter, or what methods and operators make of parameters.
+fn is_made_of(expr: &Expr, parameters: &[&str]) -> bool {
+    match expr {
+        Expr::Name(name) => parameters.contains(&name.id.as_str()),
+        Expr::Call(call) => call.func.as_attribute_expr().is_some_and(|method| is_made_of(&method.value, parameters)),
+        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::Subscript(_) | Expr::Compare(_) => true,
+        _ => false,
     }
 }
 
@@ -96,10 +147,11 @@ fn called_at_once(analysis: &Analysis<'_>, notes: &Notes) -> Vec<Told> {
         let place = Place::new(analysis, body, notes);
         let mut at_once = AtOnce { range: compiled.range, call: None };
         at_once.visit_body(place.own_statements());
-        let Some(call) = at_once.call else {
+        let Some(at_once) = at_once.call else {
             notes.left::<()>(compiled.range, compiled.range, 60, || "what is compiled is kept".to_owned());
             continue;
         };
+        let call = at_once.range();
         let text = one_line(analysis.source, compiled.range);
         let depth = block_depth(&place, call, call);
         let again = body.function.and_then(|index| again(analysis, index, 0));
@@ -107,30 +159,44 @@ fn called_at_once(analysis: &Analysis<'_>, notes: &Notes) -> Vec<Told> {
             notes.left::<()>(call, call, 100, || "the module calls it once".to_owned());
             continue;
         }
+        let mut keep = "Keep what `mx.compile` returns in a name of the module, or in an attribute that `__init__` sets, and call that".to_owned();
+        let listed = text.contains("random.state");
+        if !listed && at_once.func.as_call_expr().is_none_or(|compile| compiles_draws(analysis, compile)) {
+            keep +=
+                "; list `mx.random.state` in `inputs` and `outputs` then if it draws random numbers, as dropout does, for they would be drawn once";
+        }
         found.push(Told {
             range: call,
             message: format!("`{text}` compiles for one call, and what is compiled is lost after it"),
-            rationale: vec![
-                "1 trace and compilation a call, which costs more than the call itself saves.".to_owned(),
-                "Keep what `mx.compile` returns in a name of the module, or in an attribute that `__init__` sets, and call that.".to_owned(),
-            ],
+            rationale: vec!["1 trace and compilation a call, which costs more than the call itself saves.".to_owned(), keep + "."],
         });
     }
     found
 }
 
-/// The call of what the call with the text `range` returns.
-struct AtOnce {
-    range: TextRange,
-    call: Option<TextRange>,
+/// Whether what the call `compile` of `mx.compile` compiles may draw random numbers.
+fn compiles_draws(analysis: &Analysis<'_>, compile: &ExprCall) -> bool {
+    let (definitions, graph) = (&analysis.definitions, &analysis.graph);
+    let Some(given) = compile.arguments.args.first() else { return true };
+    if let Some(path) = definitions.import_path(given, graph) {
+        return !is_without_draws(&path);
+    }
+    let index = given.as_name_expr().and_then(|name| definitions.function_named(graph.known_symbol(&name.id)?));
+    index.is_none_or(|index| may_draw(analysis, definitions.functions[index].ast, 0))
 }
 
-impl<'x> SourceOrderVisitor<'x> for AtOnce {
+/// The call of what the call with the text `range` returns.
+struct AtOnce<'x> {
+    range: TextRange,
+    call: Option<&'x ExprCall>,
+}
+
+impl<'x> SourceOrderVisitor<'x> for AtOnce<'x> {
     fn visit_expr(&mut self, expr: &'x Expr) {
         if let Expr::Call(call) = expr
             && call.func.range() == self.range
         {
-            self.call = Some(call.range());
+            self.call = Some(call);
         }
         source_order::walk_expr(self, expr);
     }

@@ -7,11 +7,8 @@ use crate::place::expressions;
 use crate::syntax::ast::{Expr, ExprCall};
 use crate::syntax::{Ranged, TextRange};
 
-use super::compiled::{self, Site};
+use super::compiled::{self, RANDOM_STATE, Site, with_partial};
 use super::{Told, one_line};
-
-/// The path of the state.
-const STATE: &str = "mlx.core.random.state";
 
 /// Find the compiled functions that draw the same numbers in each call.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -37,7 +34,7 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     if inputs.is_unclear || outputs.is_unclear {
         return left("what is listed is not seen as a whole");
     }
-    let missing = match (inputs.has(STATE), outputs.has(STATE)) {
+    let missing = match (inputs.has(RANDOM_STATE), outputs.has(RANDOM_STATE)) {
         (true, true) => return left("`mx.random.state` is listed in `inputs` and `outputs`"),
         (false, false) => "neither in `inputs` nor in `outputs`",
         (true, false) => "in `inputs` and not in `outputs`",
@@ -47,8 +44,12 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
         range,
         message: format!("`{what}` draws in the compiled `{}`, and the random state is listed {missing}", site.function.name),
         rationale: vec![
-            "1 draw, while the function is traced, for all calls: `mx.random.seed` has no effect on it, and each call gives the same numbers.".to_owned(),
-            "List it both ways, `@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)`, beside what is listed already; or pass a `key` as an argument.".to_owned(),
+            "1 draw, while the function is traced, for all calls: `mx.random.seed` has no effect on it, and each call gives the same numbers."
+                .to_owned(),
+            format!(
+                "List it both ways, `@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)`{}, beside what is listed already; or pass a `key` as an argument.",
+                with_partial(analysis)
+            ),
         ],
     })
 }

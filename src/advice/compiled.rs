@@ -10,6 +10,9 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+/// The path of the random state.
+pub(super) const RANDOM_STATE: &str = "mlx.core.random.state";
+
 /// Assignments are followed so far.
 const MAX_DEPTH: u32 = 3;
 
@@ -40,6 +43,12 @@ impl Listed {
         let is_part = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         self.names.iter().any(|n| is_part(n, name) || is_part(name, n))
     }
+}
+
+/// What to say of the import of `partial` where the file lacks it: the end of a sentence that names it.
+pub(super) fn with_partial(analysis: &Analysis<'_>) -> &'static str {
+    let is_imported = analysis.definitions.imports.iter().any(|&(_, path)| analysis.graph.name(path) == "functools.partial");
+    if is_imported { "" } else { ", with `from functools import partial`" }
 }
 
 /// What `look` says of each function that is compiled.
@@ -93,6 +102,11 @@ impl<'x> Site<'x> {
             self.collect(expr, &mut listed, 0);
         }
         listed
+    }
+
+    /// Whether the random state is listed both ways.
+    pub(super) fn lists_random_state(&self) -> bool {
+        self.listed("inputs", 1).has(RANDOM_STATE) && self.listed("outputs", 2).has(RANDOM_STATE)
     }
 
     fn argument(&self, keyword: &str, position: usize) -> Option<&'x Expr> {
@@ -215,6 +229,16 @@ pub(super) struct Called<'x> {
     pub(super) by: Option<FunctionIndex>,
     /// A loop of that function makes it.
     pub(super) in_loop: bool,
+}
+
+impl<'x> Called<'x> {
+    /// What the call gives parameter number `at` of `function`, which is what it calls. A method's first parameter is its object.
+    pub(super) fn given(&self, function: &ast::StmtFunctionDef, at: usize) -> Option<&'x Expr> {
+        let parameter = function.parameters.iter_non_variadic_params().nth(at)?;
+        let is_self = |p: ast::AnyParameterRef<'_>| p.name().as_str() == "self";
+        let bound = usize::from(self.call.func.is_attribute_expr() && function.parameters.iter().next().is_some_and(is_self));
+        self.call.arguments.find_argument_value(parameter.name().as_str(), at.checked_sub(bound)?)
+    }
 }
 
 /// Every call of the function number `index` by its name, in scopes where the name is that function's.

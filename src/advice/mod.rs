@@ -14,6 +14,7 @@ pub mod eval_in_loop;
 pub mod mixed_half;
 pub mod numpy_scalar_left;
 mod origin;
+mod reach;
 mod reads;
 mod rounds;
 pub mod separate_stream;
