@@ -163,10 +163,7 @@ impl Options {
 
     /// Let `finding` tell what was measured where the user is.
     fn quote(&self, finding: &mut Finding) {
-        let Some(gain) = self.measured.get(&finding.transform) else { return };
-        if finding.has_figure_of_its_own() {
-            return;
-        }
+        let Some(gain) = self.measured.get(&finding.transform).filter(|_| !finding.has_figure_of_its_own()) else { return };
         finding.rationale.retain(|line| !line.starts_with(MEASURED));
         finding.rationale.push(format!("{MEASURED} here: {gain}."));
     }
@@ -417,9 +414,8 @@ fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Pla
 /// Have the finding of the pass or advice `id` tell what stands in its file: where it comes from, and what it was measured to gain.
 fn tell_file(id: &str, finding: &mut Finding) {
     catalog::guide(id).clone_into(&mut finding.guide);
-    if !finding.has_figure_of_its_own() {
-        finding.rationale.extend(catalog::measured(id).map(|gain| format!("{MEASURED}: {gain}.")));
-    }
+    let gain = catalog::measured(id).filter(|_| !finding.has_figure_of_its_own());
+    finding.rationale.extend(gain.map(|gain| format!("{MEASURED}: {gain}.")));
 }
 
 /// Proposals that are applied together or not at all.
