@@ -5,23 +5,24 @@ registers: one kernel and one temporary less, and for half precision one roundin
 is added only if it is not None makes a choice between `mx.addmm` and the product.
 
 `c` must be an `mx.array` that broadcasts into the product; the fast operation refuses numbers, and a `c` that would enlarge the
-product. All three dtypes must be the same: with a float32 `c` the matrices are copied to float32 first, which is slower than
-the sum. What a module holds may be cast later, so only arrays whose dtypes show make the edit safe. A sum that goes into a
-softmax, or that `mx.compile` fuses with what surrounds it, is left alone. Under `mx.vmap` over `c` alone the function raises.
+product. It must be no wider than the matrices: with a float32 `c`, matrices in half precision are copied to float32 first, which
+is slower than the sum, so that a float32 accumulator of products is left alone. What a module holds may be cast later, so only
+arrays whose dtypes show make the edit safe. A sum that goes into a softmax, or that `mx.compile` fuses with what surrounds it, is
+left alone. Under `mx.vmap` over `c` alone the function raises.
 
 On CUDA a product with a single row is slower this way (0.63 to 0.88 times the speed), because that backend has no matrix-vector
 kernel for it: there the sum is left alone unless the file shows that there are more rows.
 """
 
 import mlx.core as mx
-from prelude import any_of, broadcasts_into, is_floating, is_number
+from prelude import any_of, broadcasts_into, is_floating, is_number, promotes_into
 
 group = "operations"
 guide = "Operations: mx.addmm"
 gain = "1.09 to 1.15 times faster from 2 to 2048 rows in bfloat16, but slower with a single row on CUDA (NVIDIA H200); no difference on a CPU"
 slower = {"cuda unless has_rows(a, b)": "0.63 to 0.88 of the speed with a single row, against 1.09 to 1.15 with more (NVIDIA H200, MLX 0.32.4)"}
 cautions = {"a.dtype == b.dtype": "with matrices of two dtypes nothing was measured to gain",
-            "a.dtype == c.dtype": "the matrices would be copied to the dtype of `c`, which is slower than the sum"}  # fmt: skip
+            "promotes_into(c.dtype, a.dtype)": "the matrices would be copied to the dtype of `c`, which is slower than the sum"}  # fmt: skip
 numerics = {"before": "rounding", "before_optional": "rounding", "before_minus": "rounding",
             "before_less": "rounding", "before_scaled": "rounding", "before_minus_scaled": "rounding"}  # fmt: skip
 
@@ -75,15 +76,15 @@ def after_minus_scaled(a, b, c, s):
 
 
 def guard_scaled(a, b, c, s):
-    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and a.dtype == c.dtype
+    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and promotes_into(c.dtype, a.dtype)
 
 
 def guard_minus_scaled(a, b, c, s):
-    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and a.dtype == c.dtype
+    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and promotes_into(c.dtype, a.dtype)
 
 
 def guard(a, b, c):
-    return broadcasts_into(c, a, b) and a.dtype == b.dtype and a.dtype == c.dtype
+    return broadcasts_into(c, a, b) and a.dtype == b.dtype and promotes_into(c.dtype, a.dtype)
 
 
 def inputs(dtype):

@@ -15,6 +15,7 @@ ARGUMENTS = {
     "functions_instead_of_operators": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 5, 1)),
     "residual": lambda mx, dtype: (matrix(mx, dtype, 2, 5, 48), matrix(mx, dtype, 2, 5, 64), matrix(mx, dtype, 48, 64)),
     "squared_distances": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48)),
+    "adapters_in_float32": three,
     "scaled_update": lambda mx, dtype: (*three(mx, dtype), 0.5),
     "scaled_factor": lambda mx, dtype: (*three(mx, dtype), 0.5),
     "scaled_other_factor": lambda mx, dtype: (*three(mx, dtype), 0.5),

@@ -45,6 +45,11 @@ def squared_distances(x: mx.array, embed: mx.array):
     return norms - 2 * x @ embed
 
 
+def adapters_in_float32(y: mx.array, h: mx.array, b: mx.array):
+    """What is added may be narrower than the product, as a model in half precision is than its adapters: the sum is float32 either way."""
+    return y + h.astype(mx.float32) @ b.astype(mx.float32)
+
+
 def scaled_update(weight: mx.array, a: mx.array, b: mx.array, scale: float):
     """A factor of the product becomes `alpha`."""
     return weight + scale * (a @ b)

@@ -4,10 +4,17 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
+LOG_GUARD = 2**-24
+
 
 def plus_a_number(a: mx.array, b: mx.array):
     """The fast operation takes no Python number."""
     return a @ b + 1e-5
+
+
+def plus_a_constant_of_the_module(power: mx.array, filters: mx.array):
+    """A constant that is computed from numbers is one, too."""
+    return mx.log(power @ filters.T + LOG_GUARD)
 
 
 def plus_the_base_of_a_power(a: mx.array, b: mx.array, c: float):
@@ -71,6 +78,36 @@ def in_place(accumulator: mx.array, a: mx.array, b: mx.array):
 def in_numpy(a, b):
     """NumPy arrays have the same operators."""
     return np.asarray(a) @ np.asarray(b) + np.ones(4)
+
+
+def drawn_by_numpy():
+    """The reference of a test: what a generator of NumPy draws is NumPy's, and so is what is cast to a dtype of NumPy."""
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((4, 8), (16, 8), (16,)))
+    y = rng.standard_normal((4, 8)) @ rng.standard_normal((8, 16)) + rng.standard_normal(16)
+    return y, x.astype(np.float32) @ w.T + b
+
+
+class Hessian(nn.Module):
+    """The sum of products is float32, to which activations in half precision would be copied."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+        self.sum = mx.array(0.0)
+
+    def __call__(self, x):
+        rows = x.flatten(0, -2)
+        self.sum = self.sum + rows.T @ rows
+        return self.module(x)
+
+
+def sum_over_batches(batches: list):
+    """The same in a loop."""
+    total = mx.zeros((8, 8))
+    for x in batches:
+        total = total + x.T @ x
+    return total
 
 
 def while_suspended(x: mx.array):

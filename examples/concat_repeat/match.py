@@ -38,6 +38,11 @@ def batch_of_one_prompt(prompt: mx.array, images: mx.array):
     return mx.concatenate([mx.expand_dims(prompt, 0)] * images.shape[0])
 
 
+def two_new_axes(bias: mx.array, heads: int):
+    """One of two axes that are made at once."""
+    return mx.concatenate([mx.expand_dims(bias, (0, 1))] * heads, axis=1)
+
+
 def number_first(latents: mx.array, samples: int):
     """The number stands before the list, and the axis has no name."""
     batch = mx.concatenate(samples * [mx.expand_dims(latents, axis=0)], 0)
@@ -57,8 +62,8 @@ def any_axis(a: mx.array, n: int, axis: int):
 def shared_positions(x: mx.array, heads: int, dims: int):
     """DeepSeek keeps one head for the positions, which all heads share: the reshape shows that there is one."""
     batch, length, _ = x.shape
-    positions = x.reshape(batch, length, 1, dims).transpose(0, 2, 1, 3)
-    return mx.concatenate([positions] * heads, axis=1)
+    k_pe = x.reshape(batch, length, 1, dims).transpose(0, 2, 1, 3)
+    return mx.concatenate([k_pe] * heads, axis=1)
 
 
 def padded_with_the_last(frames: mx.array, missing: int):
@@ -89,7 +94,6 @@ def three_channels(gray: mx.array):
     return mx.stack([gray, gray, gray], axis=-1)
 
 
-def position_ids(length: int, offset: int):
-    """Qwen stacks the positions for time, height, width and text."""
-    positions = mx.arange(offset, offset + length)
-    return mx.stack([positions] * 4, axis=0)
+def one_for_each_sample(latents: mx.array, samples: int):
+    """The list is repeated, and stacking makes the axis in front."""
+    return mx.stack([latents] * samples)

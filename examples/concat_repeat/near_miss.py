@@ -80,6 +80,17 @@ def drawn_once(shape: tuple, n: int):
     return mx.concatenate(parts, axis=0)
 
 
+def positions_of_text(length: int, offset: int):
+    """Qwen stacks the positions for time, height, width and text: a few whole numbers for each prompt."""
+    steps = mx.arange(offset, offset + length)
+    return mx.stack([steps] * 4, axis=0)
+
+
+def positions_by_name(position_ids: mx.array):
+    """Only the name says what they are, and that is warning enough where so little can be gained."""
+    return mx.stack([position_ids, position_ids, position_ids], axis=-1)
+
+
 def in_numpy(a, n):
     """The same in NumPy."""
     return np.concatenate([np.expand_dims(a, 1)] * n, axis=1)

@@ -1,5 +1,5 @@
-//! What speaks against half precision in sight of a value: sums over it, a state that it is part of, positions, time steps and noise that it is made of. Names
-//! prove nothing, but they may warn.
+//! What speaks against half precision in sight of a value: sums over it, a state that it is part of, positions, time steps and noise that it is made of; and
+//! which arrays are positions themselves, so that no transform gains anything there. Names prove nothing, but they may warn.
 
 use std::cell::RefCell;
 
@@ -7,6 +7,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Analysis;
 use super::body::{Body, Effect, Occurrence};
+use super::dtypes;
+use super::facts::Facts;
 use super::users::Users;
 use super::value::{Graph, Op, Symbol, ValueId};
 
@@ -55,6 +57,9 @@ const WARNINGS: [&str; 38] = [
 ];
 /// Words in names of what goes on from one call to the next.
 const KEPT: [&str; 2] = ["cache", "state"];
+
+/// Words that end names of what says where or which something is.
+const PLACES: [&str; 7] = ["ids", "idx", "index", "indices", "pos", "position", "positions"];
 
 /// What speaks against half precision in one scope, by value.
 pub struct Marks {
@@ -137,6 +142,31 @@ pub fn stays(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId,
     }
     let named = || warning(analysis, body, seen.all.warning, &WARNINGS).map(|name| format!("what is called `{name}` needs its digits"));
     seen.decides(analysis, body).or_else(named)
+}
+
+/// Whether the array `value` plainly says where or which things are, which is little beside the things: it holds whole numbers, or it or what it is a view of
+/// is called so.
+pub fn numbers_things(analysis: &Analysis<'_>, body: &Body, facts: &Facts<'_>, value: ValueId) -> bool {
+    let graph = &analysis.graph;
+    let is_called_so = |v: ValueId| {
+        let read = match graph.op(v) {
+            Op::Param(_, name) | Op::Attr(name, _) | Op::Captured(_, name) => Some(name),
+            _ => None,
+        };
+        body.holders_of(v).chain(read).any(|name| names_places(graph.name(name)))
+    };
+    let viewed = |&v: &ValueId| match graph.get(v) {
+        (Op::Permute | Op::Index(_) | Op::Changed(_), operands) => Some(operands[0]),
+        (Op::Mlx("array" | "astype" | "broadcast_to" | "expand_dims" | "repeat" | "reshape" | "squeeze"), operands) => Some(operands[0]),
+        _ => None,
+    };
+    std::iter::successors(Some(value), viewed).any(|v| is_called_so(v) || dtypes::is_whole(graph, facts, v))
+}
+
+/// Whether the last word of `name` says so; `pos_3d` ends with `pos`, and `position_embeddings` are no positions.
+fn names_places(name: &str) -> bool {
+    let mut words = name.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1);
+    words.next_back().is_some_and(|last| PLACES.contains(&last.to_ascii_lowercase().as_str()))
 }
 
 /// What is in sight of a use.

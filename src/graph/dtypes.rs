@@ -116,9 +116,19 @@ pub fn is_integer(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
     is_always(graph, facts, value, |dtype| !dtype.is_floating() || dtype == Dtype::Complex64)
 }
 
+/// Whether the array `value` is known to hold whole numbers.
+pub fn is_whole(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
+    is_always(graph, facts, value, |dtype| !dtype.is_floating() && !matches!(dtype, Dtype::Bool | Dtype::Complex64))
+}
+
 /// Whether the array `value` is known to hold float64, which only the CPU has.
 pub fn is_double(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
     is_always(graph, facts, value, |dtype| dtype == Dtype::Float64)
+}
+
+/// Whether the array `value` is known to hold float32.
+pub fn is_float32(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
+    is_always(graph, facts, value, |dtype| dtype == Dtype::Float32)
 }
 
 fn is_always(graph: &Graph, facts: &Facts<'_>, value: ValueId, is: impl Fn(Dtype) -> bool) -> bool {

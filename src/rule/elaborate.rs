@@ -17,7 +17,7 @@ use super::template::{Filled, Filling};
 use crate::finding::Import;
 use crate::graph::Analysis;
 use crate::graph::api;
-use crate::graph::body::{Body, Occurrence, StatementId};
+use crate::graph::body::{BlockId, Body, Occurrence, StatementId};
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::{Edit, TextRange, TextSize};
 
@@ -173,9 +173,11 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// The values inside the match that are computed all the same.
+    /// The values inside the match that are computed all the same, where the root could read them.
     fn kept(&self, removal: &Removal) -> Vec<ValueId> {
-        self.staying(removal).iter().map(|o| o.value).collect()
+        let parent = |&block: &BlockId| self.body.blocks[block as usize].parent;
+        let around: Vec<BlockId> = std::iter::successors(Some(self.root.block), parent).collect();
+        self.staying(removal).iter().filter(|o| around.contains(&o.block)).map(|o| o.value).collect()
     }
 
     /// The expressions that compute parts of the match and stay. The root's own value is no part: where it is computed again, it is so before and after.

@@ -361,11 +361,14 @@ fn proposal(
     written: elaborate::Elaboration,
 ) -> Proposal {
     let graph = &analysis.graph;
-    let before = kernels(graph, &candidate.found.inner);
+    let facts = Facts::at(analysis, &analysis.bodies[candidate.body], candidate.root.block, candidate.root.range.end());
+    let kernels = |values: &[ValueId]| kernels(graph, &facts, values);
+    let before = kernels(&candidate.found.inner);
     // Of a choice, one side is computed.
     let sides = if let (Op::Gate, operands) = graph.get(candidate.after) { &operands[1..] } else { &[candidate.after][..] };
-    let after = sides.iter().map(|&side| kernels(graph, &[after_values(graph, candidate, side), written.kept.clone()].concat())).max().unwrap_or(0);
-    let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after)).into_iter().collect();
+    let new = sides.iter().map(|&side| after_values(graph, candidate, side));
+    let after = new.map(|values| kernels(&[values, written.kept.clone()].concat())).max().unwrap_or(0);
+    let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after, kernels(&written.kept) > 0)).into_iter().collect();
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
         rationale.extend(spreads(analysis, candidate));
@@ -425,11 +428,16 @@ fn after_values(graph: &Graph, candidate: &Candidate, side: ValueId) -> Vec<Valu
 }
 
 /// How many kernels computing `values` launches: what moves or describes elements is no kernel.
-fn kernels(graph: &Graph, values: &[ValueId]) -> usize {
-    let mut distinct: Vec<ValueId> = values.iter().copied().filter(|&v| is_kernel(graph, v)).collect();
+fn kernels(graph: &Graph, facts: &Facts<'_>, values: &[ValueId]) -> usize {
+    let mut distinct: Vec<ValueId> = values.iter().copied().filter(|&v| is_kernel(graph, v) && !is_view(graph, facts, v)).collect();
     distinct.sort_unstable();
     distinct.dedup();
     distinct.len()
+}
+
+/// Whether elements are repeated along an axis that has one, which moves none of them.
+fn is_view(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
+    matches!(graph.get(value), (Op::Mlx("repeat"), &[of, _, axis]) if facts.is_single(of, axis))
 }
 
 fn is_kernel(graph: &Graph, value: ValueId) -> bool {
@@ -448,15 +456,22 @@ fn is_kernel(graph: &Graph, value: ValueId) -> bool {
             _ => graph.is_arrayish(operands[1]),
         },
         (Op::Apply, _) => graph.calls_module(value),
+        // A list times a number is a longer list.
+        (Op::Add | Op::Mul, operands) if operands.iter().any(|&v| matches!(graph.op(v), Op::List | Op::Tuple | Op::Str(_))) => false,
         (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => operands.iter().any(|&v| graph.number(v).is_none()),
         _ => false,
     }
 }
 
-fn counts(before: usize, after: usize) -> String {
+/// How many kernels there are before and after; `is_read` says whether something else reads one of those that are matched.
+fn counts(before: usize, after: usize, is_read: bool) -> String {
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     if before <= after {
-        return format!("{} before and after, for something else reads a part of what is matched.", plural(before, "kernel"));
+        let why = if is_read { ", for something else reads a part of what is matched" } else { "" };
+        return format!("{} before and after{why}.", plural(before, "kernel"));
+    }
+    if after == 0 {
+        return format!("{} become{} none.", plural(before, "kernel"), if before == 1 { "s" } else { "" });
     }
     let (old, new) = (before.saturating_sub(1), after.saturating_sub(1));
     format!(

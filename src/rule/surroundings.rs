@@ -1,25 +1,59 @@
-//! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, and scores to which a mask is added.
+//! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
+//! accumulator of products, and positions, which are few.
 
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect};
+use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, ValueId};
+use crate::graph::{digits, dtypes};
 
 /// Values further up are not asked for.
 const MAX_DEPTH: u32 = 8;
 
-/// Why `after` is no gain in the place of the sum `root`, if it is one of a product and something.
+/// Why `after` is no gain in the place of `root`.
 pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: ValueId, after: ValueId) -> Option<String> {
-    let graph = &analysis.graph;
-    if graph.op(after) != Op::Mlx("addmm") {
-        return None;
+    match analysis.graph.get(after) {
+        (Op::Mlx("addmm"), _) => no_gain_in_sum(analysis, body, root, after),
+        (Op::Mlx("repeat"), operands) => {
+            let facts = Facts::at(analysis, body, 0, body.range.end());
+            let is_little = [root, operands[0]].iter().any(|&v| digits::numbers_things(analysis, body, &facts, v));
+            is_little.then(|| "positions and indices are so few that a view of them gains nothing".to_owned())
+        }
+        _ => None,
     }
+}
+
+/// Why `addmm` is no gain in the place of the sum `root` of a product and something.
+fn no_gain_in_sum(analysis: &Analysis<'_>, body: &Body, root: ValueId, addmm: ValueId) -> Option<String> {
+    let graph = &analysis.graph;
     let into_softmax = |v: ValueId| matches!(graph.get(v), (Op::Mlx("softmax"), operands) if reaches(graph, operands[0], root, 0));
     if body.occurrences.iter().any(|o| into_softmax(o.value)) {
         return Some("the sum goes into a softmax: a mask may be far larger than the product, which then loses digits".to_owned());
     }
+    if accumulates_in_float32(analysis, body, root, addmm) {
+        return Some("the products are summed up in float32, to which matrices in half precision would be copied".to_owned());
+    }
     let returned = body.effects.contains(&Effect::Return(root));
     (analysis.compiled().iter().any(|c| c.compiles(body)) && !returned)
         .then(|| "`mx.compile` fuses the sum with what surrounds it already".to_owned())
+}
+
+/// Whether the sum `root` goes back to where the array that is added comes from, which was made as float32, while nothing shows that a matrix of `addmm` is.
+fn accumulates_in_float32(analysis: &Analysis<'_>, body: &Body, root: ValueId, addmm: ValueId) -> bool {
+    let graph = &analysis.graph;
+    let [c, a, b, ..] = *graph.operands(addmm) else { return false };
+    let facts = Facts::at(analysis, body, 0, body.range.end());
+    let is_float32 = |v: ValueId| dtypes::is_float32(graph, &facts, v);
+    let starts_in_float32 = match graph.get(c) {
+        (Op::Attr(name, _), &[object]) if body.effects.contains(&Effect::StoreAttribute(object, name, root)) => {
+            let class = analysis.classes.receiver(object);
+            let is_start = |effect: &Effect| matches!(*effect, Effect::StoreAttribute(of, n, made) if n == name && analysis.classes.receiver(of) == class && is_float32(made));
+            class.is_some() && analysis.bodies.iter().flat_map(|b| &b.effects).any(is_start)
+        }
+        (Op::Phi(..), &[start, ..]) => body.effects.contains(&Effect::Carry(c, root)) && is_float32(start),
+        _ => false,
+    };
+    starts_in_float32 && !is_float32(a) && !is_float32(b)
 }
 
 /// Whether `value` is made of `part` element by element.

@@ -31,6 +31,7 @@ impl Facts<'_> {
         let graph = &self.analysis.graph;
         match (graph.get(array), graph.as_int(axis)) {
             ((Op::Mlx("expand_dims"), operands), _) if operands[1] == axis => true,
+            ((Op::Mlx("expand_dims"), operands), _) if graph.op(operands[1]) == Op::Tuple && graph.operands(operands[1]).contains(&axis) => true,
             (_, Some(axis)) => self.is_one_long(array, axis),
             _ => false,
         }

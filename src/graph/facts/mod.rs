@@ -5,6 +5,7 @@ mod axes;
 mod lengths;
 mod modules;
 mod names;
+mod numpy;
 mod proved;
 
 use std::cell::RefCell;
@@ -149,7 +150,10 @@ impl<'x> Facts<'x> {
         let kind = match self.proved_kind(value, depth) {
             Some(kind) => kind,
             None if depth > MAX_DEPTH => return Kind::Unknown,
-            None => self.kind_of_node(value, depth + 1),
+            None => match self.kind_of_node(value, depth + 1) {
+                Kind::Unknown if self.is_of_numpy(value) => Kind::Other,
+                kind => kind,
+            },
         };
         self.kinds.borrow_mut().insert(value, kind);
         kind
@@ -185,7 +189,7 @@ impl<'x> Facts<'x> {
             Op::Global(path) if is_constant(graph.name(path)) => Kind::Float,
             Op::Param(..) if self.analysis.classes.is_size(value) => Kind::Int,
             Op::Param(scope, name) => self.annotated_parameter(scope, name),
-            Op::ModuleName(name) => self.constant(name).map_or(Kind::Unknown, |value| self.kind_of_node(value, depth)),
+            Op::ModuleName(name) => self.constant_kind(name, depth),
             // `x.at[i]` is no part of an array.
             Op::Attr(name, _) if graph.name(name) == "at" => Kind::Other,
             Op::Attr(name, _) => self.attribute_kind(operands[0], name, depth),
@@ -399,6 +403,28 @@ mod tests {
         }
         for truth in ["n == 3", "n != 3", "x is None", "n in other", "not x", "not other", "not x == n"] {
             assert_eq!(kind_of(truth), Kind::Bool, "{truth}");
+        }
+    }
+
+    #[test]
+    fn what_numpy_makes_is_no_array() {
+        let of_numpy = [
+            "np.random.default_rng(0).standard_normal((2, 3))",
+            "np.random.RandomState(0).rand(2).astype(np.float32)",
+            "other.astype(np.float32)",
+            "other.astype('float32')",
+            "other.astype(float).T[0]",
+            "np.ones(3).reshape(3, 1)",
+            "np.ones(3) @ np.ones(3)",
+            "np.ones(3).mean(axis=-1)",
+        ];
+        for text in of_numpy {
+            assert_eq!(kind_of(text), Kind::Other, "{text}");
+        }
+        // The first gives what was stored, and MLX makes an array of the next three.
+        let unknown = ["np.load(other).item()", "mx.square(np.ones(3))", "mx.add(np.ones(3), np.ones(3))", "mx.exp(np.ones(3))"];
+        for unknown in unknown.into_iter().chain(["other.astype(n)", "other.rand(3)"]) {
+            assert_ne!(kind_of(unknown), Kind::Other, "{unknown}");
         }
     }
 

@@ -81,6 +81,12 @@ impl<'x> Facts<'x> {
         self.assigned_once(name).filter(|&value| self.analysis.graph.number(value).is_some())
     }
 
+    /// What sort of number a module-level name is, if it is assigned once and is one: written out, or computed from such.
+    pub(super) fn constant_kind(&self, name: Symbol, depth: u32) -> Kind {
+        let kind = self.assigned_once(name).map_or(Kind::Unknown, |value| self.kind_at(value, depth));
+        if kind.is_number() { kind } else { Kind::Unknown }
+    }
+
     /// What a module-level name holds, if this file assigns it once. Other files may assign it, too: for what people are told, and not for edits.
     pub fn assigned_once(&self, name: Symbol) -> Option<ValueId> {
         if self.analysis.definitions.shared.contains(&name) {
