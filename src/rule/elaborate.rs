@@ -226,11 +226,12 @@ impl Plan<'_> {
         let before = part(source.line_start(range.start()), range.start());
         let after = part(range.end(), source.full_line_end(range.end())).trim_end();
         let length: usize = [before, &filled.text, after].iter().map(|t| t.chars().count()).sum();
-        if length <= width || filled.arguments.is_empty() {
+        if length <= width {
             return (Edit::replace(range, filled.text), comments);
         }
         match anew().filter(|_| alone) {
             Some(text) => (Edit::replace(whole, text), comments),
+            None if filled.arguments.is_empty() => (Edit::replace(range, filled.text), comments),
             None => (Edit::replace(range, broken(&filled, indentation, newline, width)), comments),
         }
     }
