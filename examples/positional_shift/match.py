@@ -14,6 +14,7 @@ class WeightNormConvTranspose(nn.Module):
         self.stride = 2
         self.padding = 1
         self.dilation = 1
+        self.output_padding = 0
         self.groups = 1
 
     def __call__(self, x: mx.array):

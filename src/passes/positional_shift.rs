@@ -5,6 +5,7 @@
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::body::Effect;
 use crate::graph::dtypes::Dtype;
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{self, Expr, UnaryOp};
@@ -115,22 +116,37 @@ impl<'x> Calls<'_, 'x> {
             applicability: Applicability::Unsafe,
             numerics: None,
             message: format!("`{name}` reads `{text}` as `{}`", shift.is),
-            rationale: vec![
-                format!(
-                    "Argument {} was `{}`, and has been `{}` since MLX {} (ml-explore/mlx#{}).",
-                    shift.at + 1,
-                    shift.was,
-                    shift.is,
-                    shift.since,
-                    shift.pull
-                ),
-                "By keyword it means the same to every version.".to_owned(),
-            ],
+            rationale: self.rationale(shift, argument),
             assumptions: vec![format!("`{text}` is meant as `{}`", shift.was)],
             guide: String::new(),
             edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Nothing(CHANGED)) });
+    }
+
+    fn rationale(&self, shift: &Shift, argument: &Expr) -> Vec<String> {
+        let Shift { was, is, since, pull, .. } = shift;
+        let mut rationale = vec![
+            format!("Argument {} was `{was}`, and has been `{is}` since MLX {since} (ml-explore/mlx#{pull}).", shift.at + 1),
+            "By keyword it means the same to every version.".to_owned(),
+        ];
+        rationale.extend(
+            self.kept(shift, argument)
+                .map(|kept| format!("The class keeps `{kept}`, which this call does not pass: it may have to, by keyword, too.")),
+        );
+        rationale
+    }
+
+    /// The attribute beside `argument` that is called like the parameter in whose place it stands, if the class stores one.
+    fn kept(&self, shift: &Shift, argument: &Expr) -> Option<String> {
+        let object = argument.as_attribute_expr()?.value.as_name_expr()?;
+        let analysis = self.place.analysis;
+        let (name, receiver) = (analysis.graph.known_symbol(shift.is)?, self.place.value(&Expr::Name(object.clone()))?);
+        let class = analysis.classes.receiver(receiver)?;
+        let stores =
+            |effect: &Effect| matches!(*effect, Effect::StoreAttribute(of, n, _) if n == name && analysis.classes.receiver(of) == Some(class));
+        let is_stored = analysis.bodies.iter().flat_map(|b| &b.effects).any(stores);
+        is_stored.then(|| format!("{}.{}", object.id, shift.is))
     }
 
     /// Whether `expr` is a dtype of MLX by name.
