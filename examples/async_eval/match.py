@@ -22,15 +22,6 @@ def greedy(model, tokens, end):
     return tokens
 
 
-def evaluated(model, y, temperature, limit):
-    """An evaluation waits as well, and nothing is read."""
-    for _ in range(limit):
-        logits = model(y)
-        y = _sample(logits, temperature)
-        mx.eval(y)
-    return y
-
-
 def streamed(model, y, cache, temperature):
     """A generator of numbers."""
     while True:
@@ -45,16 +36,6 @@ def handed_out(model, y, cache, temperature):
         logits = model(y[:, None], cache=cache)
         y = _sample(logits[:, -1, :], temperature)
         yield y
-
-
-def codebooks(model, text, codes, steps, top_k):
-    """A buffer of codes that each round fills."""
-    for n in range(steps):
-        logits = model(codes[:, n : n + 1], text)
-        drawn = mx.random.categorical(logits)
-        codes[:, n + 1 : n + 2] = drawn
-        mx.eval(codes)
-    return codes
 
 
 class Generator:
@@ -72,3 +53,15 @@ class Generator:
             y = self.sampler(self.model(y[None])[:, -1])
             found.append(y.item())
         return found
+
+
+def number_by_itself(model, tokens, end, limit):
+    """The token is a number from the start, which the next round makes an array of again."""
+    cache = None
+    for _ in range(limit):
+        logits, cache = model(tokens, cache)
+        next_token = int(mx.argmax(logits[:, -1], axis=-1).item())
+        if next_token == end:
+            break
+        tokens = mx.concatenate([tokens, mx.array([[next_token]])], axis=-1)
+    return tokens

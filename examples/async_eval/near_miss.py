@@ -104,3 +104,79 @@ def penalized(model, sampler, y, limit, end):
             break
         seen.append(token)
     return seen
+
+
+def looked_at_by_nobody(model, y, temperature, limit):
+    """No round reads what it evaluates: there is nothing to read later, and the evaluation is not needed."""
+    for _ in range(limit):
+        logits = model(y)
+        y = _sample(logits, temperature)
+        mx.eval(y)
+    return y
+
+
+def codebooks(model, text, codes, steps, top_k):
+    """Each round fills a buffer, which only the end reads."""
+    for n in range(steps):
+        logits = model(codes[:, n : n + 1], text)
+        drawn = mx.random.categorical(logits)
+        codes[:, n + 1 : n + 2] = drawn
+        mx.eval(codes)
+    return codes
+
+
+class Steps:
+    """What computes the next step waits for a part of it, so that nothing can be queued behind it."""
+
+    def __init__(self, layers, head):
+        self.layers, self.head = layers, head
+
+    def __call__(self, x):
+        for n, layer in enumerate(self.layers):
+            x = layer(x)
+            if n % 4 == 0:
+                mx.eval(x)
+        return self.head(x)
+
+    def generate(self, y, end, limit):
+        """Each token is read."""
+        for _ in range(limit):
+            y = mx.argmax(self(y), axis=-1)
+            if y.item() == end:
+                break
+        return y
+
+
+class Penalized:
+    """The sampler makes a NumPy array of all tokens so far."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def _draw(self, logits, tokens: mx.array):
+        return mx.argmax(logits + self._penalty(tokens), axis=-1)
+
+    def _penalty(self, tokens):
+        return mx.array(np.bincount(np.array(tokens), minlength=8) * -0.5)
+
+    def generate(self, y, end, limit):
+        """Each token is read."""
+        found = []
+        for _ in range(limit):
+            y = self._draw(self.model(y), mx.stack(found))
+            found.append(y)
+            if y.item() == end:
+                break
+        return found
+
+
+def stop_flag(model, decoder, stop, hidden, limit):
+    """The number that is read does not come of what is sampled."""
+    frames = []
+    for _ in range(limit):
+        frame = decoder.sample(hidden)
+        frames.append(frame)
+        if mx.argmax(stop(hidden), axis=-1).item() == 1:
+            break
+        hidden = model(frame)
+    return frames

@@ -3,12 +3,12 @@
 
 ARGUMENTS = {
     "next_tokens": lambda mx, dtype: (lambda t: mx.arange(5) == (t + 2) % 5, mx.array(1), 4),
-    "first_of_many": lambda mx, dtype: (mx.random.normal((2, 3, 7)).astype(dtype), 8),
-    "best": lambda mx, dtype: (0.5, mx.random.normal((8,)).astype(dtype), 10.0),
-    "finite": lambda mx, dtype: (lambda x: x / 0, mx.random.normal((8,)).astype(dtype)),
-    "picture": lambda mx, dtype: (mx.random.normal((1, 4, 4, 3)).astype(dtype),),
-    "rows": lambda mx, dtype: (mx.random.normal((5,)).astype(dtype),),
+    "first_of_many": lambda mx, dtype: (lambda t: mx.arange(5) == (t[..., None] + 2) % 5, mx.array([[1]]), 0),
+    "best": lambda mx, dtype: ([0.5, 0.25], mx.random.normal((8,)).astype(dtype), 10.0),
+    "finite": lambda mx, dtype: (lambda x: x / 0, [mx.random.normal((8,)).astype(dtype)]),
+    "pictures": lambda mx, dtype: (mx.random.normal((2, 1, 4, 4, 3)).astype(dtype),),
+    "rows": lambda mx, dtype: ([mx.random.normal((5,)).astype(dtype)],),
     "Batch": lambda mx, dtype: ((mx.arange(6),), ()),
-    "from_a_codec": lambda mx, dtype: (lambda codes: codes.astype(mx.float32) * 2, mx.random.normal((3, 4)).astype(dtype)),
+    "from_a_codec": lambda mx, dtype: (lambda codes: codes.astype(mx.float32) * 2, [mx.random.normal((3, 4)).astype(dtype)]),
 }
 EXACT = set(ARGUMENTS)

@@ -14,46 +14,55 @@ def next_tokens(step, token: mx.array, count: int):
     return tokens
 
 
-def first_of_many(logits: mx.array, end: int):
+def first_of_many(step, token: mx.array, end: int):
     """One element is read: that is an operation, an evaluation and a wait of its own."""
-    token = mx.argmax(logits, axis=-1)
-    mx.eval(token)
-    if int(token[0, 0]) == end:
-        return None
-    return token
+    while True:
+        token = mx.argmax(step(token), axis=-1)
+        mx.eval(token)
+        if int(token[0, 0]) == end:
+            return token
 
 
-def best(scale, loss: mx.array, best_error: float):
-    """The search compares a loss with the best so far."""
-    loss = mx.mean(mx.square(scale * loss))
-    mx.eval(loss)
-    if loss.item() < best_error:
-        best_error = loss.item()
+def best(scales, loss: mx.array, best_error: float):
+    """The search compares each loss with the best so far."""
+    for scale in scales:
+        error = mx.mean(mx.square(scale * loss))
+        mx.eval(error)
+        if error.item() < best_error:
+            best_error = error.item()
     return best_error
 
 
-def finite(model, x):
+def finite(model, batches):
     """A check of what a model answers."""
-    y = model(x)
-    # No row may be lost.
-    mx.eval(y)
-    assert_finite = bool(mx.all(mx.isfinite(y)))
-    return assert_finite
+    for x in batches:
+        y = model(x)
+        # No row may be lost.
+        mx.eval(y)
+        is_finite = bool(mx.all(mx.isfinite(y)))
+        if not is_finite:
+            return x
+    return None
 
 
-def picture(image: mx.array):
+def pictures(images: mx.array):
     """NumPy asks for the values."""
-    image = (mx.clip(image, 0, 1) * 255).astype(mx.uint8)
-    mx.eval(image)
-    return np.array(image[0]).tobytes()
+    found = []
+    for image in images:
+        image = (mx.clip(image, 0, 1) * 255).astype(mx.uint8)
+        mx.eval(image)
+        found.append(np.array(image[0]).tobytes())
+    return found
 
 
-def rows(scores: mx.array):
-    """The loop runs over a list."""
+def rows(batches):
+    """The inner loop runs over a list."""
     chosen = []
-    mx.eval(scores)
-    for row, score in enumerate(scores.tolist()):
-        chosen.append((row, score))
+    for batch in batches:
+        scores = mx.softmax(batch, axis=-1)
+        mx.eval(scores)
+        for row, score in enumerate(scores.tolist()):
+            chosen.append((row, score))
     return chosen
 
 
@@ -65,13 +74,19 @@ class Batch:
         self.sent = 0
 
     def __call__(self):
-        self.sent += 1
-        mx.eval(self.tokens)
-        return self.tokens.tolist(), self.sent
+        sent = []
+        while self.sent < 3:
+            self.sent += 1
+            mx.eval(self.tokens)
+            sent.append((self.tokens.tolist(), self.sent))
+        return sent
 
 
-def from_a_codec(decode, codes):
+def from_a_codec(decode, frames):
     """Nothing shows that the codec answers one array."""
-    pcm = decode(codes)
-    mx.eval(pcm)
-    return np.asarray(pcm).tobytes()
+    found = []
+    for codes in frames:
+        pcm = decode(codes)
+        mx.eval(pcm)
+        found.append(np.asarray(pcm).tobytes())
+    return found

@@ -107,3 +107,10 @@ def in_a_test(case, model, x):
     y = mx.tanh(model(x))
     mx.eval(y)
     case.assertTrue(mx.all(mx.isfinite(y)).item())
+
+
+def once(step, token: mx.array):
+    """What happens once in a call is over in no time, with or without."""
+    token = mx.argmax(step(token))
+    mx.eval(token)
+    return token.item()

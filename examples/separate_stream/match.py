@@ -45,3 +45,19 @@ class Server:
             for request in requests:
                 answer = request.model(request.prompt)
                 yield mx.argmax(answer, axis=-1)
+
+
+def prefilled(model, prompt, y, stream):
+    """The step opens a block itself, so that the outer one is needed for the prompt alone."""
+
+    def step(y):
+        with mx.stream(stream):
+            y = mx.argmax(model(y), axis=-1)
+            mx.async_eval(y)
+            return y
+
+    with mx.stream(stream):
+        model(prompt)
+        while True:
+            y = step(y)
+            yield y

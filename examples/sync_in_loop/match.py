@@ -35,19 +35,6 @@ def accuracy(model, batches):
     return correct
 
 
-def sum_over_processes(model, loss_fn, batches, size):
-    """What is evaluated in the round is summed over processes afterwards, and waited for once more."""
-    total, tokens = 0.0, 0
-    for x, y in batches:
-        loss, n = loss_fn(model, x, y)
-        mx.eval(loss, n)
-        loss = mx.distributed.all_sum(loss).item() / size
-        n = mx.distributed.all_sum(n).item()
-        tokens += n
-        total += loss * n
-    return total / tokens
-
-
 class Evaluator:
     """Sums kept in attributes, over a compiled step."""
 
@@ -170,3 +157,11 @@ def written_out(model, images):
     for image in images:
         lines.append("%.3f" % mx.max(model(image)))
     return lines
+
+
+def sizes(grids: mx.array):
+    """The rows of one array are read one by one."""
+    total = 0
+    for grid in grids:
+        total += mx.prod(grid).item()
+    return total

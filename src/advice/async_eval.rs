@@ -4,60 +4,130 @@
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::place::{Place, expressions};
-use crate::syntax::ast::Expr;
+use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::Told;
-use super::one_line;
-use super::rounds::{self, Round};
-use super::tokens::generation;
+use super::rounds::{self, Line, Round};
+use super::tokens::{Generation, generation, mentions, targets};
+use super::waits::{Waits, evaluates};
+use super::{Told, one_line};
 
 /// Find the loops that wait for each sample.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = rounds::each(analysis, notes, of_loop);
+    let waits = Waits::of(analysis);
+    let told = rounds::each(analysis, notes, |place, round| of_loop(place, round, &waits));
     told.into_iter().map(|t| t.finding(id)).collect()
 }
 
-fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
+fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<Told> {
     let generation = generation(place, round)?;
     let range = round.statement.range();
-    let left = |reason: &str| place.notes.left::<Told>(range, generation.sampling.range(), 100, || reason.to_owned());
+    let left = |at: TextRange, reason: &str| place.notes.left::<Told>(range, at, 100, || reason.to_owned());
+    let sampling = generation.sampling.range();
     if speaks_of(place, "async_eval") {
-        return left("the next sample is asked for before this one is read: `mx.async_eval` is there already");
+        return left(sampling, "the next sample is asked for before this one is read: `mx.async_eval` is there already");
     }
     if generation.fills_in {
-        return left("a sample fills in a part of what is there, so that its step is no token");
+        return left(sampling, "a sample fills in a part of what is there, so that its step is no token");
     }
-    let waits: Vec<TextRange> = [&generation.evaluations[..], &generation.reads, &generation.tests].concat();
-    let source = place.source();
-    let sampling = generation.sampling;
-    let (at, message) = match (waits.iter().min_by_key(|r| r.start()), generation.yields.first()) {
-        (Some(&at), _) => (at, format!("`{}` waits for each sample before the next is asked for", one_line(source, at))),
-        (None, Some(&at)) => (at, format!("`{}` hands out a sample that is not started: whoever reads it waits for all of it", one_line(source, at))),
-        (None, None) => return left("no round waits for its sample"),
-    };
     if has_host_input(place, round, &generation.reads) {
-        return left("the next round is computed from the number, by other means than MLX");
+        return left(sampling, "the next round is computed from the number, by other means than MLX");
     }
     if super::steering::steers(place, round, &generation) {
-        return left("a number that a round reads decides what is computed next");
+        return left(sampling, "a number that a round reads decides what is computed next");
     }
-    let name = match sampling {
-        crate::syntax::ast::Stmt::Assign(s) => s.targets.first().map(|t| one_line(source, t.range())),
-        _ => None,
+    let source = place.source();
+    let asked: Vec<TextRange> = [&generation.reads[..], &generation.tests].concat();
+    let first = asked.iter().chain(&generation.evaluations).min_by_key(|r| r.start());
+    let (at, message) = match (first, generation.yields.first()) {
+        (Some(_), None) if asked.is_empty() => return left(sampling, "no round looks at its sample: it need not wait at all"),
+        (Some(&at), _) => (at, format!("`{}` waits for each sample before the next is asked for", one_line(source, at))),
+        (None, Some(&at)) => (at, format!("`{}` hands out a sample that is not started: whoever reads it waits for all of it", one_line(source, at))),
+        (None, None) => return left(sampling, "no round waits for its sample"),
     };
-    let name = name.unwrap_or_else(|| "y".to_owned());
+    if let Some(wait) = other_wait(place, round, &generation, waits) {
+        return left(wait, "the round waits for something else as well, so that the next step cannot be queued behind this one");
+    }
+    let Some(recipe) = recipe(place, round, &generation, &asked) else {
+        return left(sampling, "what the round reads is not what the next one computes with");
+    };
     Some(Told {
         range: at,
         message,
         rationale: vec![
             "1 wait for each sample with nothing queued behind it; in a pipeline the device computes the next one while Python handles this one."
                 .to_owned(),
-            format!(
-                "Start the first sample before the loop with `mx.async_eval({name})`. In a round compute `next_{name}` from the array `{name}`, call `mx.async_eval(next_{name})` on a line of its own, for it returns None, then read `{name}`, and set `{name} = next_{name}` last."
-            ),
+            recipe,
+            "Whatever else a round reads belongs into the same `mx.async_eval` or an earlier one: what is computed after it waits for the next step as well."
+                .to_owned(),
             "Where the loop ends on a sample, 1 step is computed that nobody reads.".to_owned(),
         ],
+    })
+}
+
+/// What to write: with the name of what is sampled, and of what is read.
+fn recipe(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, asked: &[TextRange]) -> Option<String> {
+    let source = place.source();
+    let names_in = |range: TextRange| source.tokens().in_range(range).iter().map(|t| source.slice(t.range()));
+    let Stmt::Assign(s) = generation.sampling else { return None };
+    let mut assigned = match s.targets.first()? {
+        Expr::Tuple(t) => t.elts.iter().collect(),
+        target => vec![target],
+    };
+    assigned.sort_by_key(|t| !asked.iter().any(|read| names_in(*read).any(|name| name == source.slice(t.range()))));
+    let target = one_line(source, assigned.first()?.range());
+    let is_number = asked.iter().any(|read| read.contains_range(s.value.range()));
+    let kept = if is_number { format!("`{target}` is a number: keep the array that it is read from, here `y`. ") } else { String::new() };
+    let name = if is_number { "y" } else { target.strip_prefix("next_").unwrap_or(&target) };
+    let is_read = |read: &TextRange| names_in(*read).any(|n| n == target) || s.range().contains_range(*read);
+    // Of this sample, and not of the one before.
+    let is_made_between = |name: &str, read: &TextRange| {
+        let between = TextRange::new(s.start(), read.start().max(s.start()));
+        round.lines.iter().any(|l| between.contains_range(l.statement.range()) && targets(l.statement).iter().any(|t| t == name))
+    };
+    let made = |read: &TextRange| names_in(*read).find(|n| generation.names.contains(*n) && is_made_between(n, read));
+    let other = if asked.is_empty() || asked.iter().any(is_read) { None } else { Some(asked.iter().find_map(made)?) };
+    let (read, first, next) = match other {
+        // Something that is made of the sample.
+        Some(other) => (other, format!("{name}, {other}"), format!("next_{name}, next_{other}")),
+        None => (name, name.to_owned(), format!("next_{name}")),
+    };
+    Some(format!(
+        "{kept}Compute the first sample before the loop and start it with `mx.async_eval({first})`. In a round compute `next_{name}` from the array `{name}`, call `mx.async_eval({next})` on a line of its own, for it returns None, then read `{read}`, and set `{name} = next_{name}` last."
+    ))
+}
+
+/// Where the round waits, besides for its samples, in its own statements or in what it calls of this file: before the sample is drawn in any case, after it
+/// in every round.
+fn other_wait(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, waits: &Waits<'_>) -> Option<TextRange> {
+    let own = [&generation.evaluations[..], &generation.reads, &generation.tests].concat();
+    let is_own = |range: TextRange| own.iter().any(|own| own.contains_range(range) || range.contains_range(*own));
+    let mut found = None;
+    for line in round.lines.iter().filter(|l| !l.rare && !ends_within(round, l)) {
+        let is_before = line.statement.start() <= generation.sampling.start();
+        expressions::of_statement(line.statement, &mut |expr| {
+            let Expr::Call(call) = expr else { return };
+            if found.is_some() || is_own(call.range()) {
+                return;
+            }
+            found = match evaluates(place, call) {
+                true => Some(call.range()).filter(|_| is_before || line.once),
+                // What is given a sample reads that, as far as one can see.
+                false if !is_before && call.arguments.iter_source_order().any(|a| mentions(place, a.value(), &generation.names)) => None,
+                false => waits.behind(place, call).map(|_| call.range()),
+            };
+        });
+    }
+    found
+}
+
+/// Whether `line` stands in a branch that ends the loop.
+fn ends_within(round: &Round<'_>, line: &Line<'_>) -> bool {
+    let ends = |body: &[Stmt]| matches!(body.last(), Some(Stmt::Break(_) | Stmt::Return(_) | Stmt::Raise(_)));
+    let holds = |body: &[Stmt]| ends(body) && body.iter().any(|s| s.range().contains_range(line.statement.range()));
+    round.lines.iter().any(|l| match l.statement {
+        Stmt::If(s) => holds(&s.body) || s.elif_else_clauses.iter().any(|c| holds(&c.body)),
+        _ => false,
     })
 }
 

@@ -13,7 +13,7 @@ use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::reads::reads;
-use super::rounds::{self, Round};
+use super::rounds::{self, Line, Round, counts_rounds};
 use super::tokens::generation;
 use super::{Told, counted, one_line};
 
@@ -39,12 +39,13 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     if is_timed(place) {
         return left("the function reads a clock: what it measures must be evaluated");
     }
-    if round.lines.iter().any(|l| !reads(place, l.statement).is_empty()) {
+    let is_rare = |l: &Line<'_>| l.rare || l.statement.as_if_stmt().is_some_and(|s| counts_rounds(&s.test));
+    if round.lines.iter().any(|l| !is_rare(l) && !reads(place, l.statement).is_empty()) {
         return left("the round reads numbers");
     }
     let operations = operations(place, round);
     let name = round.named(place);
-    if generation(place, round).is_some_and(|g| !g.fills_in && g.tests.is_empty() && g.reads.is_empty()) {
+    if generation(place, round).is_some_and(|g| !g.fills_in && g.tests.is_empty() && g.reads.is_empty() && g.yields.is_empty()) {
         return Some(told(range, format!("`{text}` waits {name}, and no round looks at what it computed"), "a sample"));
     }
     if !is_carried(place, round, call) {

@@ -23,6 +23,7 @@ mod steering;
 pub mod sync_in_loop;
 mod tokens;
 pub mod transposed_matmul;
+mod waits;
 mod writes;
 
 use crate::finding::{Applicability, Finding, Notes, TransformId};

@@ -7,11 +7,11 @@ use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::definitions::blocks;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::ast::{Expr, Stmt, WithItem};
 use crate::syntax::{Ranged, TextRange};
 
 use super::{Told, one_line};
-use crate::place::Place;
+use crate::place::{Place, expressions};
 
 /// Find the streams that leak out of generators and of threads.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -40,7 +40,7 @@ fn leaking(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
                     let reason = || "the function lends the block to its caller on purpose".to_owned();
                     place.notes.left::<()>(range, range, 80, reason);
                 } else if yields(&s.body) {
-                    told.push(leak(place, range));
+                    told.push(leak(place, range, &s.body));
                 } else {
                     place.notes.left::<()>(range, range, 60, || "it is entered and left within one step".to_owned());
                 }
@@ -61,16 +61,40 @@ fn lends_itself(place: &Place<'_>) -> bool {
     })
 }
 
-fn leak(place: &Place<'_>, range: TextRange) -> Told {
+fn leak(place: &Place<'_>, range: TextRange, body: &[Stmt]) -> Told {
     let text = one_line(place.source(), range);
+    let what_to_do = match steps(place, body) {
+        Some(step) => format!("`{step}` opens a block of its own, so that this one can end where the loop begins."),
+        None => "Open the block around the computation of one step alone, and yield after it.".to_owned(),
+    };
     Told {
         range,
         message: format!("`with {text}` around a `yield` is in force in the code that reads the generator, too"),
         rationale: vec![
-            "1 stream for both: while the generator waits at its `yield` the block is still open, and what its reader computes goes to the same stream.".to_owned(),
-            "Open the block around the computation of one step alone, and yield after it; a stream by itself is not faster, asking for the next step with `mx.async_eval` first is.".to_owned(),
+            "1 default stream for both while the generator waits at its `yield`: a reader that leaves early computes on this one until the generator is closed, and two generators that are not closed in the order of their nesting leave it in force for good.".to_owned(),
+            format!("{what_to_do} A stream by itself is not faster; asking for the next step with `mx.async_eval` first is."),
         ],
     }
+}
+
+/// The function of the scope that `body` calls and that enters a stream itself.
+fn steps<'x>(place: &Place<'x>, body: &[Stmt]) -> Option<&'x str> {
+    let mut called = Vec::new();
+    expressions::of_scope(body, &mut |expr| called.extend(expr.as_call_expr().and_then(|c| c.func.as_name_expr()).map(|n| n.id.as_str())));
+    let functions = place.own_statements().iter().filter_map(Stmt::as_function_def_stmt);
+    functions.map(|f| (f.name.as_str(), &f.body)).find(|(name, body)| called.contains(name) && enters(body)).map(|(name, _)| name)
+}
+
+/// Whether one of `body` enters a stream.
+fn enters(body: &[Stmt]) -> bool {
+    let is_stream = |item: &WithItem| {
+        let method = item.context_expr.as_call_expr().and_then(|c| c.func.as_attribute_expr());
+        method.is_some_and(|m| m.attr.as_str() == "stream")
+    };
+    body.iter().any(|statement| match statement {
+        Stmt::With(s) if s.items.iter().any(is_stream) => true,
+        _ => blocks(statement).into_iter().any(enters),
+    })
 }
 
 /// Streams that are made while the module is imported.

@@ -20,12 +20,16 @@ use crate::syntax::{Ranged, TextRange, TextSize};
 
 use super::reads::{Read, reads};
 use super::rounds::{self, Line, Round};
+use super::tokens::{mentions, targets};
+use super::waits::{Waits, evaluates};
 use super::{Told, counted, listed, one_line};
 
 /// Find the loops that read numbers which only the code after them needs.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let mut told = Vec::new();
-    for tell in [numbers, parts::told, choices::told] {
+    let waits = Waits::of(analysis);
+    told.extend(rounds::each(analysis, notes, |place, round| Loop { place, round, waits: &waits }.told()));
+    for tell in [parts::told, choices::told] {
         told.extend(rounds::each(analysis, notes, tell));
     }
     told.extend(comprehensions::told(analysis, notes));
@@ -33,9 +37,21 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
     told.into_iter().map(|t| t.finding(id)).collect()
 }
 
-/// The numbers that only the code after the loop needs.
-fn numbers(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
-    Loop { place, round }.told()
+/// What `expr` is made of by methods and functions of MLX that take one array.
+fn operand<'x>(place: &Place<'_>, expr: &'x Expr) -> &'x Expr {
+    let Expr::Call(call) = expr else { return expr };
+    match (&*call.func, &*call.arguments.args) {
+        (func, [first, ..]) if place.path(func).is_some_and(|p| p.starts_with("mlx.core.")) => operand(place, first),
+        (Expr::Attribute(method), _) if place.path(&call.func).is_none() => operand(place, &method.value),
+        _ => expr,
+    }
+}
+
+/// The names in `target`.
+fn named(target: &Expr) -> FxHashSet<String> {
+    let mut names = FxHashSet::default();
+    expressions::each(target, &mut |expr| names.extend(expr.as_name_expr().map(|n| n.id.to_string())));
+    names
 }
 
 /// What a wait costs in a round of a loop, and how many there are.
@@ -47,6 +63,7 @@ fn cost(place: &Place<'_>, round: &Round<'_>, waits: usize) -> String {
 struct Loop<'p, 'x> {
     place: &'p Place<'x>,
     round: &'p Round<'x>,
+    waits: &'p Waits<'x>,
 }
 
 impl<'x> Loop<'_, 'x> {
@@ -71,19 +88,68 @@ impl<'x> Loop<'_, 'x> {
         if self.is_timed() {
             return left(range, "the round reads a clock: what it measures must be done");
         }
+        if let Some(wait) = self.other_wait(&late) {
+            return left(wait, "the round waits here as well, whatever becomes of the number");
+        }
         let source = self.place.source();
         let mut texts: Vec<String> = late.iter().map(|r| one_line(source, r.expr.range())).collect();
         texts.dedup();
         let (waits, numbers) = if texts.len() == 1 { ("waits", "number") } else { ("wait", "numbers") };
         let (texts, named) = (listed(&texts), self.round.named(self.place));
+        let what_to_do = match self.rows_of(first) {
+            Some(array) => format!("Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."),
+            None => "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop. Where a round runs a large model, the device idles for a small part of it only.".to_owned(),
+        };
         Some(Told {
             range,
             message: format!("{texts} {waits} for the device {named}, and only the code after the loop needs the {numbers}"),
             rationale: vec![
-                format!("{}, where 1 after the loop would do: the device idles while Python prepares the next round.", cost(self.place, self.round, late.len())),
-                "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop.".to_owned(),
+                format!(
+                    "{}, where 1 after the loop would do: the device idles while Python prepares the next round.",
+                    cost(self.place, self.round, late.len())
+                ),
+                what_to_do,
             ],
         })
+    }
+
+    /// Where the round waits besides: it evaluates, reads in a loop of its own, or calls something of this file that waits.
+    fn other_wait(&self, late: &[Read<'x>]) -> Option<TextRange> {
+        let is_told = |range: TextRange| late.iter().any(|read| read.expr.range().contains_range(range));
+        let is_loop = |l: &&Line<'_>| matches!(l.statement, Stmt::For(_) | Stmt::While(_));
+        let loops: Vec<TextRange> = self.round.lines.iter().filter(is_loop).map(|l| l.statement.range()).collect();
+        self.round.lines.iter().filter(|l| !l.rare).find_map(|line| {
+            let is_inside = loops.iter().any(|l| l.contains_range(line.statement.range()) && *l != line.statement.range());
+            if !line.once && !is_inside {
+                return None;
+            }
+            let read = reads(self.place, line.statement).into_iter().map(|r| r.expr.range()).find(|r| is_inside && !is_told(*r));
+            let mut found = read;
+            expressions::of_statement(line.statement, &mut |expr| {
+                if let (Expr::Call(call), None) = (expr, found)
+                    && !is_told(call.range())
+                {
+                    let waits = evaluates(self.place, call) || self.waits.behind(self.place, call).is_some();
+                    found = waits.then(|| call.range());
+                }
+            });
+            found
+        })
+    }
+
+    /// The array from before the loop, one row of which after the other is read, or numbers of one operation on it are.
+    fn rows_of(&self, read: &Read<'x>) -> Option<String> {
+        let Stmt::For(s) = self.round.statement else { return None };
+        let part = operand(self.place, read.array);
+        let changing: FxHashSet<String> = self.round.lines.iter().flat_map(|l| targets(l.statement)).collect();
+        let text = |e: &Expr| one_line(self.place.source(), e.range());
+        match part {
+            Expr::Name(name) if matches!(&*s.target, Expr::Name(t) if t.id == name.id) && !s.iter.is_call_expr() => Some(text(&s.iter)),
+            Expr::Subscript(e) if mentions(self.place, &e.slice, &named(&s.target)) && !mentions(self.place, &e.value, &changing) => {
+                Some(text(&e.value))
+            }
+            _ => None,
+        }
     }
 
     /// Whether the round reads a clock.

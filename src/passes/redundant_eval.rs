@@ -85,6 +85,9 @@ impl<'x> Blocks<'_, 'x> {
         if !place.has_own_lines(evaluation.range()) || !source.comments_in(line).is_empty() {
             return left(evaluation.range(), 80, "something stands on the same line: a comment there says why it is needed");
         }
+        if !self.is_in_loop(evaluation) {
+            return left(evaluation.range(), 80, "it stands in no loop: to leave it out would save nothing that can be measured");
+        }
         let mut assumptions = Vec::new();
         if read.needs == Needs::Array {
             match place.facts(evaluation.range(), argument)?.kind(value) {
@@ -94,6 +97,13 @@ impl<'x> Blocks<'_, 'x> {
             }
         }
         Some(self.proposal(evaluation.range(), argument, &read, assumptions, Edit::delete(line)))
+    }
+
+    /// Whether the scope runs `statement` many times.
+    fn is_in_loop(&self, statement: &Stmt) -> bool {
+        let body = self.place.body;
+        let id = self.place.statement(statement.range());
+        id.is_some_and(|id| body.blocks[body.statements[id as usize].block as usize].loop_depth > 0)
     }
 
     /// Why the statement after the evaluation of `array` does not begin with a read of it.
@@ -116,7 +126,7 @@ impl<'x> Blocks<'_, 'x> {
         let why = if read.is_derived {
             "2 evaluations and 2 waits before, 1 after: what is read is computed together with what it is computed from."
         } else {
-            "1 wait before and after: the read evaluates what is not there yet, so the call before it does nothing that would not happen."
+            "1 call less in each round, and 1 wait before and after: the read evaluates what is not there yet."
         };
         Proposal {
             finding: Finding {
@@ -147,13 +157,13 @@ mod tests {
     use super::*;
     use crate::passes::testing::applied;
 
-    const HEADER: &str = "import mlx.core as mx\nimport numpy as np\nimport time\ndef helper(v):\n    print(v)\n    return v\ndef f(a: mx.array, b: mx.array, xs, n: int, out):\n";
+    const HEADER: &str = "import mlx.core as mx\nimport numpy as np\nimport time\ndef helper(v):\n    print(v)\n    return v\ndef f(a: mx.array, b: mx.array, xs, n: int, out):\n    for k in xs:\n";
 
     /// What becomes of `mx.eval(x)` before `next`, under the admission `admit`.
     fn fixed(eval: &str, next: &str, admit: Applicability) -> String {
-        let indented: String = format!("{eval}\n{next}").lines().map(|l| format!("    {l}\n")).collect();
+        let indented: String = format!("{eval}\n{next}").lines().map(|l| format!("        {l}\n")).collect();
         let fixed = applied(find, &format!("{HEADER}{indented}"), admit);
-        fixed[HEADER.len()..].lines().map(|l| format!("{}\n", l.strip_prefix("    ").unwrap_or(l))).collect()
+        fixed[HEADER.len()..].lines().map(|l| format!("{}\n", l.strip_prefix("        ").unwrap_or(l))).collect()
     }
 
     fn goes(eval: &str, next: &str) {
@@ -239,7 +249,13 @@ mod tests {
 
     #[test]
     fn line_endings_and_comments_of_other_lines_stay() {
-        let text = "import mlx.core as mx\r\na = mx.ones(3)\r\n# Why.\r\nmx.eval(a)\r\nprint(a.tolist())  # what\r\n";
-        assert_eq!(applied(find, text, Applicability::Safe), text.replace("mx.eval(a)\r\n", ""));
+        let text = "import mlx.core as mx\r\na = mx.ones(3)\r\nwhile 1:\r\n    # Why.\r\n    mx.eval(a)\r\n    print(a.tolist())  # what\r\n";
+        assert_eq!(applied(find, text, Applicability::Safe), text.replace("    mx.eval(a)\r\n", ""));
+    }
+
+    #[test]
+    fn what_happens_once_is_worth_no_edit() {
+        let text = "import mlx.core as mx\ndef f(a: mx.array):\n    mx.eval(a)\n    return a.item()\n";
+        assert_eq!(applied(find, text, Applicability::Unsafe), text);
     }
 }

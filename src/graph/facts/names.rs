@@ -102,7 +102,7 @@ impl<'x> Facts<'x> {
     }
 
     /// The class of the file whose instance `value` is.
-    pub(super) fn class_of(&self, value: ValueId, depth: u32) -> Option<ClassIndex> {
+    pub fn class_of(&self, value: ValueId, depth: u32) -> Option<ClassIndex> {
         let graph = &self.analysis.graph;
         if depth > MAX_DEPTH {
             return None;
