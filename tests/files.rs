@@ -304,19 +304,22 @@ fn what_is_found_in_a_file_is_told_of_its_links_and_written_once() {
 fn folders_that_are_no_sources_are_left_out() {
     let dir = TempDir::new().expect("a directory");
     let bad = b"import mlx\n(\n";
-    for name in [".venv/x.py", "a/node_modules/x.py", "ignored.py", "gen/x.py", "notes.txt", "other.py", ".hidden/y.py"] {
+    for name in [".venv/x.py", "a/node_modules/x.py", "build/lib/x.py", "ignored.py", "gen/x.py", "notes.txt", "other.py", ".hidden/y.py"] {
         put(dir.path(), name, bad);
     }
     put(dir.path(), "other.py", b"(");
+    // A package called so is no folder of copies.
+    put(dir.path(), "a/build/__init__.py", b"");
+    put(dir.path(), "a/build/x.py", bad);
     put(dir.path(), ".ignore", b"ignored.py\n");
     let files = |args: &[&str]| {
         let run = mlxfix(dir.path(), &[&["--output-format", "json-lines"], args].concat());
         let file = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["file"].as_str().expect("text").to_owned();
         run.out.lines().map(file).collect::<Vec<_>>()
     };
-    assert_eq!(files(&[]), [".hidden/y.py", "gen/x.py"]);
-    assert_eq!(files(&["--exclude", "gen", "--exclude", ".hidden,nothing"]), [""; 0]);
-    assert_eq!(files(&["--no-respect-gitignore"]), [".hidden/y.py", "gen/x.py", "ignored.py"]);
+    assert_eq!(files(&[]), [".hidden/y.py", "a/build/x.py", "gen/x.py"]);
+    assert_eq!(files(&["--exclude", "gen", "--exclude", ".hidden,nothing"]), ["a/build/x.py"]);
+    assert_eq!(files(&["--no-respect-gitignore"]), [".hidden/y.py", "a/build/x.py", "gen/x.py", "ignored.py"]);
     assert_eq!(files(&["ignored.py", "notes.txt", ".venv", "--exclude", "ignored.py"]), [".venv/x.py", "ignored.py", "notes.txt"]);
 }
 

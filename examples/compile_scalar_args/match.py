@@ -95,3 +95,17 @@ def nucleus(probs, top_p: float):
 def _requested(probs, top_p: float):
     """Each request brings its own."""
     return nucleus(probs, top_p)
+
+
+@mx.compile
+def drawn(probs, temperature: float, top_p: float, top_k: int):
+    """What is compared alone, and what steers Python: that stays a number."""
+    kept = mx.argsort(-probs, axis=-1)[..., :top_k]
+    if temperature <= 0:
+        return kept[..., :1]
+    return mx.take_along_axis(mx.where(probs > top_p, probs, 0), kept, axis=-1)
+
+
+def _served(probs, temperature: float, top_p: float, top_k: int):
+    """Each request brings its own."""
+    return drawn(probs, temperature, top_p, top_k)

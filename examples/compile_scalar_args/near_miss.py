@@ -83,3 +83,21 @@ def _shifts(x, counts):
     for count in counts:
         x = shifted(x, count)
     return x
+
+
+@mx.compile
+def sampled(logits, temperature: float):
+    """What the function that loops was given is the same in each round, and compiled once."""
+    return mx.exp(logits / temperature)
+
+
+def _next(logits, temperature: float):
+    """The loop gives it what it was given."""
+    return sampled(logits, temperature)
+
+
+def _generated(logits, steps: int, temperature: float = 1.0):
+    """One temperature for all steps, directly and by a helper."""
+    for _ in range(steps):
+        logits = sampled(_next(logits, temperature), temperature)
+    return logits

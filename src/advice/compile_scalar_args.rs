@@ -33,16 +33,20 @@ struct Scalar<'x> {
     given: &'x Expr,
     /// It is annotated as a whole number.
     is_whole: bool,
+    /// The file shows that it changes, and not only that callers may choose it.
+    is_seen_to_change: bool,
 }
 
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     let calls = site.calls();
     let mut scalars: Vec<Scalar<'_>> = Vec::new();
+    // Numbers that change as well, and that no array can replace as they are used.
+    let mut others: Vec<String> = Vec::new();
     for (at, parameter) in site.function.parameters.iter_non_variadic_params().enumerate() {
         let name = parameter.parameter.name.as_str();
         let is_annotated = parameter.parameter.annotation.as_deref().is_some_and(is_number_type);
-        let mut given = calls.iter().filter_map(|c| Some((c, c.call.arguments.find_argument_value(name, at)?)));
-        let Some((_, given)) = given.find(|(call, given)| varies(analysis, call, given, is_annotated)) else {
+        let mut given = calls.iter().filter_map(|c| Some((c, c.given(site.function, at)?)));
+        let Some((call, given)) = given.find(|(call, given)| varies(analysis, call, given, is_annotated)) else {
             if is_annotated {
                 site.outer.notes.left::<()>(parameter.range(), parameter.range(), 100, || format!("no call in the file is seen to change `{name}`"));
             }
@@ -50,30 +54,45 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
         };
         let use_ = use_of(analysis, site, &[name]);
         if use_.as_number {
+            others.push(name.to_owned());
             site.outer
                 .notes
                 .left::<()>(parameter.range(), parameter.range(), 100, || format!("`{name}` is needed as a number: a size, an axis or a bound"));
         } else if !use_.meetings.is_empty() {
             let annotation = parameter.parameter.annotation.as_deref().and_then(Expr::as_name_expr);
-            scalars.push(Scalar { name, given, is_whole: annotation.is_some_and(|a| a.id.as_str() == "int") });
+            let is_whole = annotation.is_some_and(|a| a.id.as_str() == "int");
+            scalars.push(Scalar { name, given, is_whole, is_seen_to_change: !is_parameter(analysis, call, given) });
+        } else if is_annotated {
+            others.push(name.to_owned());
         }
     }
     let Some(first) = scalars.first() else {
         return site.outer.notes.left(site.range(), site.range(), 60, || "no number that it takes is seen to change".to_owned());
     };
+    Some(told(analysis, site, &scalars, first, &others))
+}
+
+/// What is told of the numbers `scalars`, of which one is `first`, and of those beside them that stay numbers.
+fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first: &Scalar<'_>, others: &[String]) -> Told {
     let function = site.function.name.as_str();
     let names: Vec<String> = scalars.iter().map(|s| s.name.to_owned()).collect();
     let (is, number) = if names.len() == 1 { ("is", "a Python number") } else { ("are", "Python numbers") };
     let value = one_line(analysis.source, first.given.range());
     let such = if value == first.name { String::new() } else { format!(", as with `{value}`") };
-    Some(Told {
+    let mut cost = format!("1 compilation for each value of {} that a call brings{such}; with arrays 1 for all values.", listed(&names));
+    if !scalars.iter().any(|s| s.is_seen_to_change) {
+        cost += " That counts where callers bring many, as the requests of a server do: a value that stays is compiled once.";
+    }
+    let mut rationale = vec![cost, meetings::advice(analysis, site, scalars)];
+    if !others.is_empty() {
+        let (stays, number) = if others.len() == 1 { ("stays", "a number") } else { ("stay", "numbers") };
+        rationale.push(format!("{} {stays} {number} of Python, and each new value compiles it again as well.", listed(others)));
+    }
+    Told {
         range: site.range(),
         message: format!("{} of the compiled `{function}` {is} {number}: each new value traces and compiles it again", listed(&names)),
-        rationale: vec![
-            format!("1 compilation for each value of {} that a call brings{such}; with arrays 1 for all values.", listed(&names)),
-            meetings::advice(analysis, site, &scalars),
-        ],
-    })
+        rationale,
+    }
 }
 
 /// Whether `annotation` allows numbers alone.
@@ -95,7 +114,9 @@ fn varies(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr, is_annotated
     let graph = &analysis.graph;
     match graph.op(value) {
         Op::Mlx("item") => true,
-        Op::Param(scope, name) | Op::Captured(scope, name) => is_annotated && is_chosen(analysis, scope, name),
+        // What the function that loops was given is the same in each round.
+        Op::Param(scope, _) if call.in_loop && scope == body.name => false,
+        Op::Param(scope, name) | Op::Captured(scope, name) => is_annotated && is_chosen(analysis, scope, name, 0),
         Op::Item(_) | Op::Index(_) => is_annotated,
         Op::Phi(..) | Op::Element(..) | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Apply if !graph.is_arrayish(value) => {
             let kind = Facts::anywhere(analysis).kind(value);
@@ -105,20 +126,43 @@ fn varies(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr, is_annotated
     }
 }
 
+/// Whether `given` is a parameter of the function that makes `call`, or of one around it.
+fn is_parameter(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr) -> bool {
+    parameter(analysis, call, given).is_some()
+}
+
+/// The scope and name of the parameter that `given` is in the function that makes `call`.
+fn parameter(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr) -> Option<(Symbol, Symbol)> {
+    let body = body_of(analysis, call.by)?;
+    let notes = Notes::default();
+    match analysis.graph.op(Place::new(analysis, body, &notes).value(given)?) {
+        Op::Param(scope, name) | Op::Captured(scope, name) => Some((scope, name)),
+        _ => None,
+    }
+}
+
 /// Whether callers choose the parameter `name` of the function `scope`: it says that it is a number, and the calls in the file, if there are any, are not all
-/// given attributes and constants.
-fn is_chosen(analysis: &Analysis<'_>, scope: Symbol, name: Symbol) -> bool {
+/// given attributes, constants, and what stays the same in the loop that calls.
+fn is_chosen(analysis: &Analysis<'_>, scope: Symbol, name: Symbol, depth: u32) -> bool {
     let (graph, definitions) = (&analysis.graph, &analysis.definitions);
     let Some(index) = definitions.function_named(scope) else { return false };
     let function = definitions.functions[index].ast;
     let name = graph.name(name);
-    let Some((at, parameter)) = function.parameters.iter_non_variadic_params().enumerate().find(|(_, p)| p.parameter.name.as_str() == name) else {
+    let Some((at, declared)) = function.parameters.iter_non_variadic_params().enumerate().find(|(_, p)| p.parameter.name.as_str() == name) else {
         return false;
     };
-    let is_number = parameter.parameter.annotation.as_deref().is_some_and(is_number_type)
-        || parameter.default.as_deref().is_some_and(Expr::is_number_literal_expr);
-    let given: Vec<&Expr> = calls_of(analysis, index).iter().filter_map(|c| c.call.arguments.find_argument_value(name, at)).collect();
-    is_number && (given.is_empty() || given.iter().any(|e| !e.is_attribute_expr() && !e.is_literal_expr()))
+    let is_number =
+        declared.parameter.annotation.as_deref().is_some_and(is_number_type) || declared.default.as_deref().is_some_and(Expr::is_number_literal_expr);
+    let calls = calls_of(analysis, index);
+    let chooses = |call: &Called<'_>| {
+        let Some(given) = call.given(function, at) else { return false };
+        match parameter(analysis, call, given) {
+            Some(_) if call.in_loop => false,
+            Some((scope, name)) => depth < 3 && is_chosen(analysis, scope, name, depth + 1),
+            None => !given.is_attribute_expr() && !given.is_literal_expr(),
+        }
+    };
+    is_number && (calls.is_empty() || calls.iter().any(chooses))
 }
 
 /// Whether `value` is made of constants and attributes alone.
@@ -154,11 +198,21 @@ fn computed(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<ValueId> {
     nodes
 }
 
+/// A number meets an array.
+struct Meeting {
+    /// The parameter, or what is computed of it and of numbers.
+    number: ValueId,
+    /// The array, if that is seen.
+    array: Option<ValueId>,
+    /// They are compared: what comes of it has no dtype of theirs.
+    is_compared: bool,
+}
+
 /// How parameters are used.
 #[derive(Default)]
 struct Use {
-    /// The parameter, or what is computed of it and of numbers, and the array that it meets, if that is seen; where an array would do as well.
-    meetings: Vec<(ValueId, Option<ValueId>)>,
+    /// Where an array would do as well.
+    meetings: Vec<Meeting>,
     /// Where only a Python number will do.
     as_number: bool,
 }
@@ -176,15 +230,22 @@ fn use_of(analysis: &Analysis<'_>, site: &Site<'_>, names: &[&str]) -> Use {
             let is_other = |v: &ValueId| !derived.contains(v) && graph.number(*v).is_none() && !facts.kind(*v).is_number();
             let other = operands.iter().copied().rfind(is_other);
             match op {
-                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Compare(_) if other.is_some() => use_.meetings.push((of, other)),
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Compare(_) if other.is_some() => {
+                    let is_compared = matches!(op, Op::Compare(_));
+                    use_.meetings.push(Meeting { number: of, array: other, is_compared });
+                }
                 Op::Apply if graph.path(operands[0]).is_some_and(|p| p.starts_with("math.") || p.starts_with("numpy.")) => _ = derived.insert(node),
                 Op::Apply if matches!(graph.op(operands[0]), Op::Builtin(b) if graph.name(b) == "range") => use_.as_number = true,
                 Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::FloorDiv | Op::Mod | Op::Changed(_) => _ = derived.insert(node),
                 Op::Mlx(function) => {
                     let accepts = api::function(function).and_then(|f| f.get().params.get(n)).map(|p| p.accepts);
                     match accepts {
-                        Some(Accepts::Array | Accepts::Scalar | Accepts::OptionalArray) => use_.meetings.push((of, other)),
-                        _ if function == "array" && n == 0 => use_.meetings.push((of, None)),
+                        Some(Accepts::Array | Accepts::Scalar | Accepts::OptionalArray) => {
+                            use_.meetings.push(Meeting { number: of, array: other, is_compared: false });
+                        }
+                        _ if function == "array" && n == 0 => {
+                            use_.meetings.push(Meeting { number: of, array: None, is_compared: false });
+                        }
                         _ => use_.as_number = true,
                     }
                 }

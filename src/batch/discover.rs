@@ -46,6 +46,9 @@ const EXCLUDED: &[&str] = &[
     "venv",
 ];
 
+/// A folder of copies, if it is no package of that name.
+const BUILD: &str = "build";
+
 /// Which files below a folder belong to it.
 #[derive(Clone)]
 pub struct Scope {
@@ -157,7 +160,8 @@ fn excluded(entry: &DirEntry, configurations: &Configurations) -> bool {
         return false;
     }
     let configuration = entry.path().parent().and_then(|folder| configurations.of(folder).ok().flatten());
-    let usual = || is_folder && entry.file_name().to_str().is_some_and(|name| EXCLUDED.binary_search(&name).is_ok());
+    let is_usual = |name: &str| EXCLUDED.binary_search(&name).is_ok() || name == BUILD && !entry.path().join("__init__.py").exists();
+    let usual = || is_folder && entry.file_name().to_str().is_some_and(is_usual);
     match configuration {
         Some(configuration) => configuration.keeps_usual() && usual() || configuration.excludes(entry.path(), is_folder),
         None => usual(),

@@ -232,7 +232,7 @@ pub(super) struct CheckArgs {
     /// Write what would go to standard output into this file
     #[arg(short, long, value_name = "FILE")]
     pub(super) output_file: Option<PathBuf>,
-    /// Leave out what matches these patterns, written as in .gitignore (comma-separated, repeatable)
+    /// Leave out what matches these patterns, written as in .gitignore (comma-separated, repeatable), beside build, dist, .venv, site-packages and the like
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub(super) exclude: Vec<String>,
     /// Also look at files that .gitignore leaves out

@@ -9,7 +9,7 @@ use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, Source};
 
-use super::{Scalar, use_of};
+use super::{Meeting, Scalar, use_of};
 use crate::advice::compiled::Site;
 use crate::advice::{listed, one_line};
 
@@ -17,8 +17,8 @@ use crate::advice::{listed, one_line};
 pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> String {
     let names: Vec<&str> = scalars.iter().map(|s| s.name).collect();
     let (mut passed, mut cast): (Vec<String>, Vec<String>) = Default::default();
-    let (mut is_computed, mut fraction) = (false, None);
-    for (value, other) in use_of(analysis, site, &names).meetings {
+    let (mut is_computed, mut fraction, mut compared) = (false, None, None);
+    for Meeting { number: value, array: other, is_compared } in use_of(analysis, site, &names).meetings {
         // What was shown before is the same number.
         let value = if let (Op::Changed(_), operands) = analysis.graph.get(value) { operands[0] } else { value };
         let scalar = scalars.iter().find(|s| name_of(&analysis.graph, value) == Some(s.name));
@@ -30,7 +30,9 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
             (Some(array), Some(dtype)) => format!("{array}.astype({dtype})"),
             (Some(array), None) => array,
             (None, Some(dtype)) => {
-                fraction = fraction.or(scalar.filter(|s| !s.is_whole).map(|s| s.name));
+                let name = scalar.filter(|s| !s.is_whole).map(|s| s.name);
+                let told = if is_compared { &mut compared } else { &mut fraction };
+                *told = told.or(name);
                 format!("mx.array({of}, {dtype})")
             }
             (None, None) => format!("mx.array({of})"),
@@ -49,7 +51,11 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
         advice +=
             " What is made of numbers alone is computed before the call: of an array it would be float32, or rounded to half precision at each step.";
     } else if let Some(name) = fraction {
-        advice += &format!(" `mx.array({name})` would be float32 and make half-precision results float32; integers alone need that.");
+        advice += &format!(
+            " `mx.array({name})` would be float32 and make half-precision results float32; leave the dtype out only where the array is one of integers, which holds no fraction."
+        );
+    } else if let Some(name) = compared {
+        advice += &format!(" `mx.array({name})` would be compared in float32, where a number is in the dtype of the data.");
     }
     advice + " What Python checks of it, it checks before the call."
 }
