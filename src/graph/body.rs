@@ -78,6 +78,8 @@ pub struct Block {
     pub owner: Option<StatementId>,
     /// Loops around it, its own included.
     pub loop_depth: u32,
+    /// What an `if` has decided where it runs: a condition, and whether it holds.
+    pub decided: Option<(ValueId, bool)>,
 }
 
 /// One assignment to a name.

@@ -1,19 +1,23 @@
-//! What speaks against half precision in sight of a value: sums over it, a state that it is part of, positions, time steps and noise that it is made of; and
-//! which arrays are positions themselves, so that no transform gains anything there. Names prove nothing, but they may warn.
+//! What speaks against half precision in sight of a value: sums over it, those of a softmax too, logarithms and roots of differences of it, a state that it is
+//! part of, positions, time steps and noise that it is made of; and which arrays are positions themselves, so that no transform gains anything there. Names
+//! prove nothing, but they may warn.
 
 use std::cell::RefCell;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::Analysis;
 use super::body::{Body, Effect, Occurrence};
-use super::dtypes;
+use super::constants::constant;
+use super::dtypes::{self, Dtype};
 use super::facts::Facts;
 use super::users::Users;
 use super::value::{Graph, Op, Symbol, ValueId};
 
 /// Functions that add up so many elements that half precision loses some.
 const SUMS: [&str; 10] = ["sum", "mean", "var", "std", "cumsum", "cumprod", "prod", "logsumexp", "logcumsumexp", "linalg.norm"];
+/// Half of the smallest number of float16: what is nearer to 0 is 0.
+const SMALLEST: f64 = 2.98e-8;
 /// Words in names of what is small, or has many digits, or is looked at for a long time.
 const WARNINGS: [&str; 38] = [
     "accumulator",
@@ -65,10 +69,14 @@ const PLACES: [&str; 7] = ["ids", "idx", "index", "indices", "pos", "position", 
 pub struct Marks {
     /// Where each value that is a sum is computed first.
     sums: FxHashMap<ValueId, u32>,
+    /// Where each value is computed first that small differences of what it is made of change much.
+    delicate: FxHashMap<ValueId, u32>,
     /// Where the elements of each value are ranked first.
     rankings: FxHashMap<ValueId, u32>,
-    /// What goes on to another round or call.
-    kept: FxHashSet<ValueId>,
+    /// Whether something is summed up step by step.
+    is_running: bool,
+    /// What goes on to another round or call, and the name that keeps it.
+    kept: FxHashMap<ValueId, Option<Symbol>>,
 }
 
 /// What is in sight of the values of one part of a scope. It is worked out once for each, from what is in sight of the values beside it, so that values which
@@ -85,10 +93,15 @@ struct Sight {
     is_summed: bool,
     sum: Option<u32>,
     is_running: bool,
+    delicate: Option<u32>,
+    /// A function of the file that does something of the kind, as the number of its scope, and where in it.
+    inside: Option<(usize, u32)>,
     ranking: Option<u32>,
     is_kept: bool,
     /// A join that is not followed.
     is_joined: bool,
+    /// The first name under which it is kept or joined.
+    kept: Option<Symbol>,
     drawn: Option<Drawn>,
     /// The first name with a warning in it, in alphabetical order.
     warning: Option<Symbol>,
@@ -113,17 +126,31 @@ pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId
             None => "half precision is enough for what is summed up".to_owned(),
         });
     }
+    if let Some(place) = ahead.delicate {
+        let sums = if is_softmax(&analysis.graph, body.occurrences[place as usize].value) { "the sums in " } else { "" };
+        doubts.push(format!("half precision is enough for {sums}`{}`", text(analysis, body, place)));
+    }
+    if let Some((scope, place)) = ahead.inside {
+        let inner = &analysis.bodies[scope];
+        let name = analysis.graph.name(inner.name);
+        doubts.push(format!("half precision is enough for `{}` in `{name}`", text(analysis, inner, place)));
+    }
+    let kept = |name: Option<Symbol>| match name {
+        Some(name) => format!("half precision is enough for `{}`, which is kept from one round or call to the next", analysis.graph.name(name)),
+        None => "half precision is enough for what is kept from one round or call to the next".to_owned(),
+    };
     // What reaches a join goes on in ways that are not followed.
     if ahead.is_kept || ahead.is_joined {
-        doubts.push("half precision is enough for what is kept from one round or call to the next".to_owned());
+        doubts.push(kept(ahead.kept));
     }
     doubts.extend(match behind.drawn {
-        _ if behind.is_joined => Some("half precision is enough for what is kept from one round to the next".to_owned()),
+        _ if behind.is_joined => Some(kept(behind.kept)).filter(|_| !ahead.is_kept && !ahead.is_joined),
         Some(Drawn::Positions) => Some("half precision is enough for the positions".to_owned()),
         Some(Drawn::RandomNumbers) => Some("half precision is enough for the random numbers".to_owned()),
         None => None,
     });
-    let warning = warning(analysis, body, all.warning, &WARNINGS).or_else(|| warning(analysis, body, all.going_on, &KEPT));
+    let is_new = |name: &&str| all.kept.is_none_or(|kept| analysis.graph.name(kept) != *name);
+    let warning = warning(analysis, body, all.warning, &WARNINGS).or_else(|| warning(analysis, body, all.going_on, &KEPT)).filter(is_new);
     doubts.extend(warning.map(|name| format!("half precision is enough for `{name}`")));
     doubts
 }
@@ -196,22 +223,32 @@ impl Seen {
 
 impl Marks {
     fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
-        let (mut sums, mut rankings): (FxHashMap<_, _>, FxHashMap<_, _>) = Default::default();
+        let (mut sums, mut delicate, mut rankings): (FxHashMap<_, _>, FxHashMap<_, _>, FxHashMap<_, _>) = Default::default();
         for (&Occurrence { value, .. }, n) in body.occurrences.iter().zip(0..) {
             if is_sum(&analysis.graph, value) {
                 sums.entry(value).or_insert(n);
+            }
+            if is_delicate(&analysis.graph, value) {
+                delicate.entry(value).or_insert(n);
             }
             if let Some(of) = ranked(&analysis.graph, value) {
                 rankings.entry(of).or_insert(n);
             }
         }
+        let read = body.read(&analysis.graph);
         let kept = body.effects.iter().filter_map(|e| match *e {
-            Effect::Carry(_, v) | Effect::StoreAttribute(_, _, v) | Effect::StoreItem(_, _, v) | Effect::Mutate(_, v) | Effect::StoreName(_, v) => {
-                Some(v)
-            }
+            Effect::Carry(join, v) if read.contains(&join) => Some((v, joined(&analysis.graph, join)?)),
+            Effect::StoreAttribute(_, name, v) | Effect::StoreName(name, v) => Some((v, Some(name))),
+            Effect::StoreItem(object, _, v) | Effect::Mutate(object, v) => Some((v, body.holders_of(object).next())),
             _ => None,
         });
-        Self { sums, rankings, kept: kept.collect() }
+        let is_running = sums.keys().any(|&sum| is_running(&analysis.graph, sum));
+        Self { sums, delicate, rankings, is_running, kept: kept.collect() }
+    }
+
+    /// Where in the scope something stands that half precision may be too little for.
+    fn first(&self) -> Option<u32> {
+        self.sums.values().chain(self.delicate.values()).min().copied()
     }
 }
 
@@ -220,13 +257,14 @@ impl Digits {
     fn behind(&self, analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Sight {
         let (graph, marks) = (&analysis.graph, body.marks.get_or_init(|| Marks::of(analysis, body)));
         let own = |v: ValueId| {
-            let (is_joined, drawn) = (matches!(graph.op(v), Op::Phi(..)), drawn(graph, v));
+            let (join, drawn) = (joined(graph, v), drawn(graph, v));
+            let (is_joined, kept) = (join.is_some(), join.flatten());
             let read = match graph.op(v) {
                 Op::Param(_, name) | Op::Attr(name, _) | Op::Captured(_, name) => Some(name),
                 _ => None,
             };
             let names = body.holders_of(v).chain(read);
-            Sight { is_joined, drawn, ranking: marks.rankings.get(&v).copied(), ..Sight::named(names, graph) }
+            Sight { is_joined, kept, drawn, ranking: marks.rankings.get(&v).copied(), ..Sight::named(names, graph) }
         };
         followed(&mut self.behind.borrow_mut(), graph, value, &|v| sources(graph, v), &own)
     }
@@ -234,14 +272,21 @@ impl Digits {
     /// What is found among the values that are made of `value`, itself included.
     fn ahead(&self, analysis: &Analysis<'_>, body: &Body, users: &Users, value: ValueId) -> Sight {
         let (graph, marks) = (&analysis.graph, body.marks.get_or_init(|| Marks::of(analysis, body)));
-        let own = |v: ValueId| Sight {
-            is_summed: is_sum(graph, v),
-            sum: marks.sums.get(&v).copied(),
-            is_running: matches!(graph.op(v), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp")),
-            ranking: marks.rankings.get(&v).copied(),
-            is_kept: marks.kept.contains(&v),
-            is_joined: matches!(graph.op(v), Op::Phi(..)),
-            ..Sight::named(body.holders_of(v), graph)
+        let own = |v: ValueId| {
+            let (join, kept, called) = (joined(graph, v), marks.kept.get(&v), called(analysis, v));
+            let inner = called.map(|scope| (scope, analysis.bodies[scope].marks.get_or_init(|| Marks::of(analysis, &analysis.bodies[scope]))));
+            Sight {
+                is_summed: is_sum(graph, v),
+                sum: marks.sums.get(&v).copied(),
+                is_running: is_running(graph, v) || inner.is_some_and(|(_, marks)| marks.is_running),
+                delicate: marks.delicate.get(&v).copied(),
+                inside: inner.and_then(|(scope, marks)| Some((scope, marks.first()?))),
+                ranking: marks.rankings.get(&v).copied(),
+                is_kept: kept.is_some(),
+                is_joined: join.is_some(),
+                kept: kept.copied().flatten().or(join.flatten()),
+                ..Sight::named(body.holders_of(v), graph)
+            }
         };
         followed(&mut self.ahead.borrow_mut(), graph, value, &|v| users.users(v), &own)
     }
@@ -263,9 +308,12 @@ impl Sight {
             is_summed: self.is_summed || other.is_summed,
             sum: self.sum.into_iter().chain(other.sum).min(),
             is_running: self.is_running || other.is_running,
+            delicate: self.delicate.into_iter().chain(other.delicate).min(),
+            inside: self.inside.into_iter().chain(other.inside).min(),
             ranking: self.ranking.into_iter().chain(other.ranking).min(),
             is_kept: self.is_kept || other.is_kept,
             is_joined: self.is_joined || other.is_joined,
+            kept: name(self.kept, other.kept),
             drawn: self.drawn.into_iter().chain(other.drawn).min(),
             warning: name(self.warning, other.warning),
             going_on: name(self.going_on, other.going_on),
@@ -312,6 +360,54 @@ fn sources(graph: &Graph, value: ValueId) -> &[ValueId] {
 
 fn is_sum(graph: &Graph, value: ValueId) -> bool {
     matches!(graph.op(value), Op::Mlx(name) if SUMS.contains(&name))
+}
+
+fn is_running(graph: &Graph, value: ValueId) -> bool {
+    matches!(graph.op(value), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"))
+}
+
+/// Whether small differences of what `value` is made of change it much: a softmax that adds up in half precision, a logarithm, the root of a difference, and
+/// what takes a number for nothing that half precision does not tell from 0.
+fn is_delicate(graph: &Graph, value: ValueId) -> bool {
+    let is_difference = |v: ValueId| graph.op(v) == Op::Sub;
+    let is_nothing = |&v: &ValueId| constant(graph, v).is_some_and(|n| n != 0.0 && n.abs() < SMALLEST);
+    match graph.get(value) {
+        (Op::Mlx("log" | "log2" | "log10"), operands) => !is_upcast(graph, operands[0]),
+        (Op::Mlx("sqrt" | "rsqrt"), operands) => is_difference(operands[0]),
+        (Op::Pow, &[base, power]) => is_difference(base) && graph.number(power).is_some_and(|n| n.abs() == 0.5),
+        (Op::Add | Op::Mlx("maximum"), operands) => operands.iter().any(is_nothing) && !operands.iter().any(|&v| is_upcast(graph, v)),
+        _ => is_softmax(graph, value),
+    }
+}
+
+/// Whether `value` is a softmax that adds up in the dtype of what it is given, which is not cast to float32 for it.
+fn is_softmax(graph: &Graph, value: ValueId) -> bool {
+    matches!(graph.get(value), (Op::Mlx("softmax"), operands) if !operands.iter().any(|&v| graph.op(v) == Op::Bool(true)) && !is_upcast(graph, operands[0]))
+}
+
+/// Whether `value` is cast to float32.
+fn is_upcast(graph: &Graph, value: ValueId) -> bool {
+    let (Op::Mlx("astype"), operands) = graph.get(value) else { return false };
+    let dtype = graph.path(operands[1]).and_then(|path| path.strip_prefix("mlx.core.")).and_then(Dtype::named);
+    dtype == Some(Dtype::Float32)
+}
+
+/// The name that `value` joins, if it is such a join; a list is none, for what is put into it is not changed there.
+fn joined(graph: &Graph, value: ValueId) -> Option<Option<Symbol>> {
+    let (Op::Phi(_, _, name), operands) = graph.get(value) else { return None };
+    let is_list = operands.first().is_some_and(|&v| graph.op(v) == Op::List);
+    (!is_list).then_some(Some(name))
+}
+
+/// The number of the scope of the function of the file that `value` calls.
+fn called(analysis: &Analysis<'_>, value: ValueId) -> Option<usize> {
+    let (Op::Call(..) | Op::Apply, operands) = analysis.graph.get(value) else { return None };
+    let Op::Function(name) = analysis.graph.op(*operands.first()?) else { return None };
+    let function = analysis.definitions.function_named(name)?;
+    // Scopes are in the order of the text.
+    let start = analysis.definitions.functions[function].ast.range.start();
+    let first = analysis.bodies.partition_point(|body| body.range.start() < start);
+    analysis.bodies[first..].iter().take(2).position(|body| body.function == Some(function)).map(|n| first + n)
 }
 
 /// What is ranked where `value` is a choice among elements: a sampler that keeps the most likely ones keeps others where many are one number in half precision.

@@ -44,6 +44,7 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
     let kept = fallback::on_purpose(analysis, body, root, chosen).or_else(|| surroundings::no_gain(analysis, body, root.value, chosen));
     let kept = kept.or_else(|| shapeless::fixes_shapes(analysis, body, root, chosen));
     let place = Place::new(analysis, body, root);
+    let kept = kept.or_else(|| surroundings::casts_nothing(analysis, &place.facts, candidate));
     if let Some(reason) = kept.or_else(|| held_elsewhere(analysis, &place.speller, root)) {
         return Err(reason);
     }

@@ -1,6 +1,7 @@
 //! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
-//! accumulator of products, and positions, which are few.
+//! accumulator of products, positions, which are few, and casts of what is float32 already.
 
+use super::{Candidate, after_values, kernels};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect};
 use crate::graph::facts::Facts;
@@ -54,6 +55,18 @@ fn accumulates_in_float32(analysis: &Analysis<'_>, body: &Body, root: ValueId, a
         _ => false,
     };
     starts_in_float32 && !is_float32(a) && !is_float32(b)
+}
+
+/// Why `candidate` is no gain where what it casts to float32 is float32 already: such a cast is no kernel, so that there is nothing to leave out.
+pub(super) fn casts_nothing(analysis: &Analysis<'_>, facts: &Facts<'_>, candidate: &Candidate) -> Option<String> {
+    let graph = &analysis.graph;
+    let is_cast = |v: ValueId| graph.op(v) == Op::Mlx("astype");
+    let inner = &candidate.found.inner;
+    let is_single = |v: ValueId| dtypes::is_float32(graph, facts, v);
+    let no_kernels: Vec<ValueId> = inner.iter().copied().filter(|&v| is_cast(v) && is_single(v) && is_single(graph.operands(v)[0])).collect();
+    let launched: Vec<ValueId> = inner.iter().copied().filter(|v| !no_kernels.contains(v)).collect();
+    (!no_kernels.is_empty() && kernels(graph, facts, &launched) <= kernels(graph, facts, &after_values(graph, candidate, candidate.after)))
+        .then(|| "it is in float32 already, so that the casts are no kernels and nothing is gained".to_owned())
 }
 
 /// Whether `value` is made of `part` element by element.

@@ -255,6 +255,7 @@ impl<'x> Search<'x> {
             Op::Compare(_) => Dtype::Bool.into(),
             Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
             Op::Gate => self.gate(value, operands, depth),
+            Op::Attr(name, _) => self.of_attribute(value, name, depth),
             Op::ModuleName(name) if self.follows_names => self.of_module(value, name, depth),
             Op::Mlx(name) => self.mlx(value, name, operands, depth),
             Op::Apply => self.apply(value, operands, depth),
@@ -284,8 +285,25 @@ impl<'x> Search<'x> {
         }
     }
 
+    /// An attribute of `self`. One with a private name is no parameter, so that casting a module leaves it what `__init__` made.
+    fn of_attribute(&mut self, value: ValueId, name: Symbol, depth: u32) -> Type {
+        let is_made = |&made: &ValueId| matches!(self.graph.op(made), Op::Mlx(_));
+        let makers = if self.graph.name(name).starts_with('_') { self.facts.makers(value) } else { &[] };
+        if makers.is_empty() || !makers.iter().all(is_made) {
+            return self.free(value);
+        }
+        let types: Vec<Type> = makers.iter().map(|&made| self.type_of(made, depth)).collect();
+        match types[0] {
+            Type::Array(dtype) if dtype.known().is_some() && types.iter().all(|t| *t == types[0]) => types[0],
+            _ => self.free(value),
+        }
+    }
+
     fn gate(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
         let (condition, then, otherwise) = (operands[0], operands[1], operands[2]);
+        if let Some(holds) = self.facts.decided(condition) {
+            return self.type_of(if holds { then } else { otherwise }, depth);
+        }
         if matches!(self.inputs, Inputs::Open(_)) {
             self.is_exact = false;
             return match (self.type_of(then, depth), self.type_of(otherwise, depth)) {

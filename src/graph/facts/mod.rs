@@ -133,6 +133,19 @@ impl<'x> Facts<'x> {
         self.view.is_some_and(|view| view.proved.is_array(value, view))
     }
 
+    /// Whether `condition` holds, where an `if` around the place has decided that.
+    pub fn decided(&self, condition: ValueId) -> Option<bool> {
+        let view = self.view?;
+        let mut around = Some(view.block);
+        while let Some(block) = around.map(|b| &view.body.blocks[b as usize]) {
+            if let Some((_, holds)) = block.decided.filter(|&(c, _)| c == condition) {
+                return Some(holds);
+            }
+            around = block.parent;
+        }
+        None
+    }
+
     /// What sort of thing `value` is.
     pub fn kind(&self, value: ValueId) -> Kind {
         self.kind_at(value, 0)

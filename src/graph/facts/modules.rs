@@ -40,8 +40,8 @@ impl<'x> Facts<'x> {
         self.analysis.graph.operands(object).get(1).and_then(|&receiver| self.analysis.classes.receiver(receiver))
     }
 
-    /// The calls that may have made the module in an attribute of `self`, or the instance itself.
-    fn makers(&self, value: ValueId) -> &'x [ValueId] {
+    /// What `__init__` gives an attribute of `self`, of a module the call that makes it; of `super()` the calls that may have made the instance itself.
+    pub fn makers(&self, value: ValueId) -> &'x [ValueId] {
         let graph = &self.analysis.graph;
         match graph.get(value) {
             (Op::Attr(..), &[object]) if is_super(graph, object) => {

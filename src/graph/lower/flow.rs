@@ -81,12 +81,12 @@ impl<'g> Lowerer<'_, 'g> {
     fn if_chain(&mut self, test: &'g Expr, body: &'g [Stmt], rest: &'g [ast::ElifElseClause], end: TextSize) -> Flow {
         let condition = self.expr(test);
         self.effect(Effect::Enter(condition));
-        let then = self.branch(|l| l.statements(body));
+        let then = self.branch((condition, true), |l| l.statements(body));
         self.effect(Effect::Else);
         let otherwise = match rest.split_first() {
             Some((clause, rest)) => {
                 self.restore_moments(&then, clause.range.start());
-                self.branch(|l| match &clause.test {
+                self.branch((condition, false), |l| match &clause.test {
                     Some(test) => l.if_chain(test, &clause.body, rest, end),
                     None => l.statements(&clause.body),
                 })
@@ -97,9 +97,14 @@ impl<'g> Lowerer<'_, 'g> {
         self.join(condition, then, otherwise, end)
     }
 
-    /// Lower one branch and take the names back to where they were.
-    fn branch(&mut self, lower: impl FnOnce(&mut Self) -> Flow) -> Branch {
+    /// Lower one branch, in which a condition holds or does not, and take the names back to where they were.
+    fn branch(&mut self, decided: (ValueId, bool), lower: impl FnOnce(&mut Self) -> Flow) -> Branch {
         let outer: BlockId = self.enter_block(false);
+        let (mut condition, mut holds) = decided;
+        while let (Op::Not, &[inner]) = self.graph.get(condition) {
+            (condition, holds) = (inner, !holds);
+        }
+        self.body.blocks[self.block as usize].decided = Some((condition, holds));
         let mark = self.frame().mark();
         let flow = lower(self);
         self.block = outer;

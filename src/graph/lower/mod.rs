@@ -120,7 +120,7 @@ pub(super) fn lower_scope<'a>(
         range,
         occurrences: Vec::new(),
         statements: Vec::new(),
-        blocks: vec![Block { parent: None, owner: None, loop_depth: 0 }],
+        blocks: vec![Block { parent: None, owner: None, loop_depth: 0, decided: None }],
         definitions: Vec::new(),
         effects: Vec::new(),
         proofs: Vec::new(),
@@ -349,7 +349,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
     fn enter_block(&mut self, is_loop: bool) -> BlockId {
         let outer = self.block;
         let depth = self.body.blocks[outer as usize].loop_depth + u32::from(is_loop);
-        self.body.blocks.push(Block { parent: Some(outer), owner: Some(self.statement), loop_depth: depth });
+        self.body.blocks.push(Block { parent: Some(outer), owner: Some(self.statement), loop_depth: depth, decided: None });
         self.block = self.body.blocks.len() as BlockId - 1;
         outer
     }
