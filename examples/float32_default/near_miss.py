@@ -115,3 +115,15 @@ def whole_numbers_in_a_list(x: mx.array):
 def too_large_in_a_list(x: mx.array):
     """float16 holds none of this size."""
     return mx.tanh(x) + mx.array([0.0, -1e9, 0.0, 0.0])
+
+
+def normalized(image: mx.array, weight: mx.array):
+    """Both constants would be given a dtype, but the result is cast."""
+    x = (mx.tanh(image) - mx.array([0.485, 0.456, 0.406])) / mx.array([0.229, 0.224, 0.225])
+    return x.astype(weight.dtype) @ weight
+
+
+def beside_random_numbers(x: mx.array):
+    """What is drawn is float32, and makes the result float32 all the same."""
+    h = mx.tanh(x) + mx.ones((4,))
+    return h * mx.random.normal((4,))

@@ -100,3 +100,15 @@ def of_positions(x: mx.array):
 def cast_to_whole_numbers(x: mx.array):
     """A softmax in half precision rounds up to 1 where one in single precision does not."""
     return mx.softmax(x.astype(mx.float32), axis=-1).astype(mx.int32)
+
+
+class SoftCapped(nn.Module):
+    """What has a private name is no parameter and stays float32, and so are the scores: the casts are no kernels."""
+
+    def __init__(self, cap: float):
+        super().__init__()
+        self._cap = mx.array(cap, dtype=mx.float32)
+
+    def __call__(self, scores: mx.array):
+        scores = mx.tanh(scores / self._cap) * self._cap
+        return mx.softmax(scores.astype(mx.float32), axis=-1).astype(scores.dtype)

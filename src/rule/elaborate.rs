@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 
 use super::fold;
 use super::import::NewImport;
-use super::is_kernel;
+use super::kernels::is_kernel;
 use super::layout::{self, LINE_WIDTH, broken, grouped, without_parentheses};
 use super::load::Variant;
 use super::moves;

@@ -4,11 +4,12 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::guard::{Condition, Site, Truth};
+use super::kernels::is_kernel;
 use super::load::{Rule, Variant, Wildcard};
 use super::matcher::Bound;
 use super::spell::{Names, Speller};
 use super::uses::Use;
-use super::{Candidate, fallback, is_kernel, shapeless, surroundings};
+use super::{Candidate, fallback, shapeless, surroundings};
 use crate::finding::{Applicability, Numerics};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};

@@ -9,6 +9,7 @@ mod gathers;
 pub mod guard;
 mod import;
 mod judge;
+mod kernels;
 mod layout;
 pub mod load;
 mod masks;
@@ -48,6 +49,7 @@ use crate::syntax::{TextRange, TextSize};
 use about::{Matches, Slower};
 use elaborate::Plan;
 use judge::{Judgement, is_proved};
+use kernels::{counts, fewer, kernels};
 use load::Rule;
 use matcher::{Bound, Match, Optional, Wanted};
 pub use near_miss::near_misses;
@@ -352,6 +354,9 @@ fn import(rule: &Graph, value: ValueId, graph: &mut Graph, memo: &mut FxHashMap<
     made
 }
 
+/// What is done where a number is wanted and an array stands.
+const READ_BACK: &str = "Use a Python number where an array that holds one number is read back from the device.";
+
 fn proposal(
     rule: &Rule,
     analysis: &Analysis<'_>,
@@ -368,22 +373,29 @@ fn proposal(
     let sides = if let (Op::Gate, operands) = graph.get(candidate.after) { &operands[1..] } else { &[candidate.after][..] };
     let new = sides.iter().map(|&side| after_values(graph, candidate, side));
     let after = new.map(|values| kernels(&[values, written.kept.clone()].concat())).max().unwrap_or(0);
-    let mut rationale: Vec<String> = (before > 0).then(|| counts(before, after, kernels(&written.kept) > 0)).into_iter().collect();
+    // Where the array is only read back no number changes, and no promotion.
+    let reads = !judgement.narrows && !rule.about.narrows.is_empty();
+    let of_module = candidate.found.inner.iter().any(|&v| graph.calls_module(v));
+    let counted = if of_module { fewer(before, after) } else { (before > 0 && !reads).then(|| counts(before, after, kernels(&written.kept) > 0)) };
+    let mut rationale: Vec<String> = counted.into_iter().collect();
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
         rationale.extend(spreads(analysis, candidate));
-    } else if !rule.about.narrows.is_empty() {
+    } else if reads {
         rationale.push("Where a number is wanted, the array is read back from the device at each call, which waits for it.".to_owned());
     }
-    rationale.extend(first_sentence(&rule.about.mechanism));
-    rationale.extend(rule.about.measured().map(|gain| format!("{MEASURED}: {gain}.")));
+    if !reads {
+        rationale.extend(first_sentence(&rule.about.mechanism));
+        rationale.extend(rule.about.measured().map(|gain| format!("{MEASURED}: {gain}.")));
+    }
+    let title = if reads { READ_BACK } else { &rule.about.title };
     Proposal {
         finding: Finding {
             transform: rule.id.clone(),
             range: written.range,
             applicability: judgement.applicability,
             numerics: Some(judgement.numerics),
-            message: format!("{} Here: `{}`", rule.about.title, written.text),
+            message: format!("{title} Here: `{}`", written.text),
             rationale,
             assumptions: judgement.assumptions,
             guide: rule.about.guide.clone(),
@@ -425,62 +437,6 @@ fn after_values(graph: &Graph, candidate: &Candidate, side: ValueId) -> Vec<Valu
         }
     }
     values
-}
-
-/// How many kernels computing `values` launches: what moves or describes elements is no kernel.
-fn kernels(graph: &Graph, facts: &Facts<'_>, values: &[ValueId]) -> usize {
-    let mut distinct: Vec<ValueId> = values.iter().copied().filter(|&v| is_kernel(graph, v) && !is_view(graph, facts, v)).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    distinct.len()
-}
-
-/// Whether elements are repeated along an axis that has one, which moves none of them.
-fn is_view(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
-    matches!(graph.get(value), (Op::Mlx("repeat"), &[of, _, axis]) if facts.is_single(of, axis))
-}
-
-fn is_kernel(graph: &Graph, value: ValueId) -> bool {
-    match graph.get(value) {
-        (
-            Op::Mlx(
-                "array" | "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "stop_gradient" | "transpose" | "swapaxes"
-                | "moveaxis",
-            ),
-            _,
-        ) => false,
-        (Op::Mlx(_) | Op::MatMul | Op::Stored, _) => true,
-        // Slices are views; index arrays gather.
-        (Op::Index(_), operands) => match graph.get(operands[1]) {
-            (Op::Tuple, parts) => parts.iter().any(|&p| graph.is_arrayish(p)),
-            _ => graph.is_arrayish(operands[1]),
-        },
-        (Op::Apply, _) => graph.calls_module(value),
-        // A list times a number is a longer list.
-        (Op::Add | Op::Mul, operands) if operands.iter().any(|&v| matches!(graph.op(v), Op::List | Op::Tuple | Op::Str(_))) => false,
-        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => operands.iter().any(|&v| graph.number(v).is_none()),
-        _ => false,
-    }
-}
-
-/// How many kernels there are before and after; `is_read` says whether something else reads one of those that are matched.
-fn counts(before: usize, after: usize, is_read: bool) -> String {
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    if before <= after {
-        let why = if is_read { ", for something else reads a part of what is matched" } else { "" };
-        return format!("{} before and after{why}.", plural(before, "kernel"));
-    }
-    if after == 0 {
-        return format!("{} become{} none.", plural(before, "kernel"), if before == 1 { "s" } else { "" });
-    }
-    let (old, new) = (before.saturating_sub(1), after.saturating_sub(1));
-    format!(
-        "{} and {} become {} and {}.",
-        plural(before, "kernel"),
-        plural(old, "temporary array"),
-        plural(after, "kernel"),
-        plural(new, "temporary array")
-    )
 }
 
 /// The first sentence of a paragraph: the whole of it is shown by `explain`.

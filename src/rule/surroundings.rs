@@ -1,7 +1,8 @@
 //! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
 //! accumulator of products, positions, which are few, and casts of what is float32 already.
 
-use super::{Candidate, after_values, kernels};
+use super::kernels::kernels;
+use super::{Candidate, after_values};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect};
 use crate::graph::facts::Facts;

@@ -34,6 +34,20 @@ const MOVES: [&str; 17] = [
     "triu",
 ];
 
+/// What becomes of a value that would be in half precision; what is gained comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// It goes on as it is.
+    Kept,
+    /// Something else makes float32 of it.
+    Widened,
+    /// It is cast.
+    Cast,
+}
+
+/// So many operations are followed.
+const MAX_DEPTH: u32 = 6;
+
 /// Where constants meet other arrays.
 pub(super) struct Meeting {
     /// The arrays that are met.
@@ -221,6 +235,41 @@ impl Walk<'_, '_, '_> {
         Ok(())
     }
 
+    /// What becomes of `value`, which the constants make float32: other constants that make what follows float32 are made half together with them.
+    fn fate(&mut self, value: ValueId, depth: u32) -> Fate {
+        let graph = &self.place.analysis.graph;
+        let users = self.users.users(value);
+        if users.is_empty() || self.users.is_seen(value) || depth > MAX_DEPTH {
+            return Fate::Kept;
+        }
+        let mut least = Fate::Cast;
+        for &user in users {
+            let fate = match graph.op(user) {
+                Op::Mlx("astype") => Fate::Cast,
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Mlx("maximum" | "minimum") if self.is_widened(user, value) => Fate::Widened,
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg | Op::Permute | Op::Mlx("maximum" | "minimum") => self.fate(user, depth + 1),
+                _ => Fate::Kept,
+            };
+            least = least.min(fate);
+        }
+        least
+    }
+
+    /// Whether anything but `value` and the constants makes `user` float32, which is made of `value`.
+    fn is_widened(&mut self, user: ValueId, value: ValueId) -> bool {
+        for part in self.flow.joined(user).into_iter().filter(|&part| part != value) {
+            if !self.flow.is_single(part) {
+                continue;
+            }
+            let cause = self.flow.cause(part);
+            if !self.constants.contains(&cause) {
+                return true;
+            }
+            self.waiting.push(cause);
+        }
+        false
+    }
+
     /// The constants and others are the `parts` of `at`.
     fn meet(&mut self, at: ValueId, parts: &[ValueId]) -> Result<(), InTheWay> {
         let mut others: SmallVec<[ValueId; 2]> = SmallVec::new();
@@ -229,6 +278,8 @@ impl Walk<'_, '_, '_> {
             match self.flow.of(part) {
                 Known::Number(_) => self.number(part, at)?,
                 Known::Promotion(_, None) => others.push(part),
+                // It is float32 for what was met before.
+                _ if let Some(met) = self.found.met.iter().find(|m| m.at == part) => others.extend(met.others.iter().copied()),
                 Known::Array(Dtype::Float32) => {
                     let cause = self.flow.cause(part);
                     if !self.constants.contains(&cause) {
@@ -243,9 +294,10 @@ impl Walk<'_, '_, '_> {
             self.waiting.push(at);
             return Ok(());
         }
-        let users = self.users.users(at);
-        if !users.is_empty() && users.iter().all(|&u| matches!(self.place.analysis.graph.op(u), Op::Mlx("astype"))) {
-            return Err(InTheWay(at, "the result is cast afterwards"));
+        match self.fate(at, 0) {
+            Fate::Kept => {}
+            Fate::Widened => return Err(InTheWay(at, "another array makes the result float32 all the same")),
+            Fate::Cast => return Err(InTheWay(at, "the result is cast afterwards")),
         }
         if !self.found.met.iter().any(|m| m.at == at) {
             self.found.met.push(Meeting { others, at, stores: false });
