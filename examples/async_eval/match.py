@@ -65,3 +65,22 @@ def number_by_itself(model, tokens, end, limit):
             break
         tokens = mx.concatenate([tokens, mx.array([[next_token]])], axis=-1)
     return tokens
+
+
+def evaluated(model, y, temperature, limit):
+    """An evaluation waits as well, and nothing is read."""
+    for _ in range(limit):
+        logits = model(y)
+        y = _sample(logits, temperature)
+        mx.eval(y)
+    return y
+
+
+def codebooks(model, text, codes, steps, top_k):
+    """Each round fills a buffer, which only the end reads."""
+    for n in range(steps):
+        logits = model(codes[:, n : n + 1], text)
+        drawn = mx.random.categorical(logits)
+        codes[:, n + 1 : n + 2] = drawn
+        mx.eval(codes)
+    return codes

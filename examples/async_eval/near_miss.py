@@ -106,25 +106,6 @@ def penalized(model, sampler, y, limit, end):
     return seen
 
 
-def looked_at_by_nobody(model, y, temperature, limit):
-    """No round reads what it evaluates: there is nothing to read later, and the evaluation is not needed."""
-    for _ in range(limit):
-        logits = model(y)
-        y = _sample(logits, temperature)
-        mx.eval(y)
-    return y
-
-
-def codebooks(model, text, codes, steps, top_k):
-    """Each round fills a buffer, which only the end reads."""
-    for n in range(steps):
-        logits = model(codes[:, n : n + 1], text)
-        drawn = mx.random.categorical(logits)
-        codes[:, n + 1 : n + 2] = drawn
-        mx.eval(codes)
-    return codes
-
-
 class Steps:
     """What computes the next step waits for a part of it, so that nothing can be queued behind it."""
 
@@ -180,3 +161,12 @@ def stop_flag(model, decoder, stop, hidden, limit):
             break
         hidden = model(frame)
     return frames
+
+
+def evaluated_afterwards(model, y, steps):
+    """What follows the loop evaluates the last sample, and all before it."""
+    for _ in range(steps):
+        y = mx.argmax(model(y), axis=-1)
+        mx.eval(y)
+    mx.eval(y)
+    return y

@@ -165,3 +165,16 @@ def sizes(grids: mx.array):
     for grid in grids:
         total += mx.prod(grid).item()
     return total
+
+
+def sum_over_processes(model, loss_fn, batches, size):
+    """What is evaluated in the round is summed over processes afterwards, and waited for once more."""
+    total, tokens = 0.0, 0
+    for x, y in batches:
+        loss, n = loss_fn(model, x, y)
+        mx.eval(loss, n)
+        loss = mx.distributed.all_sum(loss).item() / size
+        n = mx.distributed.all_sum(n).item()
+        tokens += n
+        total += loss * n
+    return total / tokens

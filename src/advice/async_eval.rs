@@ -3,6 +3,7 @@
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
+use crate::graph::definitions::blocks;
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -40,7 +41,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
     let asked: Vec<TextRange> = [&generation.reads[..], &generation.tests].concat();
     let first = asked.iter().chain(&generation.evaluations).min_by_key(|r| r.start());
     let (at, message) = match (first, generation.yields.first()) {
-        (Some(_), None) if asked.is_empty() => return left(sampling, "no round looks at its sample: it need not wait at all"),
+        (Some(&at), None) if asked.is_empty() => return unread(place, round, &generation, at),
         (Some(&at), _) => (at, format!("`{}` waits for each sample before the next is asked for", one_line(source, at))),
         (None, Some(&at)) => (at, format!("`{}` hands out a sample that is not started: whoever reads it waits for all of it", one_line(source, at))),
         (None, None) => return left(sampling, "no round waits for its sample"),
@@ -63,6 +64,43 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
             "Where the loop ends on a sample, 1 step is computed that nobody reads.".to_owned(),
         ],
     })
+}
+
+/// What is told of the evaluation `at` of samples that no round reads.
+fn unread(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, at: TextRange) -> Option<Told> {
+    let left = |reason: &str| place.notes.left::<Told>(round.statement.range(), generation.sampling.range(), 100, || reason.to_owned());
+    if generation.evaluations.len() != 1 || evaluated_behind(place, round) {
+        return left("no round looks at its sample, and what follows the loop evaluates it: it need not be evaluated at all");
+    }
+    let text = one_line(place.source(), at);
+    let started = text.replacen("eval", "async_eval", 1);
+    Some(Told {
+        range: at,
+        message: format!("`{text}` waits for each sample, and no round reads it"),
+        rationale: vec![
+            "1 wait for each sample with nothing queued behind it, until Python has built the next step.".to_owned(),
+            format!(
+                "Write `{started}`: it starts the sample, keeps the graph as short, and waits for nothing; what reads it after the loop waits for all."
+            ),
+        ],
+    })
+}
+
+/// Whether something behind the loop in its block evaluates.
+fn evaluated_behind(place: &Place<'_>, round: &Round<'_>) -> bool {
+    fn around<'x>(body: &'x [Stmt], at: TextRange) -> Option<&'x [Stmt]> {
+        let found = body.iter().position(|s| s.range().contains_range(at))?;
+        if body[found].range() == at {
+            return Some(&body[found + 1..]);
+        }
+        blocks(&body[found]).into_iter().find_map(|b| around(b, at))
+    }
+    let behind = around(place.own_statements(), round.statement.range()).unwrap_or(&[]);
+    let mut found = false;
+    for statement in behind {
+        expressions::of_statement(statement, &mut |expr| found |= expr.as_call_expr().is_some_and(|call| evaluates(place, call)));
+    }
+    found
 }
 
 /// What to write: with the name of what is sampled, and of what is read.

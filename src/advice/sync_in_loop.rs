@@ -96,10 +96,15 @@ impl<'x> Loop<'_, 'x> {
         texts.dedup();
         let (waits, numbers) = if texts.len() == 1 { ("waits", "number") } else { ("wait", "numbers") };
         let (texts, named) = (listed(&texts), self.round.named(self.place));
+        let evaluations: Vec<String> = self.evaluations().into_iter().map(|at| one_line(source, at)).collect();
+        let besides = match &evaluations[..] {
+            [] => String::new(),
+            some => format!(" {} in the round would have to become `mx.async_eval` as well.", listed(some)),
+        };
         let what_to_do = match self.rows_of(first) {
             Some(array) => format!("Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."),
             None => "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop. Where a round runs a large model, the device idles for a small part of it only.".to_owned(),
-        };
+        } + &besides;
         Some(Told {
             range,
             message: format!("{texts} {waits} for the device {named}, and only the code after the loop needs the {numbers}"),
@@ -113,7 +118,18 @@ impl<'x> Loop<'_, 'x> {
         })
     }
 
-    /// Where the round waits besides: it evaluates, reads in a loop of its own, or calls something of this file that waits.
+    /// The evaluations that each round makes itself.
+    fn evaluations(&self) -> Vec<TextRange> {
+        let mut found = Vec::new();
+        for line in self.round.lines.iter().filter(|l| l.once) {
+            expressions::of_statement(line.statement, &mut |expr| {
+                found.extend(expr.as_call_expr().filter(|call| evaluates(self.place, call)).map(|call| call.range()));
+            });
+        }
+        found
+    }
+
+    /// Where the round waits besides, out of reach: it reads in a loop of its own, or calls something of this file that waits.
     fn other_wait(&self, late: &[Read<'x>]) -> Option<TextRange> {
         let is_told = |range: TextRange| late.iter().any(|read| read.expr.range().contains_range(range));
         let is_loop = |l: &&Line<'_>| matches!(l.statement, Stmt::For(_) | Stmt::While(_));
@@ -126,10 +142,8 @@ impl<'x> Loop<'_, 'x> {
             let read = reads(self.place, line.statement).into_iter().map(|r| r.expr.range()).find(|r| is_inside && !is_told(*r));
             let mut found = read;
             expressions::of_statement(line.statement, &mut |expr| {
-                if let (Expr::Call(call), None) = (expr, found)
-                    && !is_told(call.range())
-                {
-                    let waits = evaluates(self.place, call) || self.waits.behind(self.place, call).is_some();
+                if let (Expr::Call(call), None) = (expr, found) {
+                    let waits = is_inside && evaluates(self.place, call) || self.waits.behind(self.place, call).is_some();
                     found = waits.then(|| call.range());
                 }
             });
