@@ -15,7 +15,7 @@ pub type ClassIndex = usize;
 /// What a module-level name stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ModuleBinding {
-    /// An import, by its dotted path; every import of that name agrees.
+    /// An import, by its dotted path; every import of that name agrees. Also another name of what an import holds.
     Import(Symbol),
     /// The one function of that name.
     Function(FunctionIndex),
@@ -96,6 +96,7 @@ impl<'a> Definitions<'a> {
         attribute_targets(&module.body, &mut targets);
         collector.definitions.distrust(&targets, collector.graph);
         collector.definitions.note_outside(&targets, collector.graph);
+        collector.definitions.note_aliases(&module.body, collector.graph);
         let assigned: FxHashSet<Symbol> = targets.into_iter().map(|(_, attribute)| collector.graph.symbol(attribute)).collect();
         for class in &mut collector.definitions.classes {
             class.overridden.extend(class.methods.keys().filter(|m| assigned.contains(m)).copied().collect::<Vec<_>>());

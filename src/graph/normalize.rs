@@ -30,7 +30,8 @@ fn equations(op: Op) -> &'static [Equation] {
         Op::Pow => &[exponent_of_integral_value],
         Op::Neg => &[negated_constant],
         Op::Not => &[double_negation],
-        Op::Gate => &[gate_on_negation, gate_without_choice],
+        Op::Compare(Comparison::Is) => &[identity_of_constants],
+        Op::Gate => &[gate_on_constant, gate_on_negation, gate_without_choice],
         Op::Index(_) => &[element_of_display, axis_of_shape, axis_of_some, ranges::new_axes],
         Op::Item(_) => &[item_of_display, item_of_shape, item_of_some],
         Op::DtypeOf => &[dtype_of_cast, dtype_of_moved_elements],
@@ -144,6 +145,32 @@ fn double_negation(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<Val
         (Op::Not, &[inner]) if matches!(graph.op(inner), Op::Compare(Comparison::Is | Comparison::In) | Op::Not) => Some(inner),
         _ => None,
     }
+}
+
+/// `None is None = True`, and a number, a text or a new tuple or list is not `None`: what the parameters of a helper are where it is called.
+fn identity_of_constants(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let is_none = |v: ValueId| match graph.op(v) {
+        Op::None => Some(true),
+        Op::Int(_) | Op::Float(_) | Op::Bool(_) | Op::Str(_) | Op::Tuple | Op::List => Some(false),
+        _ => None,
+    };
+    let same = match [is_none(operands[0])?, is_none(operands[1])?] {
+        [false, false] => return None,
+        [a, b] => a == b,
+    };
+    Some(graph.leaf(Op::Bool(same)))
+}
+
+/// `a if True else b = a`.
+fn gate_on_constant(graph: &mut Graph, _: Op, operands: &[ValueId]) -> Option<ValueId> {
+    let [condition, then, otherwise] = *operands else { return None };
+    let truth = match graph.op(condition) {
+        Op::Bool(truth) => truth,
+        Op::None => false,
+        Op::Int(n) => n != 0,
+        _ => return None,
+    };
+    Some(if truth { then } else { otherwise })
 }
 
 /// `a if not c else b = b if c else a`, and likewise for `d != e`, of which a condition is the truth even where it is an array.
@@ -390,6 +417,12 @@ mod tests {
         ("x if n != 1 else y", "y if n == 1 else x"),
         ("x if not u != 1 else y", "x if u == 1 else y"),
         ("x if n == 1 else x", "x"),
+        ("x if True else y", "x"),
+        ("x if 0 else y", "y"),
+        ("x if None else y", "y"),
+        ("x if not False else y", "x"),
+        ("x if None is not None else y", "y"),
+        ("x if (1, 2) is None else y", "y"),
         ("None if u is None else u", "u"),
         // Displays and shapes.
         ("(x, y)[1]", "y"),
@@ -430,6 +463,10 @@ mod tests {
 
     /// Expressions that are two values, though a careless equation would make them one.
     const DIFFERENT: &[(&str, &str)] = &[
+        ("x if n else y", "x"),
+        ("x if u is None else y", "y"),
+        ("x if 1 is 2 else y", "x"),
+        ("x if 1 is 2 else y", "y"),
         ("2 * 2", "2 ** 2"),
         ("3 ** 2.0", "3 ** 2"),
         ("x ** 3.0", "x ** 2"),
