@@ -105,7 +105,7 @@ const PASSES: &str = "from pathlib import Path\n\nimport mlx.core as mx\nimport 
     def listed(scores: mx.array):\n    return [score.item() for score in scores.flatten()]\n\n\n\
     def loaded(folder: Path):\n    for shard in folder.glob(\"*.safetensors\"):\n        with open(shard, \"rb\") as f:\n            return mx.load(f)[\"ids\"]\n\n\n\
     def cast(path: str):\n    weights = mx.load(path)\n    mx.eval(weights)\n    weights = {k: v.astype(mx.float16) for k, v in weights.items()}\n    return weights\n\n\n\
-    def token(step, prompt: mx.array):\n    y = mx.argmax(step(prompt))\n    mx.eval(y)\n    return y.item()\n\n\n\
+    def shown(step, rows: mx.array):\n    for row in rows:\n        y = mx.sum(step(row))\n        mx.eval(y)\n        print(y.item())\n\n\n\
     def peak(step):\n    step()\n    print(f\"{mx.metal.get_peak_memory() / 1e9:.3f} GB\")\n\n\n\
     def train(model, loss_fn, batches):\n    optimizer = optim.SGD(learning_rate=0.1)\n    loss_and_grad = nn.value_and_grad(model, loss_fn)\n    for x in batches:\n        \
     loss, grads = loss_and_grad(model, x)\n        optimizer.update(model, grads)\n        mx.eval(model.parameters(), optimizer.state)\n    return loss\n";
@@ -135,7 +135,7 @@ fn changed_statements_that_do_something_else_are_withdrawn() {
         ("tolist-iteration", "return scores.flatten().tolist()", "return [float(score) for score in scores.flatten().tolist()]"),
         ("load-file-handle", "mx.load(shard)", "mx.load(folder)"),
         ("astype-before-eval", "v.astype(mx.float16)", "v.astype(mx.bfloat16)"),
-        ("redundant-eval", "argmax(step(prompt))\n    return", "argmax(step(prompt + 1))\n    return"),
+        ("redundant-eval", "sum(step(row))\n        print", "sum(step(row + 1))\n        print"),
         ("deprecated-api", "mx.get_peak_memory() /", "mx.get_active_memory() /"),
         ("release-temporaries", "        del grads\n", "        del grads, model\n"),
         ("release-temporaries", "update(model, grads)\n        del grads\n", "update(model, model)\n        del grads\n"),
