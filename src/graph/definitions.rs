@@ -139,12 +139,16 @@ impl<'a> Definitions<'a> {
         }
     }
 
-    /// What the parameter `name` of the function `scope` is annotated with.
-    pub fn annotation(&self, scope: Symbol, name: Symbol, graph: &Graph) -> Option<&'a Expr> {
+    /// The parameter `name` of the function `scope`, unless it takes any number of arguments.
+    pub fn parameter(&self, scope: Symbol, name: Symbol, graph: &Graph) -> Option<&'a ast::ParameterWithDefault> {
         let function = self.functions[self.function_named(scope)?].ast;
         let wanted = graph.name(name);
-        let parameter = function.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)?;
-        parameter.parameter.annotation.as_deref()
+        function.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == wanted)
+    }
+
+    /// What that parameter is annotated with.
+    pub fn annotation(&self, scope: Symbol, name: Symbol, graph: &Graph) -> Option<&'a Expr> {
+        self.parameter(scope, name, graph)?.annotation()
     }
 
     /// The classes of this file that a class inherits from.

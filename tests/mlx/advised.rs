@@ -20,6 +20,7 @@ fn the_arrays_that_are_advised_in_place_of_numbers_give_the_same() {
         ("mx.tanh(x) * {}", vec!["scale"], "scale", "0.1, 3"),
         ("x / {} + 3", vec!["largest"], "largest", "mx.max(x).item(), mx.max(x).item()"),
         ("mx.where(x < {} * mx.sum(x.astype(mx.float32)), 0, x)", vec!["top_p"], "top_p", "0.02, 0.017"),
+        ("mx.where(x > {}, x, 0)", vec!["top_p"], "top_p", "1.2, 1.7"),
     ];
     assert_eq!(told.len(), functions.len(), "{told:#?}");
     let mut program = "import math\n\nimport mlx.core as mx\n".to_owned();
@@ -28,7 +29,7 @@ fn the_arrays_that_are_advised_in_place_of_numbers_give_the_same() {
         let filled = |parts: &[&str]| parts.iter().fold(computed.to_owned(), |text, part| text.replacen("{}", &format!("({part})"), 1));
         program += &format!(
             "for dtype in (mx.float32, mx.float16, mx.bfloat16):\n    x = mx.random.uniform(1, 2, (64,), key=mx.random.key(0)).astype(dtype)\n    \
-             logprobs = logits = m = v = noise = x\n    traced = 0\n\n    @mx.compile\n    def compiled(x, a, b=None):\n        \
+             logprobs = logits = m = v = noise = probs = x\n    traced = 0\n\n    @mx.compile\n    def compiled(x, a, b=None):\n        \
              global traced\n        traced += 1\n        return {}\n\n    for {names} in [{values}]:\n        expected = mx.compile(lambda x: {})(x)\n        \
              result = compiled(x, {})\n        \
              assert result.dtype == expected.dtype == dtype and mx.array_equal(result, expected), (dtype, {names})\n    \

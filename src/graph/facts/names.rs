@@ -8,7 +8,12 @@ use crate::syntax::ast::{self, Expr};
 
 impl<'x> Facts<'x> {
     pub(super) fn annotated_parameter(&self, scope: Symbol, name: Symbol) -> Kind {
-        match self.parameter_annotation(scope, name) {
+        let parameter = self.analysis.definitions.parameter(scope, name, &self.analysis.graph);
+        match parameter.and_then(|p| p.annotation()) {
+            // Whatever the annotation says: who leaves the argument out gives `None`.
+            Some(annotation) if parameter.and_then(|p| p.default()).is_some_and(Expr::is_none_literal_expr) => {
+                optional(self.annotation(annotation), Kind::None)
+            }
             Some(annotation) => self.annotation(annotation),
             // `*args` is a tuple and `**kwargs` a dictionary, whatever is annotated.
             None if self.is_variadic(scope, name) => Kind::Other,

@@ -9,8 +9,6 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, BoolOp, CmpOp, Expr, Stmt, UnaryOp};
 use crate::syntax::{Ranged, TextRange};
 
-use super::origin::parameter;
-
 /// Builtins that ask what something is.
 const QUESTIONS: [&str; 4] = ["isinstance", "hasattr", "len", "type"];
 
@@ -90,7 +88,7 @@ fn is_optional(place: &Place<'_>, facts: &Facts<'_>, value: ValueId, depth: u32)
     match graph.get(value) {
         (Op::None, _) => true,
         (Op::Param(scope, name), _) => {
-            let default = parameter(analysis, scope, name).and_then(|p| p.default());
+            let default = analysis.definitions.parameter(scope, name, graph).and_then(|p| p.default());
             facts.kind(value) == Kind::OptionalArray || default.is_some_and(Expr::is_none_literal_expr)
         }
         // `if a is None: a = ..` leaves none.

@@ -4,7 +4,7 @@
 use crate::graph::Analysis;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Op, Symbol, ValueId};
-use crate::syntax::ast::{self, Expr};
+use crate::syntax::ast::Expr;
 
 /// What an iterable is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +68,7 @@ fn may_be_array(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId, dept
 
 /// Whether the annotation of a parameter leaves room for an array: there is none, or it says so in a way that facts do not read.
 fn annotation_allows(analysis: &Analysis<'_>, scope: Symbol, name: Symbol) -> bool {
-    let Some(parameter) = parameter(analysis, scope, name) else { return false };
+    let Some(parameter) = analysis.definitions.parameter(scope, name, &analysis.graph) else { return false };
     match parameter.parameter.annotation.as_deref() {
         None => true,
         Some(Expr::StringLiteral(text)) => matches!(text.value.to_str(), "mx.array" | "array" | "mlx.core.array"),
@@ -76,13 +76,6 @@ fn annotation_allows(analysis: &Analysis<'_>, scope: Symbol, name: Symbol) -> bo
         Some(Expr::Attribute(attribute)) => attribute.attr.as_str() == "Any",
         Some(_) => false,
     }
-}
-
-/// The parameter `name` of the function that the graph calls `scope`, one that takes a single argument.
-pub(super) fn parameter<'x>(analysis: &'x Analysis<'_>, scope: Symbol, name: Symbol) -> Option<&'x ast::ParameterWithDefault> {
-    let function = analysis.definitions.function_named(scope)?;
-    let name = analysis.graph.name(name);
-    analysis.definitions.functions[function].ast.parameters.iter_non_variadic_params().find(|p| p.parameter.name.as_str() == name)
 }
 
 /// Whether `value` is an object that came from outside, or a part of one: its attributes may be arrays.
