@@ -88,7 +88,7 @@ fn unread(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, at:
 
 /// Whether something behind the loop in its block evaluates.
 fn evaluated_behind(place: &Place<'_>, round: &Round<'_>) -> bool {
-    fn around<'x>(body: &'x [Stmt], at: TextRange) -> Option<&'x [Stmt]> {
+    fn around(body: &[Stmt], at: TextRange) -> Option<&[Stmt]> {
         let found = body.iter().position(|s| s.range().contains_range(at))?;
         if body[found].range() == at {
             return Some(&body[found + 1..]);
