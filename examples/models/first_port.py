@@ -120,10 +120,11 @@ def load_weights(model, path: pathlib.Path, dtype):
 def text_of(logits: mx.array):
     """The most likely character at each place."""
     out = []
-    tokens = mx.argmax(logits, axis=-1).flatten()
-    mx.eval(tokens)
-    for token in tokens:
-        out.append(chr(97 + token.item()))
+    for row in mx.argmax(logits, axis=-1):
+        tokens = row.flatten()
+        mx.eval(tokens)
+        for token in tokens:
+            out.append(chr(97 + token.item()))
     return "".join(out)
 
 

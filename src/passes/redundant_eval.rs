@@ -85,8 +85,12 @@ impl<'x> Blocks<'_, 'x> {
         if !place.has_own_lines(evaluation.range()) || !source.comments_in(line).is_empty() {
             return left(evaluation.range(), 80, "something stands on the same line: a comment there says why it is needed");
         }
-        if !self.is_in_loop(evaluation) {
-            return left(evaluation.range(), 80, "it stands in no loop: to leave it out would save nothing that can be measured");
+        if !read.is_derived && !self.is_in_loop(evaluation) {
+            return left(
+                evaluation.range(),
+                80,
+                "it stands in no loop, and the array itself is read: to leave it out would save nothing that can be measured",
+            );
         }
         let mut assumptions = Vec::new();
         if read.needs == Needs::Array {
@@ -254,8 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_once_is_worth_no_edit() {
+    fn what_happens_once_is_worth_an_edit_where_it_saves_a_wait() {
         let text = "import mlx.core as mx\ndef f(a: mx.array):\n    mx.eval(a)\n    return a.item()\n";
         assert_eq!(applied(find, text, Applicability::Unsafe), text);
+        let part = text.replace("a.item()", "a[0].item()");
+        assert_eq!(applied(find, &part, Applicability::Safe), part.replace("    mx.eval(a)\n", ""));
     }
 }
