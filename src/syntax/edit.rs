@@ -108,9 +108,10 @@ impl EditSet {
     }
 
     /// The edits of the original text that do what `self` and then `later` (edits of `self`'s result) do. Edits that meet are merged and carry the
-    /// findings of both.
+    /// findings of both. What `later` takes back is no edit any more: its findings carry what is left of those whose edits it met.
     pub fn then(&self, later: &EditSet, original: &str) -> EditSet {
         let mut merged: Vec<(Edit, Vec<usize>)> = Vec::with_capacity(self.edits.len() + later.edits.len());
+        let mut taken_back: Vec<Vec<usize>> = Vec::new();
         let mut first = self.edits.iter().peekable();
         let mut second = later.edits.iter().peekable();
         let middle = self.apply(original);
@@ -163,7 +164,18 @@ impl EditSet {
             findings.sort_unstable();
             findings.dedup();
             let range = TextRange::new(original_of(start, start_shift), original_of(end, shift));
-            merged.push((Edit { range, content }, findings));
+            if original[range] == content {
+                taken_back.push(findings);
+            } else {
+                merged.push((Edit { range, content }, findings));
+            }
+        }
+        for findings in taken_back {
+            for (_, carried) in merged.iter_mut().filter(|(_, carried)| carried.iter().any(|n| findings.contains(n))) {
+                carried.extend(&findings);
+                carried.sort_unstable();
+                carried.dedup();
+            }
         }
         EditSet { edits: merged }
     }
@@ -223,6 +235,13 @@ mod tests {
         let both = set(&[(0, 1, "longer")], 0).then(&set(&[(8, 9, "x")], 1), "abcdefghij");
         let owners: Vec<_> = both.iter().map(|(_, f)| f.clone()).collect();
         assert_eq!(owners, [vec![0], vec![1]]);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_no_edit_and_belongs_to_what_is_left() {
+        let moved = set(&[(0, 2, ""), (4, 4, "ab")], 0);
+        let both = moved.then(&set(&[(2, 4, "")], 1), "abcdef");
+        assert_eq!(both.iter().cloned().collect::<Vec<_>>(), [(Edit::delete(TextRange::new(0.into(), 2.into())), vec![0, 1])]);
     }
 
     #[test]
