@@ -96,15 +96,7 @@ impl EditSet {
 
     /// `text` with the edits applied.
     pub fn apply(&self, text: &str) -> String {
-        let mut result = String::with_capacity(text.len());
-        let mut copied = 0;
-        for (edit, _) in &self.edits {
-            result.push_str(&text[copied..edit.range.start().to_usize()]);
-            result.push_str(&edit.content);
-            copied = edit.range.end().to_usize();
-        }
-        result.push_str(&text[copied..]);
-        result
+        edited(text, TextRange::up_to(TextSize::of(text)), self.edits.iter().map(|(edit, _)| edit))
     }
 
     /// The edits of the original text that do what `self` and then `later` (edits of `self`'s result) do. Edits that meet are merged and carry the
@@ -153,14 +145,7 @@ impl EditSet {
                     break;
                 }
             }
-            let mut content = String::new();
-            let mut copied = start.to_usize();
-            for edit in inner {
-                content.push_str(&middle[copied..edit.range.start().to_usize()]);
-                content.push_str(&edit.content);
-                copied = edit.range.end().to_usize();
-            }
-            content.push_str(&middle[copied..end.to_usize()]);
+            let content = edited(&middle, TextRange::new(start, end), inner.into_iter());
             findings.sort_unstable();
             findings.dedup();
             let range = TextRange::new(original_of(start, start_shift), original_of(end, shift));
@@ -170,13 +155,7 @@ impl EditSet {
                 merged.push((Edit { range, content }, findings));
             }
         }
-        for findings in taken_back {
-            for (_, carried) in merged.iter_mut().filter(|(_, carried)| carried.iter().any(|n| findings.contains(n))) {
-                carried.extend(&findings);
-                carried.sort_unstable();
-                carried.dedup();
-            }
-        }
+        taken_back.iter().for_each(|findings| hand_over(findings, &mut merged));
         EditSet { edits: merged }
     }
 
@@ -198,6 +177,28 @@ impl EditSet {
         let start = start.unwrap_or_else(|| back(range.start(), shift));
         let end = end.unwrap_or_else(|| back(range.end(), shift));
         TextRange::new(start, end.max(start))
+    }
+}
+
+/// What is left of `range` of a text after `edits`, which lie in it.
+fn edited<'e>(text: &str, range: TextRange, edits: impl Iterator<Item = &'e Edit>) -> String {
+    let mut content = String::with_capacity(range.len().to_usize());
+    let mut copied = range.start().to_usize();
+    for edit in edits {
+        content.push_str(&text[copied..edit.range.start().to_usize()]);
+        content.push_str(&edit.content);
+        copied = edit.range.end().to_usize();
+    }
+    content.push_str(&text[copied..range.end().to_usize()]);
+    content
+}
+
+/// Let the edits that carry one of `findings` carry them all.
+fn hand_over(findings: &[usize], edits: &mut [(Edit, Vec<usize>)]) {
+    for (_, carried) in edits.iter_mut().filter(|(_, carried)| carried.iter().any(|n| findings.contains(n))) {
+        carried.extend(findings);
+        carried.sort_unstable();
+        carried.dedup();
     }
 }
 
