@@ -104,6 +104,15 @@ fn one_bad_edit_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn a_name_that_is_read_before_it_is_bound_stays_a_local() {
+    let text = "import mlx.core as mx\n\n\ndef f(x: mx.array, q):\n    match q:\n        case [q, *_]:\n            \
+                s = mx.sqrt(mx.expand_dims((t := q @ t + x), 0) + 1) and x or x\n        case _:\n            pass\n    return x\n";
+    assert_eq!(fixed(text, &[]).text, text);
+    let bound = text.replace("q @ t + x", "q @ x + x");
+    assert_eq!(fixed(&bound, &[]).text, bound.replace("(t := q @ x + x)", "mx.addmm(x, q, x)"));
+}
+
+#[test]
 fn findings_share_the_import_that_they_need() {
     let head = "\"\"\"Norms.\"\"\"\nfrom __future__ import annotations\n\nimport math\n\n";
     let named = "from mlx.core import array, mean, rsqrt\n\n\n";

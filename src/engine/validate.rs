@@ -9,9 +9,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::finding::{Contract, Import};
 use crate::graph::api;
 use crate::graph::body::{Body, Effect};
+use crate::graph::definitions::{Definitions, locals_of};
 use crate::graph::value::{Graph, Symbol, ValueId};
 use crate::graph::{Analysis, Lambdas};
 use crate::platform::Version;
+use crate::syntax::ast::Expr;
+use crate::syntax::ast::visitor::{self, Visitor};
 use crate::syntax::{EditSet, Source, TextRange};
 
 /// The one module for which an edit may add a name.
@@ -26,7 +29,11 @@ pub(super) struct Rejected(pub String);
 pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, contracts: &[&Contract], mlx: Option<&Version>) -> Result<(), Rejected> {
     let source = Source::parse(text).map_err(|e| Rejected(format!("the result is no Python: {e}")))?;
     keeps_comments(old.source, &source)?;
-    let Analysis { mut graph, bodies, .. } = Analysis::new(&source, std::mem::take(&mut old.graph));
+    let Analysis { mut graph, bodies, definitions, .. } = Analysis::new(&source, std::mem::take(&mut old.graph));
+    if let Some(lost) = lost_local(old, &definitions, edits) {
+        old.graph = graph;
+        return Err(Rejected(format!("`{lost}` would be a name of the scope around it")));
+    }
     if let Some(mlx) = mlx
         && let Some(newer) = newer(&old.bodies, &bodies, &graph, mlx)
     {
@@ -42,6 +49,38 @@ pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, cont
     }
     old.graph = graph;
     result
+}
+
+/// A name that a function reads and binds no more: what was read too early there would be read from the scope around it.
+fn lost_local<'a>(old: &Analysis<'a>, new: &Definitions<'_>, edits: &EditSet) -> Option<&'a str> {
+    touched(old, edits).into_iter().find_map(|index| {
+        let body = &old.bodies[index];
+        let before = old.definitions.functions[body.function?].ast;
+        let after = new.functions[new.function_named(body.name)?].ast;
+        let (mut bound, mut left) = (Vec::new(), Vec::new());
+        locals_of(&before.body, &mut bound);
+        locals_of(&after.body, &mut left);
+        let left: FxHashSet<&str> = left.into_iter().chain(after.parameters.iter().map(|p| p.name().as_str())).collect();
+        bound.retain(|name| !left.contains(name));
+        let mut reads = Reads::default();
+        if !bound.is_empty() {
+            reads.visit_body(&after.body);
+        }
+        bound.into_iter().find(|name| reads.0.contains(name))
+    })
+}
+
+/// The names that code reads, in the scopes inside it, too.
+#[derive(Default)]
+struct Reads<'a>(FxHashSet<&'a str>);
+
+impl<'a> Visitor<'a> for Reads<'a> {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Name(name) if name.ctx.is_load() => drop(self.0.insert(&name.id)),
+            _ => visitor::walk_expr(self, expr),
+        }
+    }
 }
 
 /// A function that only `new` names and that came after `mlx`.
