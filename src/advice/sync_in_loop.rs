@@ -231,7 +231,7 @@ impl<'x> Loop<'_, 'x> {
             let mut found = None;
             expressions::of_statement(line.statement, &mut |expr| {
                 if let Expr::Call(call) = expr
-                    && matches!(self.place.path(&call.func).as_deref(), Some("mlx.core.eval" | "mlx.core.synchronize"))
+                    && evaluates(self.place, call)
                 {
                     found = Some(expr.range());
                 }

@@ -14,6 +14,7 @@ use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::compiled::body_of;
 use super::reads::reads_in_trace;
 
 /// Longer chains of calls are not followed.
@@ -45,9 +46,10 @@ impl<'x> Waits<'x> {
         if let Some(&known) = self.known.borrow().get(&function) {
             return known;
         }
+        // What is too deep is not followed from here, and not known.
+        let body = body_of(self.analysis, Some(function)).filter(|_| depth < MAX_DEPTH)?;
         // Whoever calls itself waits where it waits at all.
         self.known.borrow_mut().insert(function, None);
-        let body = self.analysis.bodies.iter().find(|b| b.function == Some(function)).filter(|_| depth < MAX_DEPTH)?;
         let inner = Place::new(self.analysis, body, &self.notes);
         let found = self.in_block(&inner, inner.own_statements(), depth + 1);
         self.known.borrow_mut().insert(function, found);
