@@ -302,4 +302,6 @@ class Sum:
         return lines, given(), hostile
 
 
-RULE = Rule(written_addmm, TWISTS, TRAPS, PARTS, large=20.0)
+INAPT = ("integers", "integers by constructor", "truth")  # no matrix product takes integers
+
+RULE = Rule(written_addmm, TWISTS, TRAPS, inapt=INAPT, parts=PARTS, large=20.0)

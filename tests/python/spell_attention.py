@@ -583,4 +583,4 @@ class Attention:
 
 
 # The scores are scaled before they are rounded or after, so that a rewrite rounds elsewhere, not less.
-RULE = Rule(written_attention, TWISTS, TRAPS, PARTS, large=4.0, rounding=1.5)
+RULE = Rule(written_attention, TWISTS, TRAPS, parts=PARTS, large=4.0, rounding=1.5)

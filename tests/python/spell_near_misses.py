@@ -10,14 +10,18 @@ from spell_writer import Writer
 from spelling import Spelling
 
 
-def near_miss(rule, rng):
-    """Draws one near miss of a rule."""
-    roll = rng.random()
-    if roll < 0.3 and rule.parts:
-        return trapped(rule, rng)
-    if roll < 0.6 and rule.disturbed:
+def near_miss(rule, number, rng):
+    """One near miss of a rule: its traps come first, each of them once, and the further ones are drawn."""
+    if number < len(known := traps(rule)):
+        return trapped(*known[number])
+    if rng.random() < 0.4 and rule.disturbed:
         return disturbed(rule, rng)
     return rule.write(Writer(rng), twist=rng.choice(rule.twists))
+
+
+def traps(rule):
+    """The traps of a rule."""
+    return list(spell_traps.traps(rule)) if rule.parts else []
 
 
 def disturbed(rule, rng):
@@ -61,9 +65,8 @@ def disturbance(w, text, x):
     return re.sub(r"\b[XYZF]\b", lambda found: names[found[0]], text)
 
 
-def trapped(rule, rng):
+def trapped(name, shapes, kind, text):
     """One of the traps, as it stands."""
-    name, shapes, kind, text = rng.choice(list(spell_traps.traps(rule)))
 
     def arguments(data):
         values = tuple(data.rows(*shape) if isinstance(shape, tuple) else shape for shape in shapes)

@@ -125,7 +125,7 @@ LAYER_TWISTS = [
 ]  # fmt: skip
 LAYER_PARTS = {
     "core": "(x - mx.mean(x, axis=-1, keepdims=True)) * mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5)",
-    "core_np": "(x - np.mean(x, axis=-1, keepdims=True)) / np.sqrt(np.var(x, axis=-1, keepdims=True) + 1e-5)",
+    "core_np": "(x - np.mean(np.array(x), axis=-1, keepdims=True)) / np.sqrt(np.var(np.array(x), axis=-1, keepdims=True) + 1e-5)",
     "core_bare": "(x - mean(x, axis=-1, keepdims=True)) * rsqrt(var(x, axis=-1, keepdims=True) + 1e-5)",
     "stat": "s = x - mx.mean(x, axis=-1, keepdims=True)",
     "stat_expr": "mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5)",
@@ -485,5 +485,5 @@ class Norm:
         return lines, given(), hostile
 
 
-RMS = Rule(lambda w, **options: written_norm(w, "rms-norm", **options), RMS_TWISTS, RMS_TRAPS, RMS_PARTS, mixed=True)
-LAYER = Rule(lambda w, **options: written_norm(w, "layer-norm", **options), LAYER_TWISTS, LAYER_TRAPS, LAYER_PARTS, mixed=True)
+RMS = Rule(lambda w, **options: written_norm(w, "rms-norm", **options), RMS_TWISTS, RMS_TRAPS, parts=RMS_PARTS, mixed=True)
+LAYER = Rule(lambda w, **options: written_norm(w, "layer-norm", **options), LAYER_TWISTS, LAYER_TRAPS, parts=LAYER_PARTS, mixed=True)

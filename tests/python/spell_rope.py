@@ -9,14 +9,14 @@ TWISTS = [
     "other width",
 ]  # fmt: skip
 PARTS = {
-    "core": "mx.concatenate([x[..., :4] * mx.cos({a}) - x[..., 4:] * mx.sin({a}), x[..., 4:] * mx.cos({a}) + x[..., :4] * mx.sin({a})], axis=-1)".replace(
+    "core": "mx.concatenate([x[None][..., :4] * mx.cos({a}) - x[None][..., 4:] * mx.sin({a}), x[None][..., 4:] * mx.cos({a}) + x[None][..., :4] * mx.sin({a})], axis=-1)".replace(
         "{a}", "mx.outer(mx.arange(x.shape[-2]), mx.exp(-mx.arange(4) * (math.log(1e4) / 4)))"
     ),
     "core_np": "np.concatenate([x[..., :4] * np.cos(x[..., 4:]), x[..., 4:] * np.sin(x[..., :4])], axis=-1)",
     "core_bare": "concatenate([x[..., :4] * cos(x[..., 4:]), x[..., 4:] * sin(x[..., :4])], axis=-1)",
     "stat": "s = mx.outer(mx.arange(x.shape[-2]), mx.exp(-mx.arange(4) * (math.log(1e4) / 4)))",
-    "stat_expr": "mx.cos(mx.outer(mx.arange(x.shape[-2]), mx.exp(-mx.arange(4) * (math.log(1e4) / 4))))",
-    "from_stat": "mx.concatenate([x[..., :4] * mx.cos(s) - x[..., 4:] * mx.sin(s), x[..., 4:] * mx.cos(s) + x[..., :4] * mx.sin(s)], axis=-1)",
+    "stat_expr": "mx.cos(mx.outer(mx.arange(x.shape[-2]), mx.exp(-mx.arange(8) * (math.log(1e4) / 8))))",
+    "from_stat": "mx.concatenate([x[None][..., :4] * mx.cos(s) - x[None][..., 4:] * mx.sin(s), x[None][..., 4:] * mx.cos(s) + x[None][..., :4] * mx.sin(s)], axis=-1)",
 }
 
 

@@ -196,4 +196,4 @@ PARTS = {
     "stat_expr": "x * mx.array(0.5)",
     "from_stat": "x * s",
 }
-RULE = Rule(written_scalar, TWISTS, TRAPS, PARTS, modes=NARROWING, large=30.0, narrowing=True)
+RULE = Rule(written_scalar, TWISTS, TRAPS, parts=PARTS, modes=NARROWING, large=30.0, narrowing=True)

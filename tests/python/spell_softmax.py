@@ -190,4 +190,4 @@ class Softmax:
         return p
 
 
-RULE = Rule(written_softmax, TWISTS, TRAPS, PARTS)
+RULE = Rule(written_softmax, TWISTS, TRAPS, parts=PARTS)

@@ -244,12 +244,15 @@ def subject(x):
     return np.array({core_np})
 
 # --- mx is a parameter: (8, 8)
-class Other:
-    @staticmethod
-    def mean(*a, **k):
-        return 1.0
-    var = square = rsqrt = softmax = matmul = add = mean
-    float32 = mx.float16
+import types
+Other = types.SimpleNamespace(**{k: getattr(mx, k) for k in dir(mx) if not k.startswith('__')})
+Other.mean = lambda a, **k: a[..., :1]
+Other.var = Other.mean
+Other.softmax = lambda a, **k: a * 2
+Other.cos = lambda a: a + 1
+Other.array = lambda a: mx.array(2 * a)
+Other.fast = types.SimpleNamespace(rms_norm=lambda a, *more: a * 3)
+Other.float32 = mx.float16
 
 
 def subject(x, mx=Other):
@@ -268,7 +271,19 @@ def subject(x):
     return {core}
 
 # --- function patched: (8, 8)
-from mlx.core import mean, rsqrt, square, softmax, var
+from mlx.core import array, concatenate, cos, fast, mean, rsqrt, sin, softmax, square, var
+
+
+def array(x):
+    return 2 * x
+
+
+def cos(x):
+    return x + 1
+
+
+class fast:
+    rms_norm = staticmethod(lambda x, *more: x * 3)
 
 
 def mean(x, **k):
@@ -291,7 +306,7 @@ def subject(x):
     y = x
     for _ in range(3):
         x = y
-        y = {core} + x
+        y = ({core} + x).reshape(8, 8)
     return y
 
 # --- loop carries the statistic: (8, 8)
@@ -505,7 +520,7 @@ def subject(x):
 
 # --- comprehension shadows: (8, 8)
 def subject(x):
-    rows = [{core} for x in x]
+    rows = [{core} for x in x[None]]
     return rows, x
 
 # --- integers: (8, 8)
@@ -555,8 +570,10 @@ def traps(rule):
     for entry in (GENERAL + rule.traps).split("# --- ")[1:]:
         heading, text = entry.split("\n", 1)
         name, rest = heading.split(": ", 1)
+        if name in rule.inapt:
+            continue
         kind = next((kind for kind in ("class", "hostile") if rest.endswith(f" ({kind})")), "")
         shapes = ast.literal_eval(f"[{rest.removesuffix(f'({kind})') if kind else rest}]")
         for part, written in rule.parts.items():
             text = text.replace("{" + part + "}", written)
-        yield name, shapes, kind, f"import mlx.core as mx\nimport mlx.nn as nn\nimport numpy as np\n\n\n{text.strip()}\n"
+        yield name, shapes, kind, f"import math\n\nimport mlx.core as mx\nimport mlx.nn as nn\nimport numpy as np\n\n\n{text.strip()}\n"

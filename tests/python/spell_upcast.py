@@ -222,4 +222,4 @@ class Upcast:
         return f"{self.w.module or 'mx'}.fast"
 
 
-RULE = Rule(written_upcast, TWISTS, TRAPS, PARTS, rounding=2.5, mixed=True)
+RULE = Rule(written_upcast, TWISTS, TRAPS, parts=PARTS, rounding=2.5, mixed=True)

@@ -15,6 +15,7 @@ class Rule:
     write: Callable  # from a `Writer` to a `Spelling`; also takes `twist`, one of those below, and `between` if `disturbed`
     twists: list[str]  # each a change after which the computation is another one
     traps: str = ""  # functions that look like it, in the form of `spell_traps`
+    inapt: tuple[str, ...] = ()  # the traps for all rules that raise with its parts
     parts: dict[str, str] = field(default_factory=dict)  # what `{core}` and the like are in the traps; without them none is drawn
     disturbed: bool = True  # whether `write` calls `between(writer, operand, ..., value)` where an operand may change, and uses what it gives
     modes: dict[str, list[str]] = field(default_factory=lambda: SAFE_OR_NOT)

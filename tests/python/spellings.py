@@ -3,7 +3,7 @@
 usage: spellings.py --mlxfix PATH [--seed N] [--spellings N] [--near-misses M] [--recall R] [--rule ID]... [--all] [--fast]
 
 For each rule N equivalent spellings and M near misses are drawn; the same seed draws the same ones; and N functions that hold spellings of
-several rules. Each is a file of its own, and is rewritten once with safe edits only and once with all. What became of it is compared with what it was, in float32, float16 and bfloat16,
+several rules. The traps of a rule, near misses that are written down, are all among them, besides the M. Each is a file of its own, and is rewritten once with safe edits only and once with all. What became of it is compared with what it was, in float32, float16 and bfloat16,
 on random values and on zeros, large values, infinities and NaN; safe edits also on arguments that break what an unsafe one may assume.
 Exits with 1 if a rewrite answers otherwise, if it raises where nothing was raised, if a second run would change more, or if too few of a
 rule's spellings are found; for several rules in one function also if the transforms one by one end in another text than together.
@@ -31,7 +31,7 @@ import warnings
 
 import mlx.core as mx
 import run_examples
-from spell_near_misses import near_miss
+from spell_near_misses import near_miss, traps
 from spell_rules import COMPOSED, RECALL, RULES
 from spell_run import Data, Raised, answer, attempt, judged
 from spell_writer import Writer
@@ -41,16 +41,17 @@ SHARE = 25  # how many are judged by one process before it asks for others
 
 
 def drawn(rule, numbers, near, options, run=True):
-    """Spellings or near misses of one rule. Near misses that raise are drawn again: they have nothing to preserve."""
+    """Spellings or near misses of one rule. Drawn near misses that raise are drawn again: they have nothing to preserve."""
     out = []
+    written_down = len(traps(RULES[rule])) if near else 0
     for n in numbers:
         rng = random.Random(f"{options.seed} {rule} {'near miss' if near else 'spelling'} {n}")
         raised = True
         while raised:
-            spelling = near_miss(RULES[rule], rng) if near else RULES[rule].write(Writer(rng))
+            spelling = near_miss(RULES[rule], n, rng) if near else RULES[rule].write(Writer(rng))
             make = spelling.arguments or spelling.hostile[0]
             raised = isinstance(result := attempt(spelling.text, make(Data(mx.float32, 0, 1)), mx.float32, 1), Raised) if run else False
-            if raised and (not near or "SyntaxError" in result):
+            if raised and (not near or n < written_down or "SyntaxError" in result):
                 raise SystemExit(f"what was drawn does not run: {result}\n{spelling.text}")
         spelling.number = n
         out.append(spelling)
@@ -272,10 +273,14 @@ def shares(count):
     return [range(start, min(start + SHARE, count)) for start in range(0, count, SHARE)]
 
 
+def near_misses(rule, options):
+    """How many near misses of a rule are judged."""
+    return 0 if rule == COMPOSED else len(traps(RULES[rule])) + options.near_misses
+
+
 def submitted(rule, options, pool):
     """All that is to be judged of a rule: whether it is near misses, and what will become of it."""
-    near_misses = 0 if rule == COMPOSED else options.near_misses
-    work = [(False, numbers) for numbers in shares(options.spellings)] + [(True, numbers) for numbers in shares(near_misses)]
+    work = [(False, numbers) for numbers in shares(options.spellings)] + [(True, numbers) for numbers in shares(near_misses(rule, options))]
     return [(near, pool.submit(judged_share, rule, numbers, near, options)) for near, numbers in work]
 
 
@@ -291,7 +296,7 @@ def judged_rule(rule, results, options, pool):
     facts = [f"recall {total.recall():.3f}"] if total.seen else [f"{total.changed[modes[-1]]} changed"]
     facts += [
         f"{options.spellings} spellings, {total.changed[modes[0]]} with a safe edit",
-        *[f"{options.near_misses} near misses, {near.changed[modes[-1]]} changed"] * (rule != COMPOSED),
+        *[f"{near_misses(rule, options)} near misses, {near.changed[modes[-1]]} changed"] * (rule != COMPOSED),
         ", ".join(f"{kind} {count}" for kind, count in sorted(failures.items())) or "nothing wrong",
         f"{total.seconds + near.seconds:.0f} s",
     ]

@@ -34,7 +34,7 @@ pub enum Kind {
     Bool,
     /// A Python `int` or `float`.
     Number,
-    /// A number on one path, and unknown on another: no array, and not surely a number.
+    /// A number on one path, and unknown on another, or the `item()` of an unknown object: no array, and not surely a number.
     PerhapsNumber,
     /// `None`.
     None,
@@ -214,6 +214,8 @@ impl<'x> Facts<'x> {
             Op::Mlx("tolist") => Kind::Other,
             Op::Mlx(name) if api::method(name).is_some() => match self.kind_at(operands[0], depth) {
                 Kind::Array => self.kind_of_mlx(name),
+                // Whatever array this is the item of, of MLX, NumPy or torch, it is a number.
+                _ if name == "item" => Kind::PerhapsNumber,
                 _ => Kind::Unknown, // The text may have called the method of something that is no array.
             },
             Op::Mlx(name) => self.kind_of_mlx(name),
