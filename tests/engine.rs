@@ -276,6 +276,14 @@ fn functions_of_one_name_keep_every_promise_each_by_itself() {
 }
 
 #[test]
+fn a_walrus_in_a_comprehension_binds_a_local_as_before() {
+    let text = "import mlx.core as mx\n\n\ndef f(x: mx.array, seen):\n    v = mx.mean(x * x, axis=-1, keepdims=True)\n    \
+                y = x * mx.rsqrt(v + 1e-5)\n    rows = [(v := row) for row in seen]\n    return y, rows, v\n";
+    let fixed = assert_keeps_promises("a walrus in a comprehension", text);
+    assert!(fixed.text.contains("y = mx.fast.rms_norm(x, None, 1e-5)\n    rows = [(v := row)"), "{}", fixed.text);
+}
+
+#[test]
 fn what_a_call_may_bind_anew_or_change_is_not_what_it_was() {
     let norm = |name: &str, between: &str| {
         format!("    v = mx.mean({name} * {name}, axis=-1, keepdims=True)\n{between}    return {name} * mx.rsqrt(v + 1e-5)\n")

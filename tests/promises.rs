@@ -112,6 +112,8 @@ struct Scope {
     modules: BTreeSet<String>,
     /// Whether others see what it binds: a module or a class.
     is_public: bool,
+    /// What a walrus in a comprehension binds belongs to the scope around it.
+    is_comprehension: bool,
 }
 
 /// The names of every scope of a text, by path.
@@ -143,7 +145,7 @@ impl Names {
     }
 
     /// Visit what `inside` visits as a scope of its own; one without a name is kept for what it reads alone. One that has the name of another is apart from it.
-    fn within(&mut self, name: Option<&str>, is_public: bool, inside: impl FnOnce(&mut Self)) {
+    fn within(&mut self, name: Option<&str>, scope: Scope, inside: impl FnOnce(&mut Self)) {
         let mut path = self.open.iter().map(|(path, _)| path.as_str()).chain(name).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
         let mut own = name.unwrap_or_default().to_owned();
         if name.is_some() {
@@ -153,7 +155,7 @@ impl Names {
             }
             *others += 1;
         }
-        self.open.push((own, Scope { is_public, ..Scope::default() }));
+        self.open.push((own, scope));
         inside(self);
         let Some((_, scope)) = self.open.pop() else { return };
         if let Some((_, outer)) = self.open.last_mut() {
@@ -187,7 +189,7 @@ impl Names {
         function.decorator_list.iter().for_each(|d| self.visit_decorator(d));
         self.visit_parameters(&function.parameters);
         function.returns.iter().for_each(|r| self.visit_annotation(r));
-        self.within(Some(&function.name), false, |names| {
+        self.within(Some(&function.name), Scope::default(), |names| {
             names.bind_parameters(&function.parameters);
             names.visit_body(&function.body);
         });
@@ -202,7 +204,8 @@ impl<'a> Visitor<'a> for Names {
                 self.bind(&class.name);
                 class.decorator_list.iter().for_each(|d| self.visit_decorator(d));
                 class.arguments.iter().for_each(|a| self.visit_arguments(a));
-                self.within(Some(&class.name), true, |names| names.visit_body(&class.body));
+                let scope = Scope { is_public: true, ..Scope::default() };
+                self.within(Some(&class.name), scope, |names| names.visit_body(&class.body));
             }
             Stmt::Import(import) => import.names.iter().for_each(|alias| self.import(alias, None)),
             Stmt::ImportFrom(import) => {
@@ -228,13 +231,20 @@ impl<'a> Visitor<'a> for Names {
             }
             Expr::Lambda(lambda) => {
                 lambda.parameters.iter().for_each(|p| self.visit_parameters(p));
-                self.within(None, false, |names| {
+                self.within(None, Scope::default(), |names| {
                     lambda.parameters.iter().for_each(|p| names.bind_parameters(p));
                     names.visit_expr(&lambda.body);
                 });
             }
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
-                self.within(None, false, |names| visitor::walk_expr(names, expr));
+                let scope = Scope { is_comprehension: true, ..Scope::default() };
+                self.within(None, scope, |names| visitor::walk_expr(names, expr));
+            }
+            Expr::Named(named) => {
+                if let (Expr::Name(name), Some((_, scope))) = (&*named.target, self.open.iter_mut().rev().find(|(_, scope)| !scope.is_comprehension)) {
+                    scope.bound.insert(name.id.to_string());
+                }
+                self.visit_expr(&named.value);
             }
             _ => visitor::walk_expr(self, expr),
         }
