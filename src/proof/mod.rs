@@ -32,9 +32,10 @@ const MODULES: [(&str, &str); 6] = [
     ("prove", include_str!("prove.py")),
 ];
 /// Those that come on top of them where sites are run.
-const SITES: [(&str, &str); 8] = [
+const SITES: [(&str, &str); 9] = [
     ("harmless", include_str!("harmless.py")),
     ("tree", include_str!("tree.py")),
+    ("copies", include_str!("copies.py")),
     ("slice", include_str!("slice.py")),
     ("standin", include_str!("standin.py")),
     ("world", include_str!("world.py")),

@@ -7,6 +7,7 @@ loops and the rest of Python stay what they are. What is not understood is named
 import ast
 import builtins
 
+from copies import Copy, load
 from harmless import CannotReplay, namespace
 from tree import blocks_of, bound_by, imported_path, names_in, parameters_of, statements_in
 from world import BUILTINS
@@ -15,16 +16,12 @@ RUN = "_run"  # The one name that the code has besides its own, which begin othe
 OURS = ("print", "isinstance", "open", "getattr", "hasattr")
 
 
-def load(name):
-    return ast.Name(name, ast.Load())
-
-
 def on_run(method, *args):
     """A call of a method of the run."""
     return ast.Call(ast.Attribute(load(RUN), method, ast.Load()), list(args), [])
 
 
-class Rebuild:
+class Rebuild(Copy):
     """The program for the function around some edits, or for the statements of the module that they are in."""
 
     def __init__(self, file, scope, spans, marks):
@@ -78,7 +75,7 @@ class Rebuild:
         return paths.pop() if len(paths) == 1 else None
 
     def cannot(self, node, why="is not followed"):
-        raise CannotReplay(f"`{self.file.source(node)}` {why}")
+        super().cannot(node, why)
 
     # Expressions
 
@@ -88,19 +85,8 @@ class Rebuild:
         mark = self.marks.get(self.file.span(node)) if isinstance(node, (ast.Attribute, ast.Call, ast.Name, ast.Subscript)) else None
         return made if mark is None else on_run("known", made, ast.Constant(mark))
 
-    def maybe(self, node):
-        return None if node is None else self.expr(node)
-
-    def all(self, nodes):
-        return [self.maybe(node) for node in nodes]
-
     def on_Constant(self, node):
         return ast.Constant(node.value)
-
-    def on_Tuple(self, node):
-        return type(node)(self.all(node.elts), ast.Load())
-
-    on_List = on_Tuple
 
     def on_Set(self, node):
         return ast.Set(self.all(node.elts))
@@ -108,23 +94,11 @@ class Rebuild:
     def on_Dict(self, node):
         return ast.Dict(self.all(node.keys), self.all(node.values))
 
-    def on_Starred(self, node):
-        return ast.Starred(self.expr(node.value), ast.Load())
-
-    def on_Slice(self, node):
-        return ast.Slice(self.maybe(node.lower), self.maybe(node.upper), self.maybe(node.step))
-
     def on_BinOp(self, node):
         return self.op(node.op, self.expr(node.left), self.expr(node.right))
 
     def op(self, operator, *operands):
         return on_run("op", ast.Constant(type(operator).__name__), *operands)
-
-    def on_UnaryOp(self, node):
-        return ast.UnaryOp(node.op, self.expr(node.operand))
-
-    def on_BoolOp(self, node):
-        return ast.BoolOp(node.op, self.all(node.values))
 
     def on_Compare(self, node):
         """Each comparison for itself; what stands between two is computed twice, which no value shows."""
@@ -142,9 +116,6 @@ class Rebuild:
         if len(parts) > 1 and any(isinstance(n, ast.Call) for side in node.comparators[:-1] for n in ast.walk(side)):
             self.cannot(node)
         return parts[0] if len(parts) == 1 else ast.BoolOp(ast.And(), parts)
-
-    def on_IfExp(self, node):
-        return ast.IfExp(self.expr(node.test), self.expr(node.body), self.expr(node.orelse))
 
     def on_Subscript(self, node):
         return on_run("item", self.expr(node.value), self.index(node.slice))

@@ -8,6 +8,7 @@ Where a value stands that is given from outside (a leaf), the slice has a parame
 import ast
 import math
 
+from copies import Copy, load
 from harmless import ACTIVATIONS, AT, CONSTANTS, DTYPES, LISTS, PROPERTIES, PURE_BUILTINS, CannotReplay, namespace
 from tree import bound_by, imported_path, names_in, parameters_of, statements_in
 
@@ -17,16 +18,12 @@ DEEPEST = 40  # Helpers within helpers.
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult, ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
 
 
-def load(name):
-    return ast.Name(name, ast.Load())
-
-
 def leaves_early(block):
     """Whether a block ends by leaving what is around it."""
     return bool(block) and isinstance(block[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))
 
 
-class Slice:
+class Slice(Copy):
     """The program for one expression of a file."""
 
     def __init__(self, version, leaves, functions, follows):
@@ -57,7 +54,7 @@ class Slice:
         return self.marks.get(self.file.span(node))
 
     def cannot(self, node, why="cannot be given a value"):
-        raise CannotReplay(f"`{self.file.source(node)}` {why}")
+        super().cannot(node, why)
 
     # Expressions
 
@@ -75,45 +72,18 @@ class Slice:
             self.cannot(node, "is no computation")
         return ast.copy_location(handler(node), node)
 
-    def maybe(self, node):
-        return None if node is None else self.expr(node)
-
-    def all(self, nodes):
-        return [self.expr(node) for node in nodes]
-
     def on_Constant(self, node):
         if not (node.value is None or node.value is Ellipsis or isinstance(node.value, (bool, int, float, complex, str))):
             self.cannot(node)
         return ast.Constant(node.value)
-
-    def on_Tuple(self, node):
-        return ast.Tuple(self.all(node.elts), ast.Load())
-
-    def on_List(self, node):
-        return ast.List(self.all(node.elts), ast.Load())
-
-    def on_Starred(self, node):
-        return ast.Starred(self.expr(node.value), ast.Load())
-
-    def on_Slice(self, node):
-        return ast.Slice(self.maybe(node.lower), self.maybe(node.upper), self.maybe(node.step))
 
     def on_BinOp(self, node):
         if not isinstance(node.op, ARITHMETIC):
             self.cannot(node)
         return ast.BinOp(self.expr(node.left), node.op, self.expr(node.right))
 
-    def on_UnaryOp(self, node):
-        return ast.UnaryOp(node.op, self.expr(node.operand))
-
-    def on_BoolOp(self, node):
-        return ast.BoolOp(node.op, self.all(node.values))
-
     def on_Compare(self, node):
         return ast.Compare(self.expr(node.left), node.ops, self.all(node.comparators))
-
-    def on_IfExp(self, node):
-        return ast.IfExp(self.expr(node.test), self.expr(node.body), self.expr(node.orelse))
 
     def on_Subscript(self, node):
         return ast.Subscript(self.expr(node.value), self.expr(node.slice), ast.Load())
