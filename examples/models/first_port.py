@@ -121,9 +121,8 @@ def text_of(logits: mx.array):
     """The most likely character at each place."""
     out = []
     for row in mx.argmax(logits, axis=-1):
-        tokens = row.flatten()
-        mx.eval(tokens)
-        for token in tokens:
+        mx.eval(row)
+        for token in row.flatten():
             out.append(chr(97 + token.item()))
     return "".join(out)
 
