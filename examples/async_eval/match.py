@@ -84,3 +84,43 @@ def codebooks(model, text, codes, steps, top_k):
         codes[:, n + 1 : n + 2] = drawn
         mx.eval(codes)
     return codes
+
+
+def state_evaluated(model, hidden, end, limit):
+    """The number is read, and what the next step starts from is evaluated as well."""
+    found = []
+    for _ in range(limit):
+        token = int(mx.argmax(model.head(hidden)[:, -1]).item())
+        if token == end:
+            break
+        found.append(token)
+        hidden = model(mx.array([[token]]))
+        mx.eval(hidden)
+    return found
+
+
+def states_kept(model, sampler, x, end, limit):
+    """What each step computed on its way is read after the loop."""
+    states = []
+    for _ in range(limit):
+        hidden = model(x)
+        states.append(hidden[:, -1:])
+        y = sampler(model.head(hidden))
+        if y.item() == end:
+            break
+        x = model.embed(y)
+    return mx.concatenate(states, axis=1)
+
+
+def asked_now_and_then(model, y, end, limit):
+    """Few rounds ask whether all rows are at their end."""
+    finished = y == end
+    rows = [y]
+    for n in range(limit):
+        if n % 16 == 15 and mx.all(finished).item():
+            break
+        y = mx.argmax(model(mx.where(finished, end, y)), axis=-1)
+        rows.append(y)
+        finished = finished | (y == end)
+        mx.eval(y, finished)
+    return mx.stack(rows)

@@ -46,10 +46,12 @@ def noise_walk(x, key, steps):
 
 
 def codebooks(model, text, codes, steps):
-    """Tokens that nobody reads before the end."""
+    """Tokens that nobody reads before the end, where they are evaluated."""
     for n in range(steps):
         logits = model(codes[:, n : n + 1], text)
         drawn = mx.random.categorical(logits)
         codes[:, n + 1 : n + 2] = drawn
         mx.eval(codes)
+    codes = codes[:, 1:]
+    mx.eval(codes)
     return codes

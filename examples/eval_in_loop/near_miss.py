@@ -93,3 +93,19 @@ def read_by_the_host(model, sampler, codes, steps):
         codes = mx.concatenate([codes, code], axis=1)
         mx.eval(codes)
     return found
+
+
+def started_would_do(model, y, steps):
+    """`mx.async_eval` waits for nothing, which `async-eval` says."""
+    for _ in range(steps):
+        y = mx.argmax(model(y), axis=-1)
+        mx.eval(y)
+    return y
+
+
+def until_all_are_done(x, limit):
+    """The condition of the loop reads what was evaluated."""
+    while mx.all(x > limit).item():
+        x = x * 0.5
+        mx.eval(x)
+    return x

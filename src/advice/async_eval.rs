@@ -1,17 +1,19 @@
 //! Loops that generate tokens and wait for each before they ask for the next: the device has nothing to do while Python handles the token. The next one needs
 //! only the array, so it can be asked for first.
 
+use rustc_hash::FxHashSet;
+
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
-use crate::graph::definitions::blocks;
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::behind::{appended, is_read_behind};
 use super::rounds::{self, Line, Round};
 use super::tokens::{Generation, generation, mentions, targets};
 use super::waits::{Waits, evaluates};
-use super::{Told, one_line};
+use super::{Told, listed, one_line};
 
 /// Find the loops that wait for each sample.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -52,55 +54,59 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
     let Some(recipe) = recipe(place, round, &generation, &asked) else {
         return left(sampling, "what the round reads is not what the next one computes with");
     };
-    Some(Told {
-        range: at,
-        message,
-        rationale: vec![
-            "1 wait for each sample with nothing queued behind it; in a pipeline the device computes the next one while Python handles this one."
-                .to_owned(),
-            recipe,
-            "Whatever else a round reads belongs into the same `mx.async_eval` or an earlier one: what is computed after it waits for the next step as well."
-                .to_owned(),
-            "Where the loop ends on a sample, 1 step is computed that nobody reads.".to_owned(),
-        ],
-    })
+    let mut rationale = vec![
+        "1 wait for each sample with nothing queued behind it; in a pipeline the device computes the next one while Python handles this one."
+            .to_owned(),
+        recipe,
+    ];
+    let evaluations: Vec<String> = generation.evaluations.iter().map(|&e| one_line(source, e)).collect();
+    if !evaluations.is_empty() {
+        rationale.push(format!("Leave out {}, which waits: `mx.async_eval` computes all that the sample needs.", listed(&evaluations)));
+    }
+    let order = if asked.is_empty() && evaluations.is_empty() {
+        "Whoever gets the sample must read it with `.item()` before anything else: an operation on it, a comparison too, is queued behind the next step and waits for that."
+    } else {
+        "Whatever else a round reads belongs into the same `mx.async_eval` or an earlier one: what is computed after it waits for the next step as well."
+    };
+    rationale.push(order.to_owned());
+    rationale.push(extra_step(place, round, &generation));
+    Some(Told { range: at, message, rationale })
+}
+
+/// What is told of the step that is asked for before Python knows that there is none.
+fn extra_step(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>) -> String {
+    let made: FxHashSet<String> =
+        round.lines.iter().filter(|l| l.statement.start() < generation.sampling.start()).flat_map(|l| targets(l.statement)).collect();
+    let is_of_step = |value: &Expr| mentions(place, value, &made) && !mentions(place, value, &generation.names);
+    let kept = round.lines.iter().find_map(|l| {
+        let (list, value) = appended(l.statement)?;
+        (is_of_step(value) && is_read_behind(place, round, list)).then(|| (list, one_line(place.source(), l.statement.range())))
+    });
+    match kept {
+        None => "Where the loop ends on a sample, 1 step is computed that nobody reads.".to_owned(),
+        Some((list, text)) => format!(
+            "1 step more is computed than before, and `{text}` keeps something of it that is read behind the loop: drop the last entry of `{list}` there."
+        ),
+    }
 }
 
 /// What is told of the evaluation `at` of samples that no round reads.
 fn unread(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, at: TextRange) -> Option<Told> {
     let left = |reason: &str| place.notes.left::<Told>(round.statement.range(), generation.sampling.range(), 100, || reason.to_owned());
-    if generation.evaluations.len() != 1 || evaluated_behind(place, round) {
+    if !generation.would_do_started(place, round) {
         return left("no round looks at its sample, and what follows the loop evaluates it: it need not be evaluated at all");
     }
+    let readers = if generation.is_seldom_read { "few rounds read it" } else { "no round reads it" };
     let text = one_line(place.source(), at);
     let started = text.replacen("eval", "async_eval", 1);
     Some(Told {
         range: at,
-        message: format!("`{text}` waits for each sample, and no round reads it"),
+        message: format!("`{text}` waits for each sample, and {readers}"),
         rationale: vec![
             "1 wait for each sample with nothing queued behind it, until Python has built the next step.".to_owned(),
-            format!(
-                "Write `{started}`: it starts the sample, keeps the graph as short, and waits for nothing; what reads it after the loop waits for all."
-            ),
+            format!("Write `{started}`: it starts the sample, keeps the graph as short, and waits for nothing; what reads it later waits for all."),
         ],
     })
-}
-
-/// Whether something behind the loop in its block evaluates.
-fn evaluated_behind(place: &Place<'_>, round: &Round<'_>) -> bool {
-    fn around(body: &[Stmt], at: TextRange) -> Option<&[Stmt]> {
-        let found = body.iter().position(|s| s.range().contains_range(at))?;
-        if body[found].range() == at {
-            return Some(&body[found + 1..]);
-        }
-        blocks(&body[found]).into_iter().find_map(|b| around(b, at))
-    }
-    let behind = around(place.own_statements(), round.statement.range()).unwrap_or(&[]);
-    let mut found = false;
-    for statement in behind {
-        expressions::of_statement(statement, &mut |expr| found |= expr.as_call_expr().is_some_and(|call| evaluates(place, call)));
-    }
-    found
 }
 
 /// What to write: with the name of what is sampled, and of what is read.
@@ -130,8 +136,9 @@ fn recipe(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, ask
         Some(other) => (other, format!("{name}, {other}"), format!("next_{name}, next_{other}")),
         None => (name, name.to_owned(), format!("next_{name}")),
     };
+    let use_ = if asked.is_empty() && generation.evaluations.is_empty() { "hand out" } else { "read" };
     Some(format!(
-        "{kept}Compute the first sample before the loop and start it with `mx.async_eval({first})`. In a round compute `next_{name}` from the array `{name}`, call `mx.async_eval({next})` on a line of its own, for it returns None, then read `{read}`, and set `{name} = next_{name}` last."
+        "{kept}Compute the first sample before the loop and start it with `mx.async_eval({first})`. In a round compute `next_{name}` from the array `{name}`, call `mx.async_eval({next})` on a line of its own, for it returns None, then {use_} `{read}`, and set `{name} = next_{name}` last."
     ))
 }
 

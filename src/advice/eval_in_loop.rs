@@ -5,6 +5,8 @@
 //! between the layers of an encoder. Told are loops over layers in a forward pass that also runs for single tokens, loops of a few operations of MLX, and
 //! loops that generate tokens nobody reads before the end.
 
+use rustc_hash::FxHashSet;
+
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::Op;
@@ -12,8 +14,9 @@ use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::behind::evaluation_behind;
 use super::reads::reads;
-use super::rounds::{self, Line, Round, counts_rounds};
+use super::rounds::{self, Round};
 use super::tokens::generation;
 use super::{Told, counted, one_line};
 
@@ -39,14 +42,20 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     if is_timed(place) {
         return left("the function reads a clock: what it measures must be evaluated");
     }
-    let is_rare = |l: &Line<'_>| l.rare || l.statement.as_if_stmt().is_some_and(|s| counts_rounds(&s.test));
-    if round.lines.iter().any(|l| !is_rare(l) && !reads(place, l.statement).is_empty()) {
+    let asks = round.statement.is_while_stmt() && !reads(place, round.statement).is_empty();
+    if asks || round.lines.iter().any(|l| !l.is_seldom_asked() && !reads(place, l.statement).is_empty()) {
         return left("the round reads numbers");
     }
     let operations = operations(place, round);
     let name = round.named(place);
-    if generation(place, round).is_some_and(|g| !g.fills_in && g.tests.is_empty() && g.reads.is_empty() && g.yields.is_empty()) {
-        return Some(told(range, format!("`{text}` waits {name}, and no round looks at what it computed"), "a sample"));
+    let evaluated: FxHashSet<String> = call.arguments.args.iter().filter_map(|a| Some(a.as_name_expr()?.id.to_string())).collect();
+    let behind = evaluation_behind(place, round, &evaluated).map(|at| one_line(place.source(), at));
+    let told = |message, each| told(range, message, each, behind.as_deref());
+    if let Some(g) = generation(place, round).filter(|g| g.is_unread()) {
+        if g.would_do_started(place, round) {
+            return left("`mx.async_eval` in its place starts each sample and waits for none");
+        }
+        return Some(told(format!("`{text}` waits {name}, and no round looks at what it computed"), "a sample"));
     }
     if !is_carried(place, round, call) {
         return left("each round evaluates something of its own, which is not needed for the next");
@@ -58,21 +67,27 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
         if !has_cache(place) {
             return left("a layer of a forward pass over a whole input is work enough for an evaluation, which bounds the memory");
         }
-        return Some(told(range, format!("`{text}` waits {name}, in the middle of a forward pass that also runs for single tokens"), "a layer"));
+        return Some(told(format!("`{text}` waits {name}, in the middle of a forward pass that also runs for single tokens"), "a layer"));
     }
     match operations {
-        Some(n) if n <= LIGHT => Some(told(range, format!("`{text}` waits after {} {name}", counted(n, "operation")), "a round")),
+        Some(n) if n <= LIGHT => Some(told(format!("`{text}` waits after {} {name}", counted(n, "operation")), "a round")),
         _ => left("a round calls a model, which is work enough for an evaluation"),
     }
 }
 
-fn told(range: TextRange, message: String, each: &str) -> Told {
+fn told(range: TextRange, message: String, each: &str, behind: Option<&str>) -> Told {
+    let instead = match behind {
+        Some(behind) => format!("Leave it out: `{behind}` behind the loop evaluates it as well."),
+        None => "Evaluate every so many rounds (`if n % 16 == 0: mx.eval(...)`), or once after the loop.".to_owned(),
+    };
     Told {
         range,
         message,
         rationale: vec![
             format!("1 wait {each}: the device has nothing queued until Python has built the next graph."),
-            "Evaluate every so many rounds (`if n % 16 == 0: mx.eval(...)`), or once after the loop. The trade is memory: what is not evaluated keeps the arrays of all its rounds, 4.6 times the peak for 32 layers of a prefill of 2048 tokens (NVIDIA H200); `mx.async_eval` in place of `mx.eval` waits for nothing and keeps no graph.".to_owned(),
+            format!(
+                "{instead} The trade is memory: what is not evaluated keeps the arrays of all its rounds, 4.6 times the peak for 32 layers of a prefill of 2048 tokens (NVIDIA H200); `mx.async_eval` in place of `mx.eval` waits for nothing and keeps no graph."
+            ),
         ],
     }
 }

@@ -2,6 +2,7 @@
 //! passes, its order or other advice, and none makes an edit.
 
 pub mod async_eval;
+mod behind;
 pub mod clear_cache;
 pub mod compile_captures;
 pub mod compile_elementwise;

@@ -29,6 +29,13 @@ pub(super) struct Line<'x> {
     pub(super) rare: bool,
 }
 
+impl Line<'_> {
+    /// Whether few rounds run it, or ask for all of its condition.
+    pub(super) fn is_seldom_asked(&self) -> bool {
+        self.rare || self.statement.as_if_stmt().is_some_and(|s| counts_rounds(&s.test))
+    }
+}
+
 impl<'x> Round<'x> {
     /// The body of the loop.
     pub(super) fn body(&self) -> &'x [Stmt] {
@@ -154,7 +161,7 @@ fn lines<'x>(body: &'x [Stmt], like: Line<'x>, into: &mut Vec<Line<'x>>) {
 }
 
 /// Whether `test` holds every so many rounds: it asks for a remainder.
-pub(super) fn counts_rounds(test: &Expr) -> bool {
+fn counts_rounds(test: &Expr) -> bool {
     match test {
         Expr::BinOp(e) => e.op == ast::Operator::Mod,
         Expr::Compare(e) => counts_rounds(&e.left) || e.comparators.iter().any(counts_rounds),

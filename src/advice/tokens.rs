@@ -8,9 +8,10 @@ use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::behind::evaluation_behind;
 use super::origin::has_other_tensors;
 use super::reads::reads;
-use super::rounds::{Line, Round, counts_rounds};
+use super::rounds::{Line, Round};
 
 /// A loop that generates.
 pub(super) struct Generation<'x> {
@@ -20,6 +21,8 @@ pub(super) struct Generation<'x> {
     pub(super) evaluations: Vec<TextRange>,
     /// Reads of a sample as a number.
     pub(super) reads: Vec<TextRange>,
+    /// A round reads one every so many rounds.
+    pub(super) is_seldom_read: bool,
     /// Conditions on a sample, for which Python waits as well.
     pub(super) tests: Vec<TextRange>,
     /// A sample goes where a mask says into what an earlier round left, as steps of diffusion do.
@@ -40,7 +43,7 @@ pub(super) fn generation<'x>(place: &Place<'_>, round: &Round<'x>) -> Option<Gen
     let names = followed(place, &own, sampling);
     // What the host reads before it samples decides what is sampled.
     let before = own.iter().take_while(|line| line.statement.end() <= sampling.start());
-    if before.into_iter().any(|line| reads_other(line.statement, &names)) {
+    if before.into_iter().any(|line| !line.is_seldom_asked() && reads_other(line.statement, &names)) {
         return place.notes.left(round.statement.range(), sampling.range(), 100, || "the round reads other numbers before it samples".to_owned());
     }
     if !is_carried(place, &own, &names) {
@@ -51,8 +54,10 @@ pub(super) fn generation<'x>(place: &Place<'_>, round: &Round<'x>) -> Option<Gen
     }
     let assigned: FxHashSet<String> = own.iter().flat_map(|line| targets(line.statement)).collect();
     let (evaluations, reads, tests, yields) = Default::default();
-    let mut generation = Generation { names, evaluations, reads, tests, fills_in: false, yields, sampling };
-    for line in &own {
+    let mut generation = Generation { names, evaluations, reads, is_seldom_read: false, tests, fills_in: false, yields, sampling };
+    let head = Line { statement: round.statement, once: true, rare: false };
+    // The condition of `while` is asked in each round, what `for` goes through once.
+    for line in own.into_iter().chain(round.statement.is_while_stmt().then_some(&head)) {
         generation.look(place, line, &assigned);
     }
     Some(generation)
@@ -66,6 +71,16 @@ pub(super) fn generates(place: &Place<'_>, round: &Round<'_>) -> bool {
 }
 
 impl Generation<'_> {
+    /// Whether no round looks at its sample, but for a few, and none fills a part in.
+    pub(super) fn is_unread(&self) -> bool {
+        !self.fills_in && self.tests.is_empty() && self.reads.is_empty() && self.yields.is_empty()
+    }
+
+    /// Whether it would do to start each sample, where a round waits for it: nobody reads it there, and nothing behind the loop evaluates it.
+    pub(super) fn would_do_started(&self, place: &Place<'_>, round: &Round<'_>) -> bool {
+        self.is_unread() && self.evaluations.len() == 1 && evaluation_behind(place, round, &self.names).is_none()
+    }
+
     /// Whether `expr` is a sample, an element of one, or draws one itself.
     fn is_sample(&self, expr: &Expr) -> bool {
         match expr {
@@ -103,12 +118,14 @@ impl Generation<'_> {
         }
         let is_of = |names: &FxHashSet<String>, expr: &Expr| mentions(place, expr, names);
         // A number made of many samples decides, where it does not end the loop, what the round does: it cannot be read later.
-        let ends = matches!(statement, Stmt::If(s) if matches!(s.body.last(), Some(Stmt::Break(_) | Stmt::Return(_))));
-        let is_rare = matches!(statement, Stmt::If(s) if counts_rounds(&s.test));
-        let of_samples = reads(place, statement).into_iter().filter(|r| !is_rare && is_of(&self.names, r.array));
+        let ends = statement.is_while_stmt() || matches!(statement, Stmt::If(s) if matches!(s.body.last(), Some(Stmt::Break(_) | Stmt::Return(_))));
+        let of_samples = reads(place, statement).into_iter().filter(|r| is_of(&self.names, r.array));
         let of_samples: Vec<TextRange> = of_samples.filter(|r| ends || self.is_sample(r.array)).map(|r| r.expr.range()).collect();
-        self.reads.extend(of_samples);
-        if !is_rare && !has_other_tensors(place) {
+        match line.is_seldom_asked() {
+            true => self.is_seldom_read |= !of_samples.is_empty(),
+            false => self.reads.extend(of_samples),
+        }
+        if !line.is_seldom_asked() && !has_other_tensors(place) {
             // What an imported sampler gives is known by its name alone, and that it is read says that it is an array.
             expressions::of_statement(statement, &mut |expr| {
                 if self.reads_sample(place, expr) && !self.reads.contains(&expr.range()) {
