@@ -61,6 +61,15 @@ impl<'x> Place<'x> {
         self.body.function.is_none() && self.body.class.is_none()
     }
 
+    /// The name of the scope, if it is a private function that the file does not mention again.
+    pub fn uncalled(&self) -> Option<&'x str> {
+        let function = self.analysis.definitions.functions[self.body.function?].ast;
+        let name = function.name.as_str();
+        let is_private = name.starts_with('_') && !name.ends_with("__") && function.decorator_list.is_empty();
+        let is_mentioned = || memchr::memmem::find_iter(self.source().text().as_bytes(), name.as_bytes()).nth(1).is_some();
+        (is_private && !is_mentioned()).then_some(name)
+    }
+
     /// Whether a function of the file reads what the module calls `name`.
     pub fn is_read_by_functions(&self, name: Symbol) -> bool {
         self.analysis.graph.find_leaf(Op::ModuleName(name)).is_some()

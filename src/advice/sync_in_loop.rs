@@ -3,10 +3,12 @@
 //!
 //! A number that decides what the round does, is printed, yielded or passed on is needed, and no finding; nor is one whose array the same round has
 //! evaluated already, or one that is read now and then, under an `if`. Where a round needs some number, or measures time, it waits in any case. [`parts`]
-//! tells of elements that are read one by one, [`choices`] of tests that an operation could replace, [`comprehensions`] of those that wait.
+//! tells of elements that are read one by one, [`choices`] of tests that an operation could replace, [`comprehensions`] of those that wait;
+//! [`computed`] knows what the arrays are made of.
 
 mod choices;
 mod comprehensions;
+mod computed;
 mod parts;
 
 use rustc_hash::FxHashSet;
@@ -101,9 +103,11 @@ impl<'x> Loop<'_, 'x> {
             [] => String::new(),
             some => format!(" {} in the round would have to become `mx.async_eval` as well.", listed(some)),
         };
-        let what_to_do = match self.rows_of(first) {
-            Some(array) => format!("Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."),
-            None => "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop. Where a round runs a large model, the device idles for a small part of it only.".to_owned(),
+        let given = self.place.value(first.array).and_then(|v| computed::moved_parameters(&self.place.analysis.graph, v));
+        let what_to_do = match (given, self.rows_of(first)) {
+            (Some(given), _) => format!("The round computes nothing, it only moves elements: read {} before the loop, with `.tolist()`, and do the same with the lists.", listed(&given)),
+            (None, Some(array)) => format!("Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."),
+            (None, None) => "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop. Where a round runs a large model, the device idles for a small part of it only.".to_owned(),
         } + &besides;
         Some(Told {
             range,
@@ -111,7 +115,7 @@ impl<'x> Loop<'_, 'x> {
             rationale: vec![
                 format!(
                     "{}, where 1 after the loop would do: the device idles while Python prepares the next round.",
-                    cost(self.place, self.round, late.len())
+                    cost(self.place, self.round, computed::waits(self.place, &late))
                 ),
                 what_to_do,
             ],

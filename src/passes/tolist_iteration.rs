@@ -55,11 +55,20 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
             given: RefCell::default(),
         };
         loops.visit_body(place.own_statements());
-        found.append(&mut loops.found);
+        found.append(&mut if_called(&place, loops.found));
         left::note(&place, &found);
     }
     found.sort_by_key(|p| (p.finding.range.start(), p.finding.range.end()));
     found
+}
+
+/// What `found` is worth in `place`: nothing where nobody comes.
+fn if_called(place: &Place<'_>, found: Vec<Proposal>) -> Vec<Proposal> {
+    let Some(name) = place.uncalled().filter(|_| !found.is_empty()) else { return found };
+    for range in found.iter().map(|p| p.finding.range) {
+        place.notes.left::<()>(range, range, 100, || format!("nothing in this file calls `{name}`, which is private"));
+    }
+    Vec::new()
 }
 
 /// Whether `text` can read an element as a number at all.

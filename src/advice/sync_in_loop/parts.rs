@@ -45,6 +45,9 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     found.retain(|(_, subscript)| text(&subscript.value) == array);
     let (first, last) = (found.first()?.0, found.last()?.0);
     let one = text(first.expr);
+    if let Some(name) = place.uncalled() {
+        return place.notes.left(first.expr.range(), first.expr.range(), 100, || format!("nothing in this file calls `{name}`, which is private"));
+    }
     Some(Told {
         range: TextRange::new(first.expr.start(), last.expr.end()),
         message: format!("`{one}` takes a number out of `{array}` and waits for it, {}", round.named(place)),
