@@ -68,7 +68,7 @@ fn advice_has_no_edit_and_leaves_the_text_alone() {
 #[test]
 fn advice_stands_beside_an_edit_that_does_not_answer_it() {
     let text = "import mlx.core as mx\n\n\ndef generate(model, y, cache):\n    while True:\n        logits = model(y[None], cache=cache)\n        \
-                y = mx.argmax(logits[:, -1, :], axis=-1)\n        mx.eval(y)\n        yield y[0].item()\n";
+                y = mx.argmax(logits[:, -1, :], axis=-1)\n        mx.eval(y)\n        yield y.item()\n";
     let both = ["redundant-eval", "async-eval"];
     let first = fixed(text, &both);
     assert_eq!(first.text, text.replace("        mx.eval(y)\n", ""));

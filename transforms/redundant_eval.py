@@ -1,19 +1,18 @@
 """Leave out an evaluation that the next statement makes anyway.
 
-`.item()`, `.tolist()`, `int(...)` and `np.array(...)` evaluate what they read and wait for it. Where they read something that is computed
-from an array, an `mx.eval` of the array directly before makes two evaluations of one, each with a wait of its own.
+`.item()`, `.tolist()`, `int(...)` and `np.array(...)` evaluate what they read and wait for it. An `mx.eval` directly before makes the
+same evaluation; where something computed from the array is read, it even makes two of one, each with a wait of its own.
 
-Where the array itself is read, as by `x.item()` after `mx.eval(x)`, there is one wait with or without the evaluation; to leave it out saves
-0.2 microseconds, so that it stays. An evaluation of several arrays stays, too, since one wait for all is better than one for each; so does one
-that a clock is read after, that is the whole of a `with` block, that has a comment beside it, or of a list of arrays. The read must come
-first of all in the next statement, whatever happens.
+Where the array itself is read nothing changes but the place of the wait, so that only loops are worth the edit. An evaluation of several arrays stays, since one wait for all is better than one for each;
+so does one that a clock is read after, that is the whole of a `with` block, that has a comment beside it, or of a list of arrays. The
+array must be read first of all in the next statement, whatever happens.
 """
 
 import mlx.core as mx
 
 group = "evaluation"
 guide = "Lazy evaluation: what evaluates implicitly"
-gain = "1.2 to 1.4 times faster where an element of 8 is read (CPU, mlx 0.32.4)"
+gain = "1.2 to 1.4 times faster where an element of 8 is read, 0.2 microseconds a round where the array itself is (CPU, mlx 0.32.4)"
 applicability = "safe, unsafe"
 numerics = {"before": "exact"}
 
@@ -21,15 +20,15 @@ numerics = {"before": "exact"}
 def before(step, token: mx.array):
     tokens = []
     while len(tokens) < 4:
-        token = mx.argmax(step(token), axis=-1)
+        token = mx.argmax(step(token))
         mx.eval(token)
-        tokens.append(token[0].item())
+        tokens.append(token.item())
     return tokens
 
 
 def after(step, token: mx.array):
     tokens = []
     while len(tokens) < 4:
-        token = mx.argmax(step(token), axis=-1)
-        tokens.append(token[0].item())
+        token = mx.argmax(step(token))
+        tokens.append(token.item())
     return tokens

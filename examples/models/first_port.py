@@ -121,8 +121,9 @@ def text_of(logits: mx.array):
     """The most likely character at each place."""
     out = []
     for row in mx.argmax(logits, axis=-1):
-        mx.eval(row)
-        for token in row.flatten():
+        tokens = row.flatten()
+        mx.eval(tokens)
+        for token in tokens:
             out.append(chr(97 + token.item()))
     return "".join(out)
 

@@ -1,16 +1,16 @@
-"""Evaluations directly before the next statement makes them anyway, with what it computes from the array. Each goes."""
+"""Evaluations directly before the next statement makes them anyway. Each goes."""
 
 import mlx.core as mx
 import numpy as np
 
 
 def next_tokens(step, token: mx.array, count: int):
-    """A loop that reads each token as soon as it is there, in one axis instead of two."""
+    """A loop that reads each token as soon as it is there."""
     tokens = []
     for _ in range(count):
-        token = mx.argmax(step(token), axis=-1, keepdims=True)
+        token = mx.argmax(step(token), axis=-1)
         mx.eval(token)
-        tokens.append(int(token.squeeze().item()))
+        tokens.append(int(token.item()))
     return tokens
 
 
@@ -26,10 +26,10 @@ def first_of_many(step, token: mx.array, end: int):
 def best(scales, loss: mx.array, best_error: float):
     """The search compares each loss with the best so far."""
     for scale in scales:
-        error = mx.square(scale * loss)
+        error = mx.mean(mx.square(scale * loss))
         mx.eval(error)
-        if error.mean().item() < best_error:
-            best_error = error.mean().item()
+        if error.item() < best_error:
+            best_error = error.item()
     return best_error
 
 
@@ -61,7 +61,7 @@ def rows(batches):
     for batch in batches:
         scores = mx.softmax(batch, axis=-1)
         mx.eval(scores)
-        for row, score in enumerate(scores.max(axis=-1, keepdims=True).tolist()):
+        for row, score in enumerate(scores.tolist()):
             chosen.append((row, score))
     return chosen
 
@@ -78,7 +78,7 @@ class Batch:
         while self.sent < 3:
             self.sent += 1
             mx.eval(self.tokens)
-            sent.append((self.tokens[self.sent :].tolist(), self.sent))
+            sent.append((self.tokens.tolist(), self.sent))
         return sent
 
 
@@ -88,12 +88,5 @@ def from_a_codec(decode, frames):
     for codes in frames:
         pcm = decode(codes)
         mx.eval(pcm)
-        found.append(np.asarray(pcm[0]).tobytes())
+        found.append(np.asarray(pcm).tobytes())
     return found
-
-
-def once(step, token: mx.array):
-    """What happens once in a call waits twice in each call."""
-    token = mx.argmax(step(token), axis=-1)
-    mx.eval(token)
-    return token[0].item()

@@ -1,6 +1,6 @@
-//! An evaluation directly before a statement that evaluates the same array anyway: `mx.eval(x)` before `x[0].item()` goes, and a wait with it.
+//! An evaluation directly before a statement that evaluates the same array anyway: `mx.eval(x)` before `x.item()` goes.
 //!
-//! Before `x.item()` it stays: there is one wait with or without it. The read must be what the next statement does first, or nothing before it may be able to tell the time or see whether the array is there. An evaluation
+//! The read must be what the next statement does first, or nothing before it may be able to tell the time or see whether the array is there. An evaluation
 //! of several arrays stays: one wait for all of them is better than one for each. This module decides about the pair; [`reads`] finds the read.
 
 mod reads;
@@ -85,6 +85,13 @@ impl<'x> Blocks<'_, 'x> {
         if !place.has_own_lines(evaluation.range()) || !source.comments_in(line).is_empty() {
             return left(evaluation.range(), 80, "something stands on the same line: a comment there says why it is needed");
         }
+        if !read.is_derived && !self.is_in_loop(evaluation) {
+            return left(
+                evaluation.range(),
+                80,
+                "it stands in no loop, and the array itself is read: to leave it out would save nothing that can be measured",
+            );
+        }
         let mut assumptions = Vec::new();
         if read.needs == Needs::Array {
             match place.facts(evaluation.range(), argument)?.kind(value) {
@@ -96,6 +103,13 @@ impl<'x> Blocks<'_, 'x> {
         Some(self.proposal(evaluation.range(), argument, &read, assumptions, Edit::delete(line)))
     }
 
+    /// Whether the scope runs `statement` many times.
+    fn is_in_loop(&self, statement: &Stmt) -> bool {
+        let body = self.place.body;
+        let id = self.place.statement(statement.range());
+        id.is_some_and(|id| body.blocks[body.statements[id as usize].block as usize].loop_depth > 0)
+    }
+
     /// Why the statement after the evaluation of `array` does not begin with a read of it.
     fn why(&self, unread: Unread, array: &str) -> String {
         match unread {
@@ -105,9 +119,6 @@ impl<'x> Blocks<'_, 'x> {
                 let first = self.place.source().slice(first).split_whitespace().collect::<Vec<_>>().join(" ");
                 format!("`{first}` comes first: it is not known to read all of `{array}`, and may notice whether that is evaluated")
             }
-            Unread::Itself => {
-                format!("`{array}` itself is read, with one wait in any case: to leave the evaluation out would save nothing that can be measured")
-            }
             Unread::Inside => format!("the next statement does more than to read `{array}`"),
             Unread::Perhaps => format!("whether the next statement reads `{array}` depends on a condition, or on how often a loop runs"),
         }
@@ -116,7 +127,11 @@ impl<'x> Blocks<'_, 'x> {
     fn proposal(&self, range: TextRange, argument: &Expr, read: &Read, assumptions: Vec<String>, edit: Edit) -> Proposal {
         let source = self.place.source();
         let (array, reading) = (source.slice(argument.range()), source.slice(read.range).split_whitespace().collect::<Vec<_>>().join(" "));
-        let why = "2 evaluations and 2 waits before, 1 after: what is read is computed together with what it is computed from.";
+        let why = if read.is_derived {
+            "2 evaluations and 2 waits before, 1 after: what is read is computed together with what it is computed from."
+        } else {
+            "1 call less in each round, and 1 wait before and after: the read evaluates what is not there yet."
+        };
         Proposal {
             finding: Finding {
                 transform: self.id.clone(),
@@ -146,7 +161,7 @@ mod tests {
     use super::*;
     use crate::passes::testing::applied;
 
-    const HEADER: &str = "import mlx.core as mx\nimport numpy as np\nimport time\ndef helper(v):\n    print(v)\n    return v\ndef f(a: mx.array, b: mx.array, xs, n: int, out):\n    if n:\n";
+    const HEADER: &str = "import mlx.core as mx\nimport numpy as np\nimport time\ndef helper(v):\n    print(v)\n    return v\ndef f(a: mx.array, b: mx.array, xs, n: int, out):\n    for k in xs:\n";
 
     /// What becomes of `mx.eval(x)` before `next`, under the admission `admit`.
     fn fixed(eval: &str, next: &str, admit: Applicability) -> String {
@@ -166,85 +181,87 @@ mod tests {
     #[test]
     fn whatever_reads_first_and_always_makes_it_needless() {
         for next in [
-            "return a[0].item()",
-            "v = 3 + n * a[0].item()",
-            "v: float = float(a[n])",
-            "out[n] += a[:2].tolist()[0]",
-            "while a.sum().item() > n:\n    n += 1",
-            "v = f'{n}: {a.max().item():.3f}'",
-            "v = [g for g in a[0].tolist() if g]",
-            "v = a[0].item() if a[0].item() > 2 else time.time()",
-            "v = a[0].item() > 2 and time.time()",
-            "v = 0 < a[0].item() < n",
-            "yield a[0].item(), n",
-            "v = (m := mx.exp(a).tolist())",
+            "return a.item()",
+            "v = 3 + n * a.item()",
+            "v: float = float(a)",
+            "out[n] += a.tolist()[0]",
+            "while a.item() > n:\n    n += 1",
+            "v = f'{n}: {a.item():.3f}'",
+            "v = [g for g in a.tolist() if g]",
+            "v = a.item() if a.item() > 2 else time.time()",
+            "v = a.item() > 2 and time.time()",
+            "v = 0 < a.item() < n",
+            "yield a.item(), n",
+            "v = (m := a.tolist())",
             "v = mx.max(mx.abs(a - b)).item()",
             "v = a.reshape(-1).tolist()",
             "v = np.array(a[:, 0].astype(mx.float32))",
             "v = -a[0][1].item()",
-            "v = len(xs) + int(a[0])",
-            "v = str(b.tolist()) + str(a[0].tolist())",
-            "v = bool(mx.all(a))",
+            "v = len(xs) + int(a)",
+            "v = str(b.tolist()) + str(a.tolist())",
+            "v = bool(a)",
         ] {
             goes("mx.eval(a)", next);
         }
+        goes("mx.eval(xs)", "out.append(xs.item())");
+        goes("mx.eval(xs)", "v = float(xs)");
         goes("mx.eval(xs)", "v = mx.all(mx.isfinite(xs)).item()");
-        goes("mx.eval(xs[n])", "v = mx.exp(xs[n]).item()");
-    }
-
-    #[test]
-    fn where_the_array_itself_is_read_nothing_is_saved() {
-        for next in ["return a.item()", "v = float(a)", "v = a.tolist()", "v = np.array(a)", "if bool(a):\n    n = 1", "v = a.item(), a[0].item()"] {
-            stays("mx.eval(a)", next);
-        }
-        stays("mx.eval(xs[n])", "v = xs[n].item()");
+        goes("mx.eval(xs[n])", "v = xs[n].item()");
     }
 
     #[test]
     fn what_may_notice_or_need_not_happen_keeps_it() {
         for next in [
-            "v = helper(n), a[0].item()",
-            "v = out(n)[a[0].item()]",
-            "v = time.time() - a[0].item()",
-            "v = n and a[0].item()",
-            "v = a[0].item() if n else 0",
-            "v = lambda: a[0].item()",
-            "v = [a[0].item() for _ in xs]",
-            "v = n < 3 < a[0].item()",
-            "assert a[0].item()",
+            "v = helper(n), a.item()",
+            "v = out(n)[a.item()]",
+            "v = time.time() - a.item()",
+            "v = n and a.item()",
+            "v = a.item() if n else 0",
+            "v = lambda: a.item()",
+            "v = [a.item() for _ in xs]",
+            "v = n < 3 < a.item()",
+            "assert a.item()",
             "v = a.shape[0]",
             "v = mx.ones_like(a).sum().item()",
             "v = (a if n else b).item()",
             "v = helper(a).item()",
-            "with a[0].item():\n    n = 1",
-            "if n:\n    n = a[0].item()",
-            "a = b\nv = a[0].item()",
-            "v = list(xs), a[0].item()",
+            "with a.item():\n    n = 1",
+            "if n:\n    n = a.item()",
+            "a = b\nv = a.item()",
+            "v = list(xs), a.item()",
         ] {
             stays("mx.eval(a)", next);
         }
         // Equal, and two arrays all the same.
-        stays("c = a * 2\nd = a * 2\nmx.eval(c)", "v = d[0].item()");
-        stays("mx.eval(a, b)", "v = a[0].item(), b[0].item()");
-        stays("mx.eval(*xs)", "v = xs[0].item()");
-        stays("mx.eval([a])", "v = a[0].item()");
+        stays("c = a * 2\nd = a * 2\nmx.eval(c)", "v = d.item()");
+        stays("mx.eval(a, b)", "v = a.item(), b.item()");
+        stays("mx.eval(*xs)", "v = xs.item()");
+        stays("mx.eval([a])", "v = a.item()");
         stays("mx.eval(xs)", "v = xs['a'].item()");
-        stays("mx.eval(a); n = 1", "v = a[0].item()");
-        stays("eval(a)", "v = a[0].item()");
+        stays("mx.eval(a); n = 1", "v = a.item()");
+        stays("eval(a)", "v = a.item()");
     }
 
     #[test]
     fn an_array_that_may_be_a_list_is_an_assumption() {
-        for next in ["v = int(xs[0])", "v = mx.sum(mx.stack(xs)).item()", "v = (xs == n).item()"] {
+        for next in ["v = np.array(xs)", "v = int(xs[0])", "v = mx.sum(mx.stack(xs)).item()", "v = (xs == n).item()"] {
             let body = format!("mx.eval(xs)\n{next}\n");
             assert_eq!(fixed("mx.eval(xs)", next, Applicability::Safe), body);
         }
-        assert_eq!(fixed("mx.eval(xs)", "v = int(xs[0])", Applicability::Unsafe), "v = int(xs[0])\n");
+        assert_eq!(fixed("mx.eval(xs)", "v = np.array(xs)", Applicability::Unsafe), "v = np.array(xs)\n");
     }
 
     #[test]
     fn line_endings_and_comments_of_other_lines_stay() {
-        let text = "import mlx.core as mx\r\na = mx.ones(3)\r\nwhile 1:\r\n    # Why.\r\n    mx.eval(a)\r\n    print(a[0].tolist())  # what\r\n";
+        let text = "import mlx.core as mx\r\na = mx.ones(3)\r\nwhile 1:\r\n    # Why.\r\n    mx.eval(a)\r\n    print(a.tolist())  # what\r\n";
         assert_eq!(applied(find, text, Applicability::Safe), text.replace("    mx.eval(a)\r\n", ""));
+    }
+
+    #[test]
+    fn what_happens_once_is_worth_an_edit_where_it_saves_a_wait() {
+        let text = "import mlx.core as mx\ndef f(a: mx.array):\n    mx.eval(a)\n    return a.item()\n";
+        assert_eq!(applied(find, text, Applicability::Unsafe), text);
+        let part = text.replace("a.item()", "a[0].item()");
+        assert_eq!(applied(find, &part, Applicability::Safe), part.replace("    mx.eval(a)\n", ""));
     }
 }

@@ -127,7 +127,7 @@ def redundant_eval(dtype):
     def step(token):
         return weight[token] @ weight
 
-    yield "4 tokens", "before", {"step": step, "token": mx.array([0])}
+    yield "4 tokens", "before", {"step": step, "token": mx.array(0)}
 
 
 def mixed_half(dtype):

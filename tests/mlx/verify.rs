@@ -105,7 +105,7 @@ const PASSES: &str = "from pathlib import Path\n\nimport mlx.core as mx\nimport 
     def listed(scores: mx.array):\n    return [score.item() for score in scores.flatten()]\n\n\n\
     def loaded(folder: Path):\n    for shard in folder.glob(\"*.safetensors\"):\n        with open(shard, \"rb\") as f:\n            return mx.load(f)[\"ids\"]\n\n\n\
     def cast(path: str):\n    weights = mx.load(path)\n    mx.eval(weights)\n    weights = {k: v.astype(mx.float16) for k, v in weights.items()}\n    return weights\n\n\n\
-    def shown(step, rows: mx.array):\n    for row in rows:\n        y = mx.cumsum(step(row))\n        mx.eval(y)\n        print(y[-1].item())\n\n\n\
+    def shown(step, rows: mx.array):\n    for row in rows:\n        y = mx.sum(step(row))\n        mx.eval(y)\n        print(y.item())\n\n\n\
     def peak(step):\n    step()\n    print(f\"{mx.metal.get_peak_memory() / 1e9:.3f} GB\")\n\n\n\
     def train(model, loss_fn, batches):\n    optimizer = optim.SGD(learning_rate=0.1)\n    loss_and_grad = nn.value_and_grad(model, loss_fn)\n    for x in batches:\n        \
     loss, grads = loss_and_grad(model, x)\n        optimizer.update(model, grads)\n        mx.eval(model.parameters(), optimizer.state)\n    return loss\n";

@@ -13,12 +13,14 @@ const QUIET_BUILTINS: [&str; 9] = ["abs", "bool", "float", "int", "isinstance", 
 /// Chains of operations longer than this are not followed from the read to the array.
 const MAX_DEPTH: u32 = 20;
 
-/// A part of a statement that evaluates an array, and something that is computed from it.
+/// A part of a statement that evaluates an array.
 pub(super) struct Read {
     /// The call.
     pub(super) range: TextRange,
     /// What must be known of the array.
     pub(super) needs: Needs,
+    /// What is read is computed from the array.
+    pub(super) is_derived: bool,
 }
 
 /// What must be known of an array for its read to be an evaluation.
@@ -39,8 +41,6 @@ pub(super) enum Unread {
     NotNeeded,
     /// This comes first, and may notice whether the array is there.
     After(TextRange),
-    /// It reads the array itself, which is no further wait.
-    Itself,
     /// It does more than to compute.
     Inside,
     /// Whether it reads the array depends on a condition, or on how often a loop runs.
@@ -55,10 +55,8 @@ enum Walk {
     Stop(TextRange),
     /// The rest need not be executed.
     Perhaps,
-    /// What is computed from the array is read.
+    /// The array is read.
     Found(Read),
-    /// The array itself is read.
-    Itself,
 }
 
 /// The read of `array`, which is evaluated as `argument`, that `statement` begins with; else why there is none.
@@ -79,7 +77,6 @@ pub(super) fn first_read(place: &Place<'_>, statement: &Stmt, argument: &Expr, a
     expressions::of_statement(statement, &mut |e| mentions |= place.source().slice(e.range()) == search.argument);
     match walk {
         Walk::Found(read) => Ok(read),
-        Walk::Itself => Err(Unread::Itself),
         _ if !mentions => Err(Unread::Elsewhere),
         Walk::Quiet => Err(Unread::NotNeeded),
         Walk::Stop(range) => Err(Unread::After(range)),
@@ -153,7 +150,7 @@ impl Search<'_, '_> {
             other => return other,
         }
         match self.read(expr, call) {
-            Some(found) => found,
+            Some(read) => Walk::Found(read),
             None if self.is_quiet(expr) => Walk::Quiet,
             None => Walk::Stop(expr.range()),
         }
@@ -172,29 +169,35 @@ impl Search<'_, '_> {
         })
     }
 
-    /// What is found at `call`, if it reads the array or something that is computed from all of it.
-    fn read(&self, expr: &Expr, call: &ast::ExprCall) -> Option<Walk> {
-        let object = self.object(call)?;
+    /// The read that `call` is, if it is one of the array or of something that is computed from all of it.
+    fn read(&self, expr: &Expr, call: &ast::ExprCall) -> Option<Read> {
+        let (object, of_itself) = self.object(call)?;
         let value = self.place.value(object).filter(|_| self.mentions(object))?;
-        if self.present(value) == self.array {
-            return Some(Walk::Itself);
-        }
+        let is_derived = self.present(value) != self.array;
         let needs = self.depends(value, 0)?;
         // An element of an array is one, and so is what operations of arrays make.
         let is_array = self.place.analysis.graph.is_arrayish(value) || self.is_element(value);
-        is_array.then_some(Walk::Found(Read { range: expr.range(), needs }))
+        if !is_derived {
+            return Some(Read { range: expr.range(), needs: of_itself, is_derived });
+        }
+        is_array.then_some(Read { range: expr.range(), needs, is_derived })
     }
 
-    /// What `call` reads, if that is an array.
-    fn object<'e>(&self, call: &'e ast::ExprCall) -> Option<&'e Expr> {
+    /// What `call` reads, and what must be known of an array that is read so itself.
+    fn object<'e>(&self, call: &'e ast::ExprCall) -> Option<(&'e Expr, Needs)> {
         let first = call.arguments.args.first();
         match &*call.func {
-            Expr::Attribute(attribute) if call.arguments.is_empty() && matches!(attribute.attr.as_str(), "item" | "tolist") => Some(&attribute.value),
+            Expr::Attribute(attribute) if call.arguments.is_empty() && matches!(attribute.attr.as_str(), "item" | "tolist") => {
+                Some((&attribute.value, Needs::Nothing))
+            }
             Expr::Attribute(_) | Expr::Name(_) if self.place.path(&call.func).is_some_and(|p| matches!(&*p, "numpy.array" | "numpy.asarray")) => {
-                first
+                Some((first?, Needs::Array))
             }
             Expr::Name(_) if call.arguments.len() == 1 => {
-                first.filter(|_| ["int", "float", "bool"].iter().any(|name| self.place.calls_builtin(call, name)))
+                // `bool` of a list looks at its length only; `int` and `float` take no list.
+                let is = |name| self.place.calls_builtin(call, name);
+                let needs = if is("int") || is("float") { Needs::Nothing } else { Needs::Array };
+                (needs == Needs::Nothing || is("bool")).then_some((first?, needs))
             }
             _ => None,
         }
