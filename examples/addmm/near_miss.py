@@ -160,3 +160,44 @@ def bias_under_a_flag(x: mx.array, w: mx.array, b: mx.array, biased: bool):
 def makes_a_matrix_of_a_column(x: mx.array, w: mx.array, c: mx.array):
     """The product is one column, which the sum would turn into many."""
     return x.reshape(16, 64) @ w.reshape(64, 1) + c.reshape(32)
+
+
+def distances(x: mx.array, codes: mx.array):
+    """The squares are cast to float32, so that `x` may be narrower, and the sum would copy both matrices to float32."""
+    return mx.argmin(mx.sum(x.astype(mx.float32) ** 2, axis=1, keepdims=True) - 2 * x @ codes.T, axis=-1)
+
+
+class Merged(nn.Module):
+    """What is added runs once: as the module is made, as its weights are loaded, and as it becomes another one."""
+
+    def __init__(self, up: mx.array, down: mx.array, base: mx.array):
+        super().__init__()
+        self.up, self.down, self.weight = up, down, base + up @ down
+
+    def sanitize(self, weights: dict):
+        return {k: mx.array(v) + self.up @ self.down for k, v in weights.items()}
+
+    def to_linear(self, base: mx.array):
+        linear = nn.Linear(8, 8)
+        linear.weight = base + self.up @ self.down
+        return linear
+
+
+class FewComponents(nn.Module):
+    """The matrix is so small that a kernel less is nothing to notice."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = mx.zeros((54,))
+        self.components = mx.zeros((28, 54))
+
+    def __call__(self, coefficients: mx.array):
+        return self.mean[None, :] + coefficients @ self.components
+
+
+def explained_steps(q: mx.array, k: mx.array, c: mx.array):
+    """Comments behind statements far above would be left without what they speak of."""
+    scores = q @ k.T  # [L, S]
+    scaled = 0.5 * scores  # the content of each position
+    positions = mx.tanh(c)
+    return scaled + positions

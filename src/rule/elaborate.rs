@@ -116,6 +116,7 @@ impl Plan<'_> {
 
     fn write(&self, replacement: Replacement, removal: &Removal, moved: &[StatementId]) -> Result<Elaboration, Obstacle> {
         self.refuse_work_done_twice(removal, &replacement.copied)?;
+        self.refuse_lost_steps(removal)?;
         let Replacement { filled, import, edits: folds, .. } = replacement;
         let (root_edit, comments) = self.root_edit(&filled);
         let range = removal.ranges(self.body).fold(self.root.range, TextRange::cover);
@@ -171,6 +172,17 @@ impl Plan<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A sum that becomes part of its product saves one kernel: not worth it where several of the statements that go have comments behind them, which
+    /// would be left far from the sum, of steps that are no more.
+    fn refuse_lost_steps(&self, removal: &Removal) -> Result<(), Obstacle> {
+        let strays = removal.stray_comments(self);
+        if self.variant.callee.as_deref() != Some("addmm") || strays.len() < 2 {
+            return Ok(());
+        }
+        let texts: Vec<String> = strays.iter().map(|&comment| format!("`{}`", self.analysis.source.slice(comment))).collect();
+        Err(format!("the comments {} would be left without what they speak of", texts.join(" and ")))
     }
 
     /// The values inside the match that are computed all the same, where the root could read them.

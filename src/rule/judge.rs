@@ -42,7 +42,7 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
     if chosen != after && !candidate.found.optional.is_empty() {
         return Err("another condition than that it is None decides whether it is added".to_owned());
     }
-    let kept = fallback::on_purpose(analysis, body, root, chosen).or_else(|| surroundings::no_gain(analysis, body, root.value, chosen));
+    let kept = fallback::on_purpose(analysis, body, root, chosen).or_else(|| surroundings::no_gain(analysis, body, root, chosen));
     let kept = kept.or_else(|| shapeless::fixes_shapes(analysis, body, root, chosen));
     let place = Place::new(analysis, body, root);
     let kept = kept.or_else(|| surroundings::casts_nothing(analysis, &place.facts, candidate));

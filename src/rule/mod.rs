@@ -16,6 +16,7 @@ mod masks;
 pub mod matcher;
 mod moves;
 mod near_miss;
+mod once;
 pub mod prelude;
 mod products;
 mod reach;

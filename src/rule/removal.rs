@@ -172,6 +172,18 @@ impl Removal {
         }
     }
 
+    /// The comments behind statements that go, on their last lines, where a statement that stays parts them from that of the root.
+    pub(super) fn stray_comments(&self, plan: &Plan<'_>) -> Vec<TextRange> {
+        let (source, statements) = (plan.analysis.source, &plan.body.statements);
+        let stays = |range: TextRange| range.end() <= plan.place() && !self.covers(plan.body, range);
+        let last = statements.iter().filter(|s| stays(s.range)).map(|s| s.range.start()).max();
+        let ends = self.statements.iter().map(|&s| statements[s as usize].range.end()).filter(|&end| last.is_some_and(|start| end <= start));
+        let mut comments: Vec<TextRange> = ends.flat_map(|end| source.comments_in(TextRange::new(end, source.full_line_end(end)))).copied().collect();
+        comments.sort_by_key(|comment| comment.start());
+        comments.dedup();
+        comments
+    }
+
     /// The edits that remove. Comments of a removed statement stay where it was; those of the root go above its statement.
     pub(super) fn edits(&self, plan: &Plan<'_>, mut comments: Vec<TextRange>) -> Vec<Edit> {
         let source = plan.analysis.source;

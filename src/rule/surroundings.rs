@@ -1,26 +1,35 @@
 //! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
-//! accumulator of products, positions, which are few, and casts of what is float32 already.
+//! accumulator of products, an addend that is cast to float32, matrices of a few numbers, code that runs once, positions, which are few, and casts of what is
+//! float32 already.
 
 use super::kernels::kernels;
+use super::once::runs_once;
 use super::{Candidate, after_values};
 use crate::graph::Analysis;
-use crate::graph::body::{Body, Effect};
+use crate::graph::body::{Body, Effect, Occurrence};
+use crate::graph::dtypes::Agreement;
 use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::graph::{digits, dtypes};
 
 /// Values further up are not asked for.
 const MAX_DEPTH: u32 = 8;
+/// A matrix of a module with no more numbers is so small that the kernel which is saved takes no time to speak of.
+const FEW_NUMBERS: i64 = 64 * 64;
+/// The product of a narrower matrix may have many times as many rows.
+const NARROW: i64 = 16;
 
 /// Why `after` is no gain in the place of `root`.
-pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: ValueId, after: ValueId) -> Option<String> {
+pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
     match analysis.graph.get(after) {
-        (Op::Mlx("addmm"), _) => no_gain_in_sum(analysis, body, root, after),
-        (Op::Mlx("repeat"), operands) => {
+        (Op::Mlx("addmm"), _) => runs_once(analysis, body, root.value)
+            .or_else(|| no_gain_in_sum(analysis, body, root.value, after))
+            .or_else(|| few(analysis, body, root, after)),
+        (Op::Mlx("repeat"), operands) => runs_once(analysis, body, root.value).or_else(|| {
             let facts = Facts::at(analysis, body, 0, body.range.end());
-            let is_little = [root, operands[0]].iter().any(|&v| digits::numbers_things(analysis, body, &facts, v));
+            let is_little = [root.value, operands[0]].iter().any(|&v| digits::numbers_things(analysis, body, &facts, v));
             is_little.then(|| "positions and indices are so few that a view of them gains nothing".to_owned())
-        }
+        }),
         _ => None,
     }
 }
@@ -34,6 +43,9 @@ fn no_gain_in_sum(analysis: &Analysis<'_>, body: &Body, root: ValueId, addmm: Va
     }
     if accumulates_in_float32(analysis, body, root, addmm) {
         return Some("the products are summed up in float32, to which matrices in half precision would be copied".to_owned());
+    }
+    if is_cast_up(analysis, body, addmm) {
+        return Some("what is added is cast to float32, to which matrices in half precision would be copied".to_owned());
     }
     let returned = body.effects.contains(&Effect::Return(root));
     (analysis.compiled().iter().any(|c| c.compiles(body)) && !returned)
@@ -58,6 +70,42 @@ fn accumulates_in_float32(analysis: &Analysis<'_>, body: &Body, root: ValueId, a
     starts_in_float32 && !is_float32(a) && !is_float32(b)
 }
 
+/// Whether the array that is added is float32 because something is cast to it, while nothing shows that a matrix of `addmm` is: the cast says that what it
+/// casts may be narrower, and then so are they.
+fn is_cast_up(analysis: &Analysis<'_>, body: &Body, addmm: ValueId) -> bool {
+    let graph = &analysis.graph;
+    let [c, a, b, ..] = *graph.operands(addmm) else { return false };
+    let facts = Facts::at(analysis, body, 0, body.range.end());
+    let is_float32 = |v: ValueId| dtypes::is_float32(graph, &facts, v);
+    // Of matrices that are known to be in half precision the guard says it.
+    let is_refused = matches!(dtypes::promotes_into(graph, &facts, c, a), Agreement::Never(_));
+    is_float32(c) && !is_float32(a) && !is_float32(b) && !is_refused && is_of_cast(graph, &facts, c, 0)
+}
+
+/// Whether `value` is float32 because of a cast of what may be in half precision.
+fn is_of_cast(graph: &Graph, facts: &Facts<'_>, value: ValueId, depth: u32) -> bool {
+    if depth > MAX_DEPTH || !dtypes::is_float32(graph, facts, value) {
+        return false;
+    }
+    let (op, operands) = graph.get(value);
+    let may_be_half = |v: ValueId| !dtypes::is_float32(graph, facts, v) && !dtypes::is_integer(graph, facts, v);
+    op == Op::Mlx("astype") && may_be_half(operands[0]) || operands.iter().any(|&v| is_of_cast(graph, facts, v, depth + 1))
+}
+
+/// Why the sum is nothing to notice where `__init__` shows that the matrix has a few numbers; in a loop a kernel less counts all the same.
+fn few(analysis: &Analysis<'_>, body: &Body, root: Occurrence, addmm: ValueId) -> Option<String> {
+    let graph = &analysis.graph;
+    let [_, _, b, ..] = *graph.operands(addmm) else { return None };
+    let facts = Facts::at(analysis, body, root.block, root.range.end());
+    let matrix = if graph.op(b) == Op::Permute { graph.operands(b)[0] } else { b };
+    if !matches!(graph.op(matrix), Op::Attr(..)) || facts.rank(matrix) != Some(2) || body.blocks[root.block as usize].loop_depth > 0 {
+        return None;
+    }
+    let (rows, columns) = (facts.known_length(matrix, 0)?, facts.known_length(matrix, 1)?);
+    (rows.min(columns) >= NARROW && rows.saturating_mul(columns) <= FEW_NUMBERS)
+        .then(|| format!("the matrix has {rows} x {columns} numbers, so few that the sum is nothing to notice"))
+}
+
 /// Why `candidate` is no gain where what it casts to float32 is float32 already: such a cast is no kernel, so that there is nothing to leave out.
 pub(super) fn casts_nothing(analysis: &Analysis<'_>, facts: &Facts<'_>, candidate: &Candidate) -> Option<String> {
     let graph = &analysis.graph;
@@ -71,7 +119,7 @@ pub(super) fn casts_nothing(analysis: &Analysis<'_>, facts: &Facts<'_>, candidat
 }
 
 /// Whether `value` is made of `part` element by element.
-fn reaches(graph: &Graph, value: ValueId, part: ValueId, depth: u32) -> bool {
+pub(super) fn reaches(graph: &Graph, value: ValueId, part: ValueId, depth: u32) -> bool {
     if value == part || depth > MAX_DEPTH {
         return value == part;
     }
