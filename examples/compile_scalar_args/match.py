@@ -109,3 +109,20 @@ def drawn(probs, temperature: float, top_p: float, top_k: int):
 def _served(probs, temperature: float, top_p: float, top_k: int):
     """Each request brings its own."""
     return drawn(probs, temperature, top_p, top_k)
+
+
+@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+def excluded(logits: mx.array, probability: float, threshold: float, special: list[int]):
+    """What is checked of the numbers, and a list of numbers."""
+    if not 0 <= threshold <= 0.5:
+        raise ValueError(f"no threshold: {threshold}")
+    assert probability <= 1
+    mask = mx.softmax(logits, -1) > threshold
+    if special:
+        mask[..., special] = False
+    return mx.where(mx.random.uniform() > probability, logits, mx.where(mask, -mx.inf, logits))
+
+
+def _exclude(logits, probability: float, threshold: float, special: list[int]):
+    """Each request brings its own."""
+    return excluded(logits, probability, threshold, special)

@@ -3,6 +3,7 @@
 //! A number that MLX needs as one (a size, an axis, a bound of a slice) must stay, and one that no call changes costs nothing. What is to be passed in its
 //! place gives the same values in the same dtype: [`meetings`] says of what the array must be made, and in which dtype.
 
+mod checks;
 mod meetings;
 
 use rustc_hash::FxHashSet;
@@ -42,9 +43,14 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     let mut scalars: Vec<Scalar<'_>> = Vec::new();
     // Numbers that change as well, and that no array can replace as they are used.
     let mut others: Vec<String> = Vec::new();
+    let mut lists: Vec<String> = Vec::new();
     for (at, parameter) in site.function.parameters.iter_non_variadic_params().enumerate() {
         let name = parameter.parameter.name.as_str();
         let is_annotated = parameter.parameter.annotation.as_deref().is_some_and(is_number_type);
+        let is_given = || calls.iter().any(|c| c.given(site.function, at).is_some_and(|given| !given.is_literal_expr()));
+        if parameter.parameter.annotation.as_deref().is_some_and(is_list_of_numbers) && is_given() {
+            lists.push(name.to_owned());
+        }
         let mut given = calls.iter().filter_map(|c| Some((c, c.given(site.function, at)?)));
         let Some((call, given)) = given.find(|(call, given)| varies(analysis, call, given, is_annotated)) else {
             if is_annotated {
@@ -69,11 +75,11 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     let Some(first) = scalars.first() else {
         return site.outer.notes.left(site.range(), site.range(), 60, || "no number that it takes is seen to change".to_owned());
     };
-    Some(told(analysis, site, &scalars, first, &others))
+    Some(told(analysis, site, &scalars, first, [&others, &lists]))
 }
 
-/// What is told of the numbers `scalars`, of which one is `first`, and of those beside them that stay numbers.
-fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first: &Scalar<'_>, others: &[String]) -> Told {
+/// What is told of the numbers `scalars`, of which one is `first`, and of those beside them that stay numbers, and lists of them.
+fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first: &Scalar<'_>, [others, lists]: [&[String]; 2]) -> Told {
     let function = site.function.name.as_str();
     let names: Vec<String> = scalars.iter().map(|s| s.name.to_owned()).collect();
     let (is, number) = if names.len() == 1 { ("is", "a Python number") } else { ("are", "Python numbers") };
@@ -83,16 +89,40 @@ fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first:
     if !scalars.iter().any(|s| s.is_seen_to_change) {
         cost += " That counts where callers bring many, as the requests of a server do: a value that stays is compiled once.";
     }
-    let mut rationale = vec![cost, meetings::advice(analysis, site, scalars)];
+    let (passed, is_computed) = meetings::advice(analysis, site, scalars);
+    let tests = checks::advice(analysis, site, scalars);
+    let mut rationale = vec![cost, passed];
+    if (is_computed || tests.is_some()) && is_public(site) {
+        rationale.push(format!("Others may call `{function}` with numbers: let it stay, and compile a function that it passes the arrays."));
+    }
+    rationale.extend(tests);
     if !others.is_empty() {
         let (stays, number) = if others.len() == 1 { ("stays", "a number") } else { ("stay", "numbers") };
         rationale.push(format!("{} {stays} {number} of Python, and each new value compiles it again as well.", listed(others)));
+    }
+    if !lists.is_empty() {
+        let (holds, value) = if lists.len() == 1 { ("holds", "value of it") } else { ("hold", "value of them") };
+        rationale.push(format!("{} {holds} numbers of Python, and each new {value} compiles it again as well.", listed(lists)));
     }
     Told {
         range: site.range(),
         message: format!("{} of the compiled `{function}` {is} {number}: each new value traces and compiles it again", listed(&names)),
         rationale,
     }
+}
+
+/// Whether the compiled function is one that other files may call.
+fn is_public(site: &Site<'_>) -> bool {
+    site.compiled.is_decorator && site.outer.is_module() && !site.function.name.starts_with('_')
+}
+
+/// Whether `annotation` is that of a list or tuple of numbers.
+fn is_list_of_numbers(annotation: &Expr) -> bool {
+    let Expr::Subscript(e) = annotation else { return false };
+    let name = e.value.as_name_expr().map(|n| n.id.as_str()).or(e.value.as_attribute_expr().map(|a| a.attr.as_str()));
+    let is_list = matches!(name, Some("list" | "List" | "tuple" | "Tuple" | "Sequence"));
+    let of_numbers = |of: &Expr| of.as_tuple_expr().map_or(is_number_type(of), |t| t.elts.first().is_some_and(is_number_type));
+    is_list && of_numbers(&e.slice)
 }
 
 /// Whether `annotation` allows numbers alone.

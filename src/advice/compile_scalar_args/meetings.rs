@@ -13,8 +13,8 @@ use super::{Meeting, Scalar, use_of};
 use crate::advice::compiled::Site;
 use crate::advice::{listed, one_line};
 
-/// What is to be passed in place of `scalars`, and why that.
-pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> String {
+/// What is to be passed in place of `scalars`, and why that; and whether it is computed of them.
+pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> (String, bool) {
     let names: Vec<&str> = scalars.iter().map(|s| s.name).collect();
     let (mut passed, mut cast): (Vec<String>, Vec<String>) = Default::default();
     let (mut is_computed, mut fraction, mut compared) = (false, None, None);
@@ -57,7 +57,7 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
     } else if let Some(name) = compared {
         advice += &format!(" `mx.array({name})` would be compared in float32, where a number is in the dtype of the data.");
     }
-    advice + " What Python checks of it, it checks before the call."
+    (advice, is_computed)
 }
 
 /// The array whose `.item()` is passed, as text.
