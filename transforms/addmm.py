@@ -8,8 +8,8 @@ is added only if it is not None makes a choice between `mx.addmm` and the produc
 product. It must be no wider than the matrices: with a float32 `c`, matrices in half precision are copied to float32 first, which
 is slower than the sum, so that a float32 accumulator of products is left alone. What a module holds may be cast later, so only
 arrays whose dtypes show make the edit safe. A sum that goes into a softmax, or that `mx.compile` fuses with what surrounds it, is
-left alone; so is one that runs once (in `__init__` or `sanitize`, or for a parameter of a module that is made there), or whose matrix
-has at most 4096 numbers. Under `mx.vmap` over `c` alone the function raises.
+left alone; so is one in `__init__` or `sanitize`, which run once, and one whose matrix has at most 4096 numbers by what `__init__`
+says, outside of loops. Under `mx.vmap` over `c` alone the function raises.
 
 On CUDA a product with a single row is slower this way (0.63 to 0.88 times the speed), because that backend has no matrix-vector
 kernel for it: there the sum is left alone unless the file shows that there are more rows.

@@ -168,7 +168,7 @@ def distances(x: mx.array, codes: mx.array):
 
 
 class Merged(nn.Module):
-    """What is added runs once: as the module is made, as its weights are loaded, and as it becomes another one."""
+    """The sums are computed once: as the module is made, and as its weights are loaded."""
 
     def __init__(self, up: mx.array, down: mx.array, base: mx.array):
         super().__init__()
@@ -176,11 +176,6 @@ class Merged(nn.Module):
 
     def sanitize(self, weights: dict):
         return {k: mx.array(v) + self.up @ self.down for k, v in weights.items()}
-
-    def to_linear(self, base: mx.array):
-        linear = nn.Linear(8, 8)
-        linear.weight = base + self.up @ self.down
-        return linear
 
 
 class FewComponents(nn.Module):

@@ -22,10 +22,10 @@ const NARROW: i64 = 16;
 /// Why `after` is no gain in the place of `root`.
 pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
     match analysis.graph.get(after) {
-        (Op::Mlx("addmm"), _) => runs_once(analysis, body, root.value)
-            .or_else(|| no_gain_in_sum(analysis, body, root.value, after))
-            .or_else(|| few(analysis, body, root, after)),
-        (Op::Mlx("repeat"), operands) => runs_once(analysis, body, root.value).or_else(|| {
+        (Op::Mlx("addmm"), _) => {
+            runs_once(analysis, body).or_else(|| no_gain_in_sum(analysis, body, root.value, after)).or_else(|| few(analysis, body, root, after))
+        }
+        (Op::Mlx("repeat"), operands) => runs_once(analysis, body).or_else(|| {
             let facts = Facts::at(analysis, body, 0, body.range.end());
             let is_little = [root.value, operands[0]].iter().any(|&v| digits::numbers_things(analysis, body, &facts, v));
             is_little.then(|| "positions and indices are so few that a view of them gains nothing".to_owned())
@@ -119,7 +119,7 @@ pub(super) fn casts_nothing(analysis: &Analysis<'_>, facts: &Facts<'_>, candidat
 }
 
 /// Whether `value` is made of `part` element by element.
-pub(super) fn reaches(graph: &Graph, value: ValueId, part: ValueId, depth: u32) -> bool {
+fn reaches(graph: &Graph, value: ValueId, part: ValueId, depth: u32) -> bool {
     if value == part || depth > MAX_DEPTH {
         return value == part;
     }

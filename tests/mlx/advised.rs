@@ -21,6 +21,7 @@ fn the_arrays_that_are_advised_in_place_of_numbers_give_the_same() {
         ("x / {} + 3", vec!["largest"], "largest", "mx.max(x).item(), mx.max(x).item()"),
         ("mx.where(x < {} * mx.sum(x.astype(mx.float32)), 0, x)", vec!["top_p"], "top_p", "0.02, 0.017"),
         ("mx.where(x > {}, x, 0)", vec!["top_p"], "top_p", "1.2, 1.7"),
+        ("mx.where(mx.sum(x > {}).astype(mx.float32) > {}, x, 0)", vec!["threshold", "probability"], "threshold, probability", "(1.2, 3), (1.7, 64)"),
     ];
     assert_eq!(told.len(), functions.len(), "{told:#?}");
     let mut program = "import math\n\nimport mlx.core as mx\n".to_owned();
@@ -40,6 +41,17 @@ fn the_arrays_that_are_advised_in_place_of_numbers_give_the_same() {
         );
     }
     holds(&program);
+}
+
+#[test]
+fn a_test_of_an_array_raises_while_it_is_traced_and_spoils_the_random_state_that_is_listed() {
+    holds(
+        "from functools import partial\n\nimport mlx.core as mx\n\n\ndef raises(function):\n    try:\n        mx.eval(function())\n    except (ValueError, RuntimeError):\n        \
+         return True\n    return False\n\n\n@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)\ndef f(x, p):\n    if not 0 <= p <= 0.5:\n        \
+         raise KeyError(p)\n    return mx.where(mx.random.uniform(shape=x.shape) > p, x, 0)\n\n\n\
+         assert not raises(lambda: f(mx.ones(4), 0.2))\nassert raises(lambda: f(mx.ones(4), mx.array(0.2)))\n\
+         assert raises(lambda: mx.random.uniform()) and raises(lambda: f(mx.ones(4), 0.3))\n",
+    );
 }
 
 #[test]
