@@ -16,5 +16,6 @@ ARGUMENTS = {
     "table": lambda mx, dtype: (mx.random.normal((2, 3)).astype(dtype),),
     "evaluated_first": lambda mx, dtype: (mx.random.normal((5,)).astype(dtype),),
     "its_own_number": lambda mx, dtype: (mx.array([1, 2, 3, 4]), 3),
+    "in_two_loops": lambda mx, dtype: (mx.array([True, False, True]), [[1, 2, 3], [4], [5, 6, 7]]),
 }
 EXACT = set(ARGUMENTS)

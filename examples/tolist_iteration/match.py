@@ -118,3 +118,15 @@ def evaluated_first(steps: mx.array):
         mx.eval(step)
         out.append(step.item())
     return out
+
+
+def in_two_loops(mask: mx.array, rows):
+    """Both loops read one list, made before the first."""
+    short = []
+    for i in range(len(mask)):
+        if not mask[i].item():
+            short.append(rows[i])
+    for i in range(len(mask)):
+        if mask[i].item():
+            short.append(rows[i][:2])
+    return short

@@ -4,7 +4,7 @@
 //! rows must have one element each for `.item()` to work at all, and `a.flatten().tolist()` gives the same. A row that is read by `.tolist()` may be of any
 //! shape. [`elements`] decides about loops over the elements; [`by_index`] about loops over indices, and [`subscripts`]
 //! what they take; [`conditions`] whether the loop asks about an array before it reads it; [`origin`] what is an array; [`reads`] what counts as
-//! reading a number.
+//! reading a number; [`shared`] which lists are there already.
 
 mod by_index;
 mod conditions;
@@ -13,6 +13,7 @@ mod elements;
 mod left;
 mod origin;
 mod reads;
+mod shared;
 mod subscripts;
 
 use std::cell::RefCell;
@@ -503,6 +504,23 @@ mod tests {
         assert_eq!(applied(find, module, Applicability::Safe), listed);
         let class = "import mlx.core as mx\n\nclass A:\n    a = mx.arange(9)\n    for i in range(len(a)):\n        print(a[i].item())\n";
         assert_eq!(applied(find, class, Applicability::Unsafe), class);
+    }
+
+    #[test]
+    fn loops_over_the_same_array_share_a_list() {
+        let first = "for i in range(len(a)):\n    out(a[i].item())\n";
+        let list = "a_list = a.flatten().tolist()\nfor i in range(len(a)):\n    out(a_list[i])\n";
+        assert_eq!(safe(&format!("{first}n += 1\n{first}")), format!("{list}n += 1\nfor i in range(len(a)):\n    out(a_list[i])\n"));
+        assert_eq!(safe(&format!("{list}{first}")), format!("{list}for i in range(len(a)):\n    out(a_list[i])\n"));
+        // What holds other numbers by then, or may not be there, is not read.
+        for between in
+            ["a_list.append(3)", "a_list[0] = 3", "a_list[0] += 3", "model(a_list)", "n = a_list", "model(lambda: a_list.sort())", "a = a * 2"]
+        {
+            assert!(safe(&format!("{list}{between}\n{first}")).contains("a_list2 = "), "{between}");
+        }
+        assert!(!safe(&format!("{list}a[0] = 3\n{first}")).ends_with("out(a_list[i])\n"));
+        let nested: String = first.lines().map(|l| format!("    {l}\n")).collect();
+        assert_eq!(safe(&format!("if n:\n{nested}{first}")).matches("tolist()").count(), 2);
     }
 
     #[test]

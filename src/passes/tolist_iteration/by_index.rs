@@ -13,7 +13,7 @@ use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 use super::conditions::{Asked, may_be_none};
 use super::reads::{Read, Way};
 use super::subscripts::{Element, Indexed, Part, Taken, plain_number};
-use super::{Loops, Use, Verdict, shorten};
+use super::{Loops, Use, Verdict, shared, shorten};
 
 /// Rows of more elements than these are cut to what is read of them.
 const NARROW: i64 = 16;
@@ -185,11 +185,8 @@ fn propose(
         Err(reason) => return left(reason),
     };
     if slack.is_none() {
-        if may_be_none(place, facts, array, value, site.statement) {
-            return left(format!("`{array}` may be None where the list would be made"));
-        }
-        if axis > 0 {
-            return left(format!("the rows of `{array}` may be long, and few of their elements read"));
+        if let Some(reason) = why_not_whole(place, facts, array, value, site, axis) {
+            return left(reason);
         }
         let what = if rows || use_.reads_rows() { "rows" } else { "elements" };
         verdict.assume(format!("`{array}` has at least `{}` {what}", counter.bound_text));
@@ -201,14 +198,32 @@ fn propose(
     if !verdict.assumptions.is_empty() && site.asked.contains(&array) {
         return left(format!("the loop asks about `{array}` before it reads it, and a list made before the loop would not"));
     }
-    let edits = edits(loops, site, &own, &use_, &format!("{part}{}", verdict.suffix));
-    let first = place.source().slice(use_.reads[0].call);
-    let message = format!(
-        "`{first}` takes one {} out of `{array}` and waits for it, in every round: read all of them once, with `{}`",
-        use_.of_what(),
-        verdict.suffix.trim_start_matches('.')
-    );
+    let suffix = format!("{part}{}", verdict.suffix);
+    // Lists in a list may be changed by who takes them out.
+    let is_shared = !rows && !use_.reads_rows() && place.is_function();
+    let list = Some(format!("{array}{suffix}")).filter(|_| is_shared);
+    if list.as_ref().is_some_and(|list| shared::is_about_to_be_made(loops, site.statement, value, array, list, verdict.applicability)) {
+        return left(format!("a loop before it makes the same list of `{array}`, which is read here once it is there"));
+    }
+    let there = list.and_then(|list| shared::made(place, &own, site.statement, site.inner, value, &list));
+    let edits = edits(loops, site, &own, &use_, &suffix, there);
+    let message = message(place, array, &use_, &verdict);
     Some(loops.proposal(TextRange::new(site.statement.start(), site.inner.end()), &verdict, message, &use_.reads, edits))
+}
+
+/// What is told of the loop.
+fn message(place: &Place<'_>, array: &str, use_: &Use, verdict: &Verdict) -> String {
+    let (first, suffix) = (place.source().slice(use_.reads[0].call), verdict.suffix.trim_start_matches('.'));
+    let what = use_.of_what();
+    format!("`{first}` takes one {what} out of `{array}` and waits for it, in every round: read all of them once, with `{suffix}`")
+}
+
+/// Why not all of `array` may be read before a loop of which nobody knows how much of it the rounds read.
+fn why_not_whole(place: &Place<'_>, facts: &Facts<'_>, array: &str, value: ValueId, site: &Site<'_>, axis: u8) -> Option<String> {
+    if may_be_none(place, facts, array, value, site.statement) {
+        return Some(format!("`{array}` may be None where the list would be made"));
+    }
+    (axis > 0).then(|| format!("the rows of `{array}` may be long, and few of their elements read"))
 }
 
 /// Whether all of `elements` are of the array `value`, as it is before the loop, and are read in one way.
@@ -245,18 +260,28 @@ fn is_one_array(
     Ok(())
 }
 
-/// The edits that make a list of what `elements` are of, by what is appended to it, and read that.
-fn edits(loops: &Loops<'_, '_>, site: &Site<'_>, elements: &[&Element<'_>], use_: &Use, suffix: &str) -> Vec<Edit> {
+/// The edits that make a list of what `elements` are of, by what is appended to it, unless one is `there`, and read that.
+fn edits(loops: &Loops<'_, '_>, site: &Site<'_>, elements: &[&Element<'_>], use_: &Use, suffix: &str, there: Option<String>) -> Vec<Edit> {
     let source = loops.place.source();
     let (newline, indentation) = (source.newline(), source.indentation(site.statement.start()));
     let taken = elements[0].taken;
     let array = taken.array.id.as_str();
-    let (fresh, row) = match taken.part {
+    let make = |list: &str, row: &str| Edit::insert(site.statement.start(), format!("{list} = {array}{row}{suffix}{newline}{indentation}"));
+    let (fresh, made) = match (taken.part, there) {
+        (_, Some(there)) => (there, None),
         // Loops inside one another may each have a row.
-        Part::Of(row, _) => (fresh_name(loops, &format!("{array}_row"), true), format!("[{}]", source.slice(row.range()))),
-        _ => (fresh_name(loops, &format!("{array}_list"), false), String::new()),
+        (Part::Of(row, _), None) => {
+            let fresh = fresh_name(loops, &format!("{array}_row"), true);
+            let made = make(&fresh, &format!("[{}]", source.slice(row.range())));
+            (fresh, Some(made))
+        }
+        _ => {
+            let fresh = fresh_name(loops, &format!("{array}_list"), false);
+            let made = make(&fresh, "");
+            (fresh, Some(made))
+        }
     };
-    let mut edits = vec![Edit::insert(site.statement.start(), format!("{fresh} = {array}{row}{suffix}{newline}{indentation}"))];
+    let mut edits: Vec<Edit> = made.into_iter().collect();
     for element in elements {
         edits.push(Edit::replace(element.taken.array.range, fresh.as_str()));
         edits.extend(element.column().and_then(|c| c.comma).map(|comma| Edit::replace(comma, "][")));
