@@ -50,10 +50,15 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     let name = round.named(place);
     let evaluated: FxHashSet<String> = call.arguments.args.iter().filter_map(|a| Some(a.as_name_expr()?.id.to_string())).collect();
     let behind = evaluation_behind(place, round, &evaluated).map(|at| one_line(place.source(), at));
-    let told = |message, each| told(range, message, each, behind.as_deref());
+    let instead = match behind {
+        Some(behind) => format!("Leave it out: `{behind}` behind the loop evaluates it as well."),
+        None => "Evaluate every so many rounds (`if n % 16 == 0: mx.eval(...)`), or once after the loop.".to_owned(),
+    };
+    let told = |message, each| told(range, message, each, &instead);
     if let Some(g) = generation(place, round).filter(|g| g.is_unread()) {
-        if g.would_do_started(place, round) {
-            return left("`mx.async_eval` in its place starts each sample and waits for none");
+        // What some rounds read has to be there by then.
+        if g.is_seldom_read && g.would_do_started(place, round) {
+            return left("few rounds read what it computed, for which `mx.async_eval` in its place would do");
         }
         return Some(told(format!("`{text}` waits {name}, and no round looks at what it computed"), "a sample"));
     }
@@ -75,11 +80,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     }
 }
 
-fn told(range: TextRange, message: String, each: &str, behind: Option<&str>) -> Told {
-    let instead = match behind {
-        Some(behind) => format!("Leave it out: `{behind}` behind the loop evaluates it as well."),
-        None => "Evaluate every so many rounds (`if n % 16 == 0: mx.eval(...)`), or once after the loop.".to_owned(),
-    };
+fn told(range: TextRange, message: String, each: &str, instead: &str) -> Told {
     Told {
         range,
         message,
