@@ -19,6 +19,9 @@ ARGUMENTS = {
     "plain": pair,
     "continued": pair,
     "mirrored": lambda mx, dtype: (rows(mx, dtype, 3, 4), rows(mx, dtype, 4, 5)),
+    "Stack": lambda mx, dtype: ((8,), (rows(mx, dtype, 2, 5, 8),)),
+    "written": pair,
+    "decayed": pair,
     "centred": lambda mx, dtype: (rows(mx, dtype, 3, 4), rows(mx, dtype, 4, 5)),
 }
 NARROWED = set(ARGUMENTS)

@@ -80,3 +80,39 @@ def centred(x: mx.array, w: mx.array):
     h = mx.tanh(x)
     mean = mx.array([0.485, 0.456, 0.406, 0.5])
     return (h - mean) @ w
+
+
+class Stack(nn.Module):
+    """What a stack of layers takes in is kept in none of them: each is called once."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.proj = nn.Linear(dims, dims)
+        self.layers = [nn.Linear(dims, dims), nn.Linear(dims, dims)]
+
+    def __call__(self, x: mx.array):
+        h = self.proj(x)
+        padding = mx.zeros((h.shape[0], 2, h.shape[2]))
+        h = mx.concatenate([h, padding], axis=1)
+        for layer in self.layers:
+            h = layer(h)
+        return h
+
+
+def written(x: mx.array, w: mx.array):
+    """A buffer that a loop only writes to adds nothing up."""
+    h = mx.tanh(x @ w)
+    repeated = mx.zeros((2 * h.shape[0], h.shape[1], h.shape[2]))
+    for i in range(h.shape[0]):
+        for j in range(2):
+            repeated[2 * i + j] = h[i]
+    return repeated @ w
+
+
+def decayed(x: mx.array, w: mx.array):
+    """One that is made of what was written to it before does."""
+    h = mx.tanh(x @ w)
+    states = mx.zeros(h.shape)
+    for i in range(1, h.shape[0]):
+        states[i] = states[i - 1] * 0.5 + h[i]
+    return states @ w

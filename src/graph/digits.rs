@@ -2,22 +2,24 @@
 //! part of, positions, time steps and noise that it is made of; and which arrays are positions themselves, so that no transform gains anything there. Names
 //! prove nothing, but they may warn.
 
+mod marks;
+mod rounds;
+
 use std::cell::RefCell;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::Analysis;
-use super::body::{Body, Effect, Occurrence};
-use super::constants::constant;
-use super::dtypes::{self, Dtype};
+use super::body::Body;
+use super::dtypes;
 use super::facts::Facts;
 use super::users::Users;
 use super::value::{Graph, Op, Symbol, ValueId};
+pub use marks::Marks;
+use marks::{is_running, is_softmax, is_sum};
+use rounds::followed;
 
-/// Functions that add up so many elements that half precision loses some.
-const SUMS: [&str; 10] = ["sum", "mean", "var", "std", "cumsum", "cumprod", "prod", "logsumexp", "logcumsumexp", "linalg.norm"];
-/// Half of the smallest number of float16: what is nearer to 0 is 0.
-const SMALLEST: f64 = 2.98e-8;
 /// Words in names of what is small, or has many digits, or is looked at for a long time.
 const WARNINGS: [&str; 38] = [
     "accumulator",
@@ -65,20 +67,6 @@ const KEPT: [&str; 2] = ["cache", "state"];
 /// Words that end names of what says where or which something is.
 const PLACES: [&str; 7] = ["ids", "idx", "index", "indices", "pos", "position", "positions"];
 
-/// What speaks against half precision in one scope, by value.
-pub struct Marks {
-    /// Where each value that is a sum is computed first.
-    sums: FxHashMap<ValueId, u32>,
-    /// Where each value is computed first that small differences of what it is made of change much.
-    delicate: FxHashMap<ValueId, u32>,
-    /// Where the elements of each value are ranked first.
-    rankings: FxHashMap<ValueId, u32>,
-    /// Whether something is summed up step by step.
-    is_running: bool,
-    /// What goes on to another round or call, and the name that keeps it.
-    kept: FxHashMap<ValueId, Option<Symbol>>,
-}
-
 /// What is in sight of the values of one part of a scope. It is worked out once for each, from what is in sight of the values beside it, so that values which
 /// share what is made of them are not followed one by one.
 #[derive(Default)]
@@ -98,7 +86,7 @@ struct Sight {
     inside: Option<(usize, u32)>,
     ranking: Option<u32>,
     is_kept: bool,
-    /// A join that is not followed.
+    /// A join that adds up over the rounds of a loop.
     is_joined: bool,
     /// The first name under which it is kept or joined.
     kept: Option<Symbol>,
@@ -139,7 +127,6 @@ pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId
         Some(name) => format!("half precision is enough for `{}`, which is kept from one round or call to the next", analysis.graph.name(name)),
         None => "half precision is enough for what is kept from one round or call to the next".to_owned(),
     };
-    // What reaches a join goes on in ways that are not followed.
     if ahead.is_kept || ahead.is_joined {
         doubts.push(kept(ahead.kept));
     }
@@ -221,43 +208,12 @@ impl Seen {
     }
 }
 
-impl Marks {
-    fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
-        let (mut sums, mut delicate, mut rankings): (FxHashMap<_, _>, FxHashMap<_, _>, FxHashMap<_, _>) = Default::default();
-        for (&Occurrence { value, .. }, n) in body.occurrences.iter().zip(0..) {
-            if is_sum(&analysis.graph, value) {
-                sums.entry(value).or_insert(n);
-            }
-            if is_delicate(&analysis.graph, value) {
-                delicate.entry(value).or_insert(n);
-            }
-            if let Some(of) = ranked(&analysis.graph, value) {
-                rankings.entry(of).or_insert(n);
-            }
-        }
-        let read = body.read(&analysis.graph);
-        let kept = body.effects.iter().filter_map(|e| match *e {
-            Effect::Carry(join, v) if read.contains(&join) => Some((v, joined(&analysis.graph, join)?)),
-            Effect::StoreAttribute(_, name, v) | Effect::StoreName(name, v) => Some((v, Some(name))),
-            Effect::StoreItem(object, _, v) | Effect::Mutate(object, v) => Some((v, body.holders_of(object).next())),
-            _ => None,
-        });
-        let is_running = sums.keys().any(|&sum| is_running(&analysis.graph, sum));
-        Self { sums, delicate, rankings, is_running, kept: kept.collect() }
-    }
-
-    /// Where in the scope something stands that half precision may be too little for.
-    fn first(&self) -> Option<u32> {
-        self.sums.values().chain(self.delicate.values()).min().copied()
-    }
-}
-
 impl Digits {
     /// What is found among the values that `value` is made of element by element, itself included.
     fn behind(&self, analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Sight {
         let (graph, marks) = (&analysis.graph, body.marks.get_or_init(|| Marks::of(analysis, body)));
         let own = |v: ValueId| {
-            let (join, drawn) = (joined(graph, v), drawn(graph, v));
+            let (join, drawn) = (marks.rounds.running(graph, v), drawn(graph, v));
             let (is_joined, kept) = (join.is_some(), join.flatten());
             let read = match graph.op(v) {
                 Op::Param(_, name) | Op::Attr(name, _) | Op::Captured(_, name) => Some(name),
@@ -266,14 +222,15 @@ impl Digits {
             let names = body.holders_of(v).chain(read);
             Sight { is_joined, kept, drawn, ranking: marks.rankings.get(&v).copied(), ..Sight::named(names, graph) }
         };
-        followed(&mut self.behind.borrow_mut(), graph, value, &|v| sources(graph, v), &own)
+        let next = |v: ValueId| sources(graph, v).iter().chain(marks.rounds.origins(v)).copied().collect();
+        seen(&mut self.behind.borrow_mut(), graph, value, &next, &own)
     }
 
     /// What is found among the values that are made of `value`, itself included.
     fn ahead(&self, analysis: &Analysis<'_>, body: &Body, users: &Users, value: ValueId) -> Sight {
         let (graph, marks) = (&analysis.graph, body.marks.get_or_init(|| Marks::of(analysis, body)));
         let own = |v: ValueId| {
-            let (join, kept, called) = (joined(graph, v), marks.kept.get(&v), called(analysis, v));
+            let (join, kept, called) = (marks.rounds.running(graph, v), marks.kept.get(&v), called(analysis, v));
             let inner = called.map(|scope| (scope, analysis.bodies[scope].marks.get_or_init(|| Marks::of(analysis, &analysis.bodies[scope]))));
             Sight {
                 is_summed: is_sum(graph, v),
@@ -288,7 +245,8 @@ impl Digits {
                 ..Sight::named(body.holders_of(v), graph)
             }
         };
-        followed(&mut self.ahead.borrow_mut(), graph, value, &|v| users.users(v), &own)
+        let next = |v: ValueId| users.users(v).iter().chain(marks.rounds.after(v)).copied().collect();
+        seen(&mut self.ahead.borrow_mut(), graph, value, &next, &own)
     }
 }
 
@@ -322,27 +280,17 @@ impl Sight {
 }
 
 /// What is found among `value` and all that `next` leads to from it; `known` keeps what is found from each value on.
-fn followed<'g>(
+fn seen(
     known: &mut FxHashMap<ValueId, Sight>,
     graph: &Graph,
     value: ValueId,
-    next: &dyn Fn(ValueId) -> &'g [ValueId],
+    next: &dyn Fn(ValueId) -> SmallVec<[ValueId; 4]>,
     own: &dyn Fn(ValueId) -> Sight,
 ) -> Sight {
-    // An explicit stack: graphs of generated code can be deep.
-    let mut stack = vec![value];
-    while let Some(&top) = stack.last() {
-        if known.contains_key(&top) {
-            stack.pop();
-            continue;
-        }
-        let waiting = stack.len();
-        stack.extend(next(top).iter().filter(|v| !known.contains_key(v)));
-        if stack.len() == waiting {
-            let sight = next(top).iter().fold(own(top), |sight, v| sight.with(known[v], graph));
-            known.insert(top, sight);
-        }
-    }
+    followed(known, value, next, &|part, known| {
+        let beside = |v: ValueId| next(v).into_iter().filter_map(|v| known.get(&v)).fold(own(v), |sight, &other| sight.with(other, graph));
+        part.iter().fold(Sight::default(), |sight, &v| sight.with(beside(v), graph))
+    });
     known[&value]
 }
 
@@ -358,47 +306,6 @@ fn sources(graph: &Graph, value: ValueId) -> &[ValueId] {
     }
 }
 
-fn is_sum(graph: &Graph, value: ValueId) -> bool {
-    matches!(graph.op(value), Op::Mlx(name) if SUMS.contains(&name))
-}
-
-fn is_running(graph: &Graph, value: ValueId) -> bool {
-    matches!(graph.op(value), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"))
-}
-
-/// Whether small differences of what `value` is made of change it much: a softmax that adds up in half precision, a logarithm, the root of a difference, and
-/// what takes a number for nothing that half precision does not tell from 0.
-fn is_delicate(graph: &Graph, value: ValueId) -> bool {
-    let is_difference = |v: ValueId| graph.op(v) == Op::Sub;
-    let is_nothing = |&v: &ValueId| constant(graph, v).is_some_and(|n| n != 0.0 && n.abs() < SMALLEST);
-    match graph.get(value) {
-        (Op::Mlx("log" | "log2" | "log10"), operands) => !is_upcast(graph, operands[0]),
-        (Op::Mlx("sqrt" | "rsqrt"), operands) => is_difference(operands[0]),
-        (Op::Pow, &[base, power]) => is_difference(base) && graph.number(power).is_some_and(|n| n.abs() == 0.5),
-        (Op::Add | Op::Mlx("maximum"), operands) => operands.iter().any(is_nothing) && !operands.iter().any(|&v| is_upcast(graph, v)),
-        _ => is_softmax(graph, value),
-    }
-}
-
-/// Whether `value` is a softmax that adds up in the dtype of what it is given, which is not cast to float32 for it.
-fn is_softmax(graph: &Graph, value: ValueId) -> bool {
-    matches!(graph.get(value), (Op::Mlx("softmax"), operands) if !operands.iter().any(|&v| graph.op(v) == Op::Bool(true)) && !is_upcast(graph, operands[0]))
-}
-
-/// Whether `value` is cast to float32.
-fn is_upcast(graph: &Graph, value: ValueId) -> bool {
-    let (Op::Mlx("astype"), operands) = graph.get(value) else { return false };
-    let dtype = graph.path(operands[1]).and_then(|path| path.strip_prefix("mlx.core.")).and_then(Dtype::named);
-    dtype == Some(Dtype::Float32)
-}
-
-/// The name that `value` joins, if it is such a join; a list is none, for what is put into it is not changed there.
-fn joined(graph: &Graph, value: ValueId) -> Option<Option<Symbol>> {
-    let (Op::Phi(_, _, name), operands) = graph.get(value) else { return None };
-    let is_list = operands.first().is_some_and(|&v| graph.op(v) == Op::List);
-    (!is_list).then_some(Some(name))
-}
-
 /// The number of the scope of the function of the file that `value` calls.
 fn called(analysis: &Analysis<'_>, value: ValueId) -> Option<usize> {
     let (Op::Call(..) | Op::Apply, operands) = analysis.graph.get(value) else { return None };
@@ -408,12 +315,6 @@ fn called(analysis: &Analysis<'_>, value: ValueId) -> Option<usize> {
     let start = analysis.definitions.functions[function].ast.range.start();
     let first = analysis.bodies.partition_point(|body| body.range.start() < start);
     analysis.bodies[first..].iter().take(2).position(|body| body.function == Some(function)).map(|n| first + n)
-}
-
-/// What is ranked where `value` is a choice among elements: a sampler that keeps the most likely ones keeps others where many are one number in half precision.
-fn ranked(graph: &Graph, value: ValueId) -> Option<ValueId> {
-    let (Op::Mlx("sort" | "argsort" | "partition" | "argpartition" | "topk"), operands) = graph.get(value) else { return None };
-    Some(if graph.op(operands[0]) == Op::Neg { graph.operands(operands[0])[0] } else { operands[0] })
 }
 
 /// What `value` is, where that has more digits than half precision.

@@ -4,6 +4,7 @@
 pub mod flow;
 mod promotion;
 mod search;
+pub mod shown;
 pub mod table;
 
 use super::facts::Facts;

@@ -27,6 +27,7 @@ use body::Body;
 use classes::ClassFacts;
 use compile::Compiled;
 use definitions::{Definitions, locals_of};
+use dtypes::shown::Shown;
 use lower::{Scope, lower_scope};
 pub use lower::{is_pure_builtin, sees_names};
 use value::{Graph, Symbol};
@@ -55,6 +56,7 @@ pub struct Analysis<'a> {
     /// Every scope, in the order of the text.
     pub bodies: Vec<Body>,
     compiled: OnceCell<Vec<Compiled>>,
+    shown: OnceCell<Shown>,
 }
 
 impl<'a> Analysis<'a> {
@@ -89,12 +91,17 @@ impl<'a> Analysis<'a> {
             }
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
-        Self { source, graph, definitions, classes, bodies, compiled: OnceCell::new() }
+        Self { source, graph, definitions, classes, bodies, compiled: OnceCell::new(), shown: OnceCell::new() }
     }
 
     /// What `mx.compile` compiles, found when it is first asked for.
     pub fn compiled(&self) -> &[Compiled] {
         self.compiled.get_or_init(|| compile::collect(self.source, &self.definitions, &self.graph, &self.bodies))
+    }
+
+    /// What the file shows of dtypes across its functions, found when it is first asked for.
+    pub fn shown(&self) -> &Shown {
+        self.shown.get_or_init(|| dtypes::shown::shown(self))
     }
 
     /// The ways to write what an import brought in, by its dotted path, at `at` in `body`: `mx.fast`, or `fast` where that is imported itself.

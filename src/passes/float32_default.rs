@@ -150,7 +150,7 @@ impl<'p, 'x> Scope<'p, 'x> {
     }
 
     fn propose(&self, found: &mut Vec<Proposal>) {
-        let mut flow = DtypeFlow::new(self.place.analysis, &self.facts);
+        let mut flow = DtypeFlow::in_file(self.place.analysis, &self.facts);
         let values: FxHashSet<ValueId> = self.constants.iter().filter(|c| !c.is_given).map(|c| c.value).collect();
         let mut done: FxHashSet<ValueId> = FxHashSet::default();
         for constant in self.constants {

@@ -15,6 +15,7 @@ use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
 use crate::graph::constants::constant;
 use crate::graph::digits;
+use crate::graph::dtypes::flow::DtypeFlow;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
@@ -218,6 +219,10 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
             ));
         }
         let partners: Vec<ValueId> = listed.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| own(&w.name)).collect();
+        if let Some(&partner) = partners.iter().find(|&&v| DtypeFlow::in_file(analysis, &place.facts).is_single(v)) {
+            let text = place.speller.argument(partner).unwrap_or_else(|| "the array beside it".to_owned());
+            return Err(format!("the file makes {text} float32, so that nothing is gained"));
+        }
         if let Some(reason) = digits::decides(analysis, body, &users, used.place.value, &partners) {
             return Err(reason);
         }

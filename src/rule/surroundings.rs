@@ -8,6 +8,7 @@ use super::{Candidate, after_values};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect, Occurrence};
 use crate::graph::dtypes::Agreement;
+use crate::graph::dtypes::flow::DtypeFlow;
 use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::graph::{digits, dtypes};
@@ -111,7 +112,7 @@ pub(super) fn casts_nothing(analysis: &Analysis<'_>, facts: &Facts<'_>, candidat
     let graph = &analysis.graph;
     let is_cast = |v: ValueId| graph.op(v) == Op::Mlx("astype");
     let inner = &candidate.found.inner;
-    let is_single = |v: ValueId| dtypes::is_float32(graph, facts, v);
+    let is_single = |v: ValueId| dtypes::is_float32(graph, facts, v) || DtypeFlow::in_file(analysis, facts).is_single(v);
     let no_kernels: Vec<ValueId> = inner.iter().copied().filter(|&v| is_cast(v) && is_single(v) && is_single(graph.operands(v)[0])).collect();
     let launched: Vec<ValueId> = inner.iter().copied().filter(|v| !no_kernels.contains(v)).collect();
     (!no_kernels.is_empty() && kernels(graph, facts, &launched) <= kernels(graph, facts, &after_values(graph, candidate, candidate.after)))

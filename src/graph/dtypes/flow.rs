@@ -6,6 +6,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::promotion::Dtype;
 use super::search::{Search, Type};
+use super::shown::Shown;
 use crate::graph::Analysis;
 use crate::graph::api::{self, DtypeRule};
 use crate::graph::body::Body;
@@ -68,6 +69,16 @@ impl<'x> DtypeFlow<'x> {
     /// The flow under `facts`.
     pub fn new(analysis: &'x Analysis<'x>, facts: &'x Facts<'x>) -> Self {
         Self { analysis, search: Search::told(&analysis.graph, facts) }
+    }
+
+    /// The flow with what the file shows across its functions.
+    pub fn in_file(analysis: &'x Analysis<'x>, facts: &'x Facts<'x>) -> Self {
+        Self::shown(analysis, facts, analysis.shown())
+    }
+
+    /// The flow with what is `shown` across functions.
+    pub(super) fn shown(analysis: &'x Analysis<'x>, facts: &'x Facts<'x>, shown: &'x Shown) -> Self {
+        Self { analysis, search: Search::shown(&analysis.graph, facts, shown) }
     }
 
     /// The dtype of `value`.

@@ -6,6 +6,7 @@ mod calls;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::promotion::{Dtype, Promoted};
+use super::shown::{Given, Shown};
 use crate::graph::api::{self, Accepts, DtypeRule};
 use crate::graph::facts::{Facts, Kind, is_constant};
 use crate::graph::value::{Comparison, Graph, Op, Symbol, ValueId};
@@ -82,6 +83,8 @@ pub(super) struct Search<'x> {
     forms: Option<Box<Search<'x>>>,
     /// Whether an array of the module is what this file assigns to its name.
     follows_names: bool,
+    /// What other functions of the file show.
+    shown: Option<&'x Shown>,
     /// Whether what is left open says for each combination what would be worked out for it: no condition takes part.
     is_exact: bool,
 }
@@ -107,12 +110,17 @@ impl<'x> Search<'x> {
     /// A search that leaves open what nobody knows.
     pub(super) fn open(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
         let (memo, given) = Default::default();
-        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo, given, forms: None, follows_names: false, is_exact: true }
+        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo, given, forms: None, follows_names: false, shown: None, is_exact: true }
     }
 
     /// The same for what people are told, and for what a file's own text says: that nothing from outside assigns the names of the module is taken for granted.
     pub(super) fn told(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
         Self { follows_names: true, ..Self::open(graph, facts) }
+    }
+
+    /// The same with what other functions of the file show.
+    pub(super) fn shown(graph: &'x Graph, facts: &'x Facts<'x>, shown: &'x Shown) -> Self {
+        Self { shown: Some(shown), ..Self::told(graph, facts) }
     }
 
     /// The values of which nobody knows the dtype; the numbers in [`Promoted`] are their places.
@@ -223,6 +231,11 @@ impl<'x> Search<'x> {
     fn type_of_node(&mut self, value: ValueId, depth: u32) -> Type {
         let graph = self.graph;
         let (op, operands) = graph.get(value);
+        match self.shown.and_then(|shown| shown.get(&value)) {
+            Some(Given::Single) => return Dtype::Float32.into(),
+            Some(Given::None) => return Type::None,
+            None => {}
+        }
         match op {
             Op::Int(_) | Op::Dim(_) | Op::Ndim => Type::Number(false),
             Op::Float(_) => Type::Number(true),
@@ -255,6 +268,11 @@ impl<'x> Search<'x> {
             Op::Compare(_) => Dtype::Bool.into(),
             Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
             Op::Gate => self.gate(value, operands, depth),
+            // What changes an array in place makes no float32 narrower.
+            Op::Changed(_) if self.shown.is_some() => match self.type_of(operands[0], depth) {
+                single if single == Dtype::Float32.into() => single,
+                _ => self.free(value),
+            },
             Op::Attr(name, _) => self.of_attribute(value, name, depth),
             Op::ModuleName(name) if self.follows_names => self.of_module(value, name, depth),
             Op::Mlx(name) => self.mlx(value, name, operands, depth),

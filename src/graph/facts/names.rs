@@ -3,6 +3,7 @@
 use super::{Facts, Kind, MAX_DEPTH};
 use crate::graph::body::Effect;
 use crate::graph::definitions::{ClassIndex, ModuleBinding};
+use crate::graph::modules::module_class;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr};
 
@@ -136,6 +137,57 @@ impl<'x> Facts<'x> {
             },
             _ => None,
         }
+    }
+
+    /// The calls that may have made `value`, an instance of a class of the file, as far as `__init__` says: what it keeps, by itself or as elements of a list.
+    pub fn instances(&self, value: ValueId) -> Vec<ValueId> {
+        let held = match self.analysis.graph.get(value) {
+            (Op::Call(..), _) => vec![value],
+            (Op::Attr(..), _) => self.makers(value).to_vec(),
+            _ => self.listed(value),
+        };
+        if held.iter().all(|&v| self.class_of(v, 0).is_some()) { held } else { Vec::new() }
+    }
+
+    /// The class of `mlx.nn` of which the elements of a list are, one of which `value` is.
+    pub fn listed_module(&self, value: ValueId) -> Option<&'x str> {
+        let listed = self.listed(value);
+        let mut modules = listed.iter().map(|&v| module_class(&self.analysis.graph, v));
+        let first = modules.next()??;
+        modules.all(|m| m == Some(first)).then_some(first)
+    }
+
+    /// The elements that `__init__` puts into the list of which `value` is one.
+    fn listed(&self, value: ValueId) -> Vec<ValueId> {
+        match self.analysis.graph.get(value) {
+            (Op::Index(_), &[list, _]) | (Op::Element(..), &[list]) => self.elements(list),
+            (Op::Item(at), &[element]) => self.elements_beside(element, at),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The elements of a list that `__init__` keeps.
+    fn elements(&self, list: ValueId) -> Vec<ValueId> {
+        let graph = &self.analysis.graph;
+        let written = |&v: &ValueId| match graph.get(v) {
+            (Op::List | Op::Tuple, parts) => parts.to_vec(),
+            (Op::Comprehension(_), parts) => parts.iter().copied().filter(|&v| matches!(graph.op(v), Op::Call(..))).collect(),
+            _ => vec![v],
+        };
+        self.makers(list).iter().flat_map(written).collect()
+    }
+
+    /// The elements with number `at` of what `enumerate` and `zip` put together.
+    fn elements_beside(&self, element: ValueId, at: u32) -> Vec<ValueId> {
+        let graph = &self.analysis.graph;
+        let (Op::Element(..), &[iterable]) = graph.get(element) else { return Vec::new() };
+        let (Op::Apply | Op::Call(..), operands) = graph.get(iterable) else { return Vec::new() };
+        let list = match graph.op(operands[0]) {
+            Op::Builtin(name) if graph.name(name) == "enumerate" && at == 1 => operands.get(1),
+            Op::Builtin(name) if graph.name(name) == "zip" => operands.get(at as usize + 1),
+            _ => None,
+        };
+        list.map_or_else(Vec::new, |&list| self.elements(list))
     }
 
     pub(super) fn attribute_kind(&self, object: ValueId, name: Symbol, depth: u32) -> Kind {

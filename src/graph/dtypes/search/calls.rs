@@ -79,7 +79,8 @@ impl Search<'_> {
     /// What a module gives for its first argument.
     pub(super) fn module(&mut self, value: ValueId, operands: &[ValueId], depth: u32) -> Type {
         let Some(&argument) = operands.get(1) else { return self.free(value) };
-        let module = self.facts.module_of(operands[0]);
+        let listed = || self.shown.and_then(|_| self.facts.listed_module(operands[0]));
+        let module = self.facts.module_of(operands[0]).or_else(listed);
         if module.is_some_and(|m| KEEPING_MODULES.contains(&m)) || self.facts.has_no_parameters(operands[0]) {
             return self.type_of(argument, depth);
         }

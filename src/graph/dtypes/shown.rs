@@ -1,0 +1,457 @@
+//! What a file shows of dtypes across its functions: results and arguments that are float32 however half the model is, because a state begins as zeros without a
+//! dtype, or positions take part, somewhere that a call leads to or comes from. Calls that the file makes are all that is known of a parameter here: that
+//! serves to see that nothing is gained, and proves nothing.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::flow::{DtypeFlow, Known};
+use super::promotion::Dtype;
+use crate::graph::Analysis;
+use crate::graph::body::{Body, Effect};
+use crate::graph::definitions::FunctionIndex;
+use crate::graph::facts::Facts;
+use crate::graph::modules::passed;
+use crate::graph::value::{Op, Symbol, ValueId};
+
+/// What is shown of values of which one scope alone knows nothing.
+pub type Shown = FxHashMap<ValueId, Given>;
+
+/// What a value is, whatever the model is in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Given {
+    /// A float32 array.
+    Single,
+    /// `None`.
+    None,
+}
+
+/// So often calls are gone through, and joins held against what is assumed of them.
+const MAX_ROUNDS: usize = 8;
+/// So many calls are followed one into another.
+const MAX_DEPTH: u32 = 4;
+/// So many results are worked out.
+const MAX_RESULTS: usize = 500;
+
+/// A call of a function of the file.
+struct Call {
+    value: ValueId,
+    function: FunctionIndex,
+    /// The parameters, and what they are given; nothing where that is not known.
+    given: Option<Vec<(ValueId, Passed)>>,
+    /// The scope that it stands in.
+    body: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Passed {
+    Value(ValueId),
+    /// The default, which is `None`.
+    None,
+    /// Another default.
+    Default,
+}
+
+impl Passed {
+    fn given(self, flow: &mut DtypeFlow<'_>) -> Option<Given> {
+        match self {
+            Self::None => Some(Given::None),
+            Self::Value(v) => match flow.of(v) {
+                Known::Array(Dtype::Float32) => Some(Given::Single),
+                Known::None => Some(Given::None),
+                _ => None,
+            },
+            Self::Default => None,
+        }
+    }
+}
+
+/// What a function returns.
+#[derive(Default)]
+struct Returned {
+    is_single: bool,
+    /// Whether the items of the tuple are.
+    items: Vec<bool>,
+}
+
+/// What is looked at of a file.
+struct Reader<'x, 'a> {
+    analysis: &'x Analysis<'a>,
+    calls: Vec<Call>,
+    /// The functions that are called in ways that are not followed.
+    elsewhere: FxHashSet<FunctionIndex>,
+    /// For each call the values that it unpacks to, by number.
+    parts: FxHashMap<ValueId, Vec<(usize, ValueId)>>,
+    /// The joins of each scope.
+    joins: FxHashMap<Symbol, Vec<ValueId>>,
+    /// For each list of which only that is known, what is joined of its elements.
+    lists: FxHashMap<ValueId, Vec<ValueId>>,
+    /// What functions return, by what their parameters are.
+    results: RefCell<FxHashMap<(FunctionIndex, Vec<(ValueId, Given)>), Rc<Returned>>>,
+}
+
+/// What the file shows.
+pub(in crate::graph) fn shown(analysis: &Analysis<'_>) -> Shown {
+    let mut shown = Shown::default();
+    let (calls, elsewhere) = calls(analysis);
+    if calls.is_empty() {
+        return shown;
+    }
+    let reader = Reader::new(analysis, calls, elsewhere);
+    for _ in 0..MAX_ROUNDS {
+        let before = shown.len();
+        for number in 0..analysis.bodies.len() {
+            reader.settle(number, &mut shown, 0);
+        }
+        reader.parameters(&mut shown);
+        if shown.len() == before {
+            break;
+        }
+    }
+    shown
+}
+
+/// The calls of functions of the file, and the functions of which others may be made.
+fn calls(analysis: &Analysis<'_>) -> (Vec<Call>, FxHashSet<FunctionIndex>) {
+    let graph = &analysis.graph;
+    let (mut calls, mut made, mut reached) = (Vec::new(), FxHashMap::default(), FxHashSet::default());
+    for (number, body) in analysis.bodies.iter().enumerate() {
+        let facts = Facts::at(analysis, body, 0, body.range.end());
+        let mut seen = FxHashSet::default();
+        for value in body.occurrences.iter().map(|o| o.value).filter(|&v| seen.insert(v)) {
+            let (Op::Apply | Op::Call(..), operands) = graph.get(value) else { continue };
+            if let Op::Class(_) = graph.op(operands[0])
+                && let Some(class) = facts.class_of(value, 0)
+                && let Some(function) = analysis.definitions.method(class, graph.known_symbol("__call__"))
+            {
+                made.insert(value, function);
+            }
+            if let Some(function) = called(analysis, &facts, operands[0], &mut reached) {
+                calls.push(Call { value, function, given: given(analysis, function, &operands[1..]), body: number });
+            }
+        }
+    }
+    // An instance that is kept elsewhere may be called with anything.
+    let elsewhere = made.into_iter().filter(|(value, _)| !reached.contains(value)).map(|(_, function)| function);
+    (calls, elsewhere.collect())
+}
+
+/// The function of the file that `callee` is, or that calling it runs; the instances that it may be are noted as `reached`.
+fn called(analysis: &Analysis<'_>, facts: &Facts<'_>, callee: ValueId, reached: &mut FxHashSet<ValueId>) -> Option<FunctionIndex> {
+    let graph = &analysis.graph;
+    if let Op::Function(name) = graph.op(callee) {
+        return analysis.definitions.function_named(name);
+    }
+    if let (Op::Attr(name, _), &[object]) = graph.get(callee)
+        && let Some(class) = analysis.classes.receiver(object)
+        && let Some(method) = analysis.definitions.method(class, Some(name))
+    {
+        return Some(method);
+    }
+    let instances = facts.instances(callee);
+    let call = graph.known_symbol("__call__");
+    let mut methods = instances.iter().map(|&v| analysis.definitions.method(facts.class_of(v, 0)?, call));
+    let first = methods.next()??;
+    methods.all(|m| m == Some(first)).then_some(())?;
+    reached.extend(instances);
+    Some(first)
+}
+
+/// What a call gives each parameter of `function`.
+fn given(analysis: &Analysis<'_>, function: FunctionIndex, arguments: &[ValueId]) -> Option<Vec<(ValueId, Passed)>> {
+    let (graph, info) = (&analysis.graph, &analysis.definitions.functions[function]);
+    let parameters = &info.ast.parameters;
+    if arguments.iter().any(|&v| graph.op(v) == Op::Star) || parameters.vararg.is_some() || parameters.kwarg.is_some() {
+        return None;
+    }
+    let bound = parameters.iter_non_variadic_params().skip(usize::from(info.class.is_some())).enumerate();
+    let pairs = bound.filter_map(|(at, parameter)| {
+        let name = parameter.parameter.name.as_str();
+        let leaf = graph.find_leaf(Op::Param(info.name, graph.known_symbol(name)?))?;
+        let passed = passed(graph, arguments, at, name).map(Passed::Value);
+        let default = || if parameter.default().is_some_and(|d| d.is_none_literal_expr()) { Passed::None } else { Passed::Default };
+        Some((leaf, passed.unwrap_or_else(default)))
+    });
+    Some(pairs.collect())
+}
+
+impl<'x, 'a> Reader<'x, 'a> {
+    fn new(analysis: &'x Analysis<'a>, calls: Vec<Call>, elsewhere: FxHashSet<FunctionIndex>) -> Self {
+        let graph = &analysis.graph;
+        let values: FxHashSet<ValueId> = calls.iter().map(|c| c.value).collect();
+        let (parts, joins, lists, results) = Default::default();
+        let mut reader = Self { analysis, calls, elsewhere, parts, joins, lists, results };
+        let part = |of: ValueId, number: Option<usize>| number.filter(|_| values.contains(&of)).map(|number| (of, number));
+        for id in graph.ids() {
+            let part = match graph.get(id) {
+                (Op::Item(number), operands) => part(operands[0], usize::try_from(number).ok()),
+                (Op::Index(_), &[of, at]) => part(of, if let Op::Int(n) = graph.op(at) { usize::try_from(n).ok() } else { None }),
+                (Op::Phi(scope, ..), &[_]) => {
+                    reader.joins.entry(scope).or_default().push(id);
+                    None
+                }
+                (Op::Mlx("concatenate" | "stack"), operands) if matches!(graph.op(operands[0]), Op::Opaque(..)) => {
+                    reader.lists.entry(operands[0]).or_default().push(id);
+                    None
+                }
+                _ => None,
+            };
+            if let Some((of, number)) = part {
+                reader.parts.entry(of).or_default().push((number, id));
+            }
+        }
+        reader
+    }
+
+    /// Parameters to which every call of the file gives the same.
+    fn parameters(&self, shown: &mut Shown) {
+        let mut agreed: FxHashMap<ValueId, Option<Given>> = FxHashMap::default();
+        let mut unknown = self.elsewhere.clone();
+        for (number, body) in self.analysis.bodies.iter().enumerate() {
+            let facts = Facts::at(self.analysis, body, 0, body.range.end());
+            let mut flow = DtypeFlow::shown(self.analysis, &facts, shown);
+            for call in self.calls_in(number) {
+                let Some(given) = &call.given else {
+                    unknown.insert(call.function);
+                    continue;
+                };
+                for &(parameter, passed) in given {
+                    let given = passed.given(&mut flow);
+                    agreed.entry(parameter).and_modify(|known| *known = known.filter(|_| *known == given)).or_insert(given);
+                }
+            }
+        }
+        let names: FxHashSet<Symbol> = unknown.into_iter().map(|f| self.analysis.definitions.functions[f].name).collect();
+        let is_known = |v: ValueId| !matches!(self.analysis.graph.op(v), Op::Param(scope, _) if names.contains(&scope));
+        shown.extend(agreed.into_iter().filter_map(|(v, given)| Some((v, given.filter(|_| is_known(v))?))));
+    }
+
+    /// Add to `shown` what follows from it in a scope, `depth` calls below where it was asked: what calls give, and the joins that are float32 in every round
+    /// because they begin so.
+    fn settle(&self, number: usize, shown: &mut Shown, depth: u32) {
+        let body = &self.analysis.bodies[number];
+        self.follow(number, shown, depth);
+        let joins = self.joins.get(&body.name).map_or(&[][..], Vec::as_slice);
+        let mut assumed: Vec<ValueId> = joins.iter().copied().filter(|v| !shown.contains_key(v)).collect();
+        let facts = Facts::at(self.analysis, body, 0, body.range.end());
+        let carried = carried(body);
+        for _ in 0..MAX_ROUNDS {
+            if assumed.is_empty() {
+                return;
+            }
+            let mut tried = shown.clone();
+            tried.extend(assumed.iter().map(|&v| (v, Given::Single)));
+            self.follow(number, &mut tried, depth);
+            let mut flow = DtypeFlow::shown(self.analysis, &facts, &tried);
+            let graph = &self.analysis.graph;
+            let mut holds = |v: ValueId| graph.operands(v).iter().chain(carried.get(&v).into_iter().flatten()).all(|&v| flow.is_single(v));
+            let kept: Vec<ValueId> = assumed.iter().copied().filter(|&v| holds(v)).collect();
+            if kept.len() == assumed.len() {
+                *shown = tried;
+                return;
+            }
+            assumed = kept;
+        }
+    }
+
+    /// Add to `shown` what calls give, and what is joined of lists.
+    fn follow(&self, number: usize, shown: &mut Shown, depth: u32) {
+        let body = &self.analysis.bodies[number];
+        for _ in 0..MAX_ROUNDS {
+            let before = shown.len();
+            let joined = self.appended(body, shown);
+            shown.extend(joined.into_iter().map(|v| (v, Given::Single)));
+            for call in self.calls_in(number).iter().filter(|_| depth < MAX_DEPTH) {
+                self.call(body, call, shown, depth);
+            }
+            if shown.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// The calls in a scope; all are in the order of their scopes.
+    fn calls_in(&self, number: usize) -> &[Call] {
+        let calls = &self.calls[self.calls.partition_point(|c| c.body < number)..];
+        &calls[..calls.partition_point(|c| c.body == number)]
+    }
+
+    /// What `call` gives with the arguments that it passes.
+    fn call(&self, body: &Body, call: &Call, shown: &mut Shown, depth: u32) {
+        let parts = self.parts.get(&call.value).map_or(&[][..], Vec::as_slice);
+        let is_known = |v: ValueId| shown.contains_key(&v);
+        let (Some(given), false) = (&call.given, is_known(call.value) || !parts.is_empty() && parts.iter().all(|p| is_known(p.1))) else { return };
+        let facts = Facts::at(self.analysis, body, 0, body.range.end());
+        let mut flow = DtypeFlow::shown(self.analysis, &facts, shown);
+        let passed = given.iter().filter_map(|&(parameter, passed)| Some((parameter, passed.given(&mut flow)?)));
+        let passed: Vec<(ValueId, Given)> = passed.collect();
+        let result = self.result(call.function, passed, depth + 1);
+        let of_parts = parts.iter().filter(|(number, _)| result.items.get(*number) == Some(&true)).map(|p| p.1);
+        shown.extend(result.is_single.then_some(call.value).into_iter().chain(of_parts).map(|v| (v, Given::Single)));
+    }
+
+    /// What `function` returns where its parameters are what is `passed`.
+    fn result(&self, function: FunctionIndex, passed: Vec<(ValueId, Given)>, depth: u32) -> Rc<Returned> {
+        let key = (function, passed);
+        if let Some(known) = self.results.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let mut result = Returned::default();
+        let full = self.results.borrow().len() >= MAX_RESULTS;
+        if let Some(number) = self.analysis.bodies.iter().position(|b| b.function == Some(function)).filter(|_| !full) {
+            let mut shown: Shown = key.1.iter().copied().collect();
+            self.settle(number, &mut shown, depth);
+            result = self.returned(&self.analysis.bodies[number], &shown);
+        }
+        let result = Rc::new(result);
+        self.results.borrow_mut().insert(key, Rc::clone(&result));
+        result
+    }
+
+    fn returned(&self, body: &Body, shown: &Shown) -> Returned {
+        let graph = &self.analysis.graph;
+        if body.effects.iter().any(|e| matches!(e, Effect::Yield(_))) {
+            return Returned::default();
+        }
+        let all: Vec<ValueId> = body.effects.iter().filter_map(|e| if let Effect::Return(v) = *e { Some(v) } else { None }).collect();
+        let facts = Facts::at(self.analysis, body, 0, body.range.end());
+        let mut flow = DtypeFlow::shown(self.analysis, &facts, shown);
+        let items = |v: ValueId| match graph.get(v) {
+            (Op::Tuple | Op::List, items) => items,
+            _ => &[],
+        };
+        let count = all.iter().map(|&v| items(v).len()).min().unwrap_or(0);
+        Returned {
+            is_single: !all.is_empty() && all.iter().all(|&v| flow.is_single(v)),
+            items: (0..count).map(|at| all.iter().all(|&v| flow.is_single(items(v)[at]))).collect(),
+        }
+    }
+
+    /// What is joined of lists to which `body` appends float32.
+    fn appended(&self, body: &Body, shown: &Shown) -> Vec<ValueId> {
+        let graph = &self.analysis.graph;
+        let facts = Facts::at(self.analysis, body, 0, body.range.end());
+        let mut flow = DtypeFlow::shown(self.analysis, &facts, shown);
+        let mut found = Vec::new();
+        for effect in &body.effects {
+            if let Effect::Call(call) = *effect
+                && let &[callee, .., value] = graph.operands(call)
+                && let (Op::Attr(name, _), &[list]) = graph.get(callee)
+                && matches!(graph.name(name), "append" | "insert")
+                && let Some(joined) = self.lists.get(&list)
+                && flow.is_single(value)
+            {
+                found.extend(joined);
+            }
+        }
+        found
+    }
+}
+
+/// What is carried to each join of a scope.
+fn carried(body: &Body) -> FxHashMap<ValueId, Vec<ValueId>> {
+    let mut carried: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
+    for effect in &body.effects {
+        if let Effect::Carry(join, value) = *effect {
+            carried.entry(join).or_default().push(value);
+        }
+    }
+    carried
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::value::Graph;
+    use crate::syntax::Source;
+
+    const MODULES: &str = "import mlx.core as mx
+import mlx.nn as nn
+
+class Cell(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.w = mx.zeros((d, d))
+
+    def run(self, x, h=None):
+        if h is None:
+            h = mx.zeros((4, 4), STATE)
+        all = []
+        for t in range(3):
+            h = mx.tanh(x[t] + h @ self.w)
+            all.append(h)
+        return mx.stack(all), h
+
+    def __call__(self, x, h=None):
+        y, last = self.run(x, h)
+        return y, None
+
+class Turned(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.layers = [nn.Linear(d, d), nn.Linear(d, d)]
+
+    def __call__(self, x, angle):
+        return self.layers[1](nn.silu(self.layers[0](x))) * mx.cos(angle)
+
+class Model(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.cell = Cell(d)
+        self.blocks = [Turned(d) for _ in range(3)]
+";
+
+    /// Whether what `Model.__call__` with this body returns is float32 however half the model is, by what the whole file shows.
+    fn is_single(body: &str, state: &str) -> bool {
+        let text = format!("{MODULES}\n    def __call__(self, x: mx.array, half: mx.array):\n        {}\n", body.replace('\n', "\n        "))
+            .replace("STATE", state);
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "Model.__call__").expect("the text defines the method");
+        let returned = body.effects.iter().find_map(|e| if let Effect::Return(v) = *e { Some(v) } else { None }).expect("it returns a value");
+        DtypeFlow::in_file(&analysis, &Facts::at(&analysis, body, 0, body.range.end())).is_single(returned)
+    }
+
+    #[test]
+    fn a_state_that_begins_as_float32_makes_the_result_float32() {
+        assert!(is_single("y, _ = self.cell(x)\nreturn y", "mx.float32"));
+        assert!(is_single("return self.cell(x)[0] + half", "mx.float32"));
+        assert!(!is_single("y, _ = self.cell(x)\nreturn y", "mx.float16"));
+        assert!(!is_single("y, _ = self.cell(x)\nreturn y", "x.dtype"));
+        // What is passed is what it begins as.
+        assert!(!is_single("y, _ = self.cell(x, half)\nreturn y", "mx.float32"));
+        assert!(!is_single("_, last = self.cell(x)\nreturn last", "mx.float32"));
+    }
+
+    #[test]
+    fn positions_make_what_they_turn_float32_in_every_round() {
+        let turned = |angle: &str| format!("for block in self.blocks:\n    x = block(x, {angle})\nreturn x");
+        assert!(is_single(&turned("mx.linspace(0, 1, 8)"), "x.dtype"));
+        assert!(!is_single(&turned("mx.linspace(0, 1, 8).astype(x.dtype)"), "x.dtype"));
+        assert!(!is_single(&turned("half"), "x.dtype"));
+        assert!(is_single("for i, block in enumerate(self.blocks):\n    half = block(half, mx.arange(8.0))\nreturn half", "x.dtype"));
+    }
+
+    #[test]
+    fn a_parameter_is_what_every_call_of_the_file_gives_it() {
+        let calls = |second: &str| {
+            format!(
+                "class Other(nn.Module):\n    def __init__(self):\n        self.model = Model(4)\n\n    def __call__(self, x):\n        angle = mx.linspace(0, 1, 4)\n        {second}\n        return self.model(x, angle)\n"
+            )
+        };
+        let is_single = |second: &str| {
+            let text = format!("{MODULES}\n    def __call__(self, x: mx.array, half: mx.array):\n        return x * half\n\n{}", calls(second))
+                .replace("STATE", "x.dtype");
+            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let analysis = Analysis::new(&source, Graph::default());
+            let [scope, name] = ["Model.__call__", "half"].map(|n| analysis.graph.known_symbol(n).expect("the text has the name"));
+            let half = analysis.graph.find_leaf(Op::Param(scope, name)).expect("it is a parameter");
+            analysis.shown().get(&half) == Some(&Given::Single)
+        };
+        assert!(is_single("pass"));
+        assert!(!is_single("self.model(x, x)"));
+        assert!(!is_single("self.kept = Model(8)"));
+    }
+}
