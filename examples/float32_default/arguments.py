@@ -22,6 +22,7 @@ ARGUMENTS = {
     "Stack": lambda mx, dtype: ((8,), (rows(mx, dtype, 2, 5, 8),)),
     "written": pair,
     "decayed": pair,
+    "preceded": lambda mx, dtype: (*pair(mx, dtype), 3),
     "centred": lambda mx, dtype: (rows(mx, dtype, 3, 4), rows(mx, dtype, 4, 5)),
 }
 NARROWED = set(ARGUMENTS)

@@ -116,3 +116,9 @@ def decayed(x: mx.array, w: mx.array):
     for i in range(1, h.shape[0]):
         states[i] = states[i - 1] * 0.5 + h[i]
     return states @ w
+
+
+def preceded(projected_states: mx.array, weight: mx.array, number_of_rows: int):
+    """A line that would be longer than all others is laid out anew."""
+    projected = projected_states @ weight
+    return mx.concatenate([mx.zeros((projected.shape[0], number_of_rows, projected.shape[2])), projected], axis=1) @ weight

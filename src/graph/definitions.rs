@@ -127,13 +127,6 @@ impl<'a> Definitions<'a> {
         self.classes.iter().position(|c| c.name == name)
     }
 
-    /// What calling the method `name` of an instance of `class` runs, as far as the file says: its own, or that of the class in the file that it extends.
-    pub fn method(&self, class: ClassIndex, name: Option<Symbol>) -> Option<FunctionIndex> {
-        let name = name?;
-        let own = std::iter::once(class).chain(self.ancestors(class)).find_map(|c| self.classes[c].methods.get(&name));
-        own.copied().flatten().filter(|_| !self.classes[class].overridden.contains(&name) && !self.classes[class].dynamic)
-    }
-
     /// The dotted path that a plain chain of names stands for through the imports of the module.
     pub fn import_path(&self, expr: &Expr, graph: &Graph) -> Option<String> {
         match expr {

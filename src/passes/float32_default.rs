@@ -22,7 +22,7 @@ use crate::graph::value::{Op, ValueId};
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
-use crate::syntax::{Edit, Ranged, TextRange, TextSize};
+use crate::syntax::{Edit, LINE_WIDTH, Ranged, TextRange, TextSize, lay_out_statement};
 
 use meetings::{InTheWay, Meeting, Meetings, meetings};
 
@@ -200,7 +200,7 @@ impl<'p, 'x> Scope<'p, 'x> {
         }
         let mut seen = FxHashSet::default();
         assumptions.retain(|a| seen.insert(a.clone()));
-        let edits = members.iter().map(|m| Edit::insert(last_argument(m.call), format!(", dtype={}.dtype", given.name))).collect();
+        let edits = self.edits(&members, &given.name);
         let rationale = self.rationale(meetings, flow);
         let applicability = if assumptions.is_empty() { Applicability::Narrowing } else { Applicability::Unsafe };
         let text = spelt_on_one_line(self.place, range);
@@ -217,6 +217,35 @@ impl<'p, 'x> Scope<'p, 'x> {
             edits,
         };
         Some(Proposal { finding, contract: Contract::Statements(Kept::Narrowed) })
+    }
+
+    /// The edits that give `members` the dtype of `name`.
+    fn edits(&self, members: &[&Constant<'x>], name: &str) -> Vec<Edit> {
+        let statement = |m: &Constant<'_>| self.place.body.occurrences.iter().find(|o| o.range == m.call.range()).map(|o| o.statement);
+        let argument = format!(", dtype={name}.dtype");
+        let edit = |&m: &&Constant<'x>| {
+            let insertion = Edit::insert(last_argument(m.call), argument.clone());
+            let at = statement(m).filter(|&at| members.iter().filter(|other| statement(other) == Some(at)).count() == 1);
+            at.and_then(|at| self.laid_out(self.place.body.statements[at as usize].range, &insertion)).unwrap_or(insertion)
+        };
+        members.iter().map(edit).collect()
+    }
+
+    /// The statement `whole` laid out anew, where `insertion` makes a line of it longer than lines are here.
+    fn laid_out(&self, whole: TextRange, insertion: &Edit) -> Option<Edit> {
+        let source = self.place.source();
+        let (at, length) = (insertion.range.start(), |text: &str| text.trim_end().chars().count());
+        let part = |from: TextSize, to: TextSize| source.slice(TextRange::new(from, to));
+        let (lead, rest) = (part(source.line_start(whole.start()), whole.start()), part(whole.end(), source.full_line_end(whole.end())).trim_end());
+        let stands_alone = lead.trim().is_empty() && (rest.is_empty() || rest.trim_start().starts_with('#'));
+        let line = length(part(source.line_start(at), source.full_line_end(at))) + length(&insertion.content);
+        if !stands_alone || line <= LINE_WIDTH {
+            return None;
+        }
+        let width = source.text().lines().map(length).fold(LINE_WIDTH, usize::max);
+        let text = [part(whole.start(), at), &insertion.content, part(at, whole.end())].concat();
+        let laid_out = || lay_out_statement(&text, lead, source.newline(), length(rest), width);
+        (line > width).then(laid_out)?.map(|text| Edit::replace(whole, text))
     }
 
     /// What is assumed of the number that `constant` is filled with; nothing where half precision does not hold it.

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use super::fold;
 use super::import::NewImport;
 use super::kernels::is_kernel;
-use super::layout::{self, LINE_WIDTH, broken, grouped, without_parentheses};
+use super::layout::{broken, grouped, without_parentheses};
 use super::load::Variant;
 use super::moves;
 use super::removal::{Removal, stands_alone};
@@ -19,7 +19,7 @@ use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::body::{BlockId, Body, Occurrence, StatementId};
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
-use crate::syntax::{Edit, TextRange, TextSize};
+use crate::syntax::{Edit, LINE_WIDTH, TextRange, TextSize, lay_out_statement};
 
 /// What is to be written where.
 pub struct Plan<'x> {
@@ -223,7 +223,7 @@ impl Plan<'_> {
         let widest = line.lines().map(|l| l.chars().count()).max().unwrap_or(0);
         let width = LINE_WIDTH.max(if source.slice(range).contains('\n') { 0 } else { widest });
         let comment = part(whole.end(), source.full_line_end(whole.end())).trim_end().chars().count();
-        let lay_out = |text: &str| layout::statement(text, source.indentation(whole.start()), newline, comment, width);
+        let lay_out = |text: &str| lay_out_statement(text, source.indentation(whole.start()), newline, comment, width);
         let anew = || lay_out(&[part(whole.start(), range.start()), &filled.text, part(range.end(), whole.end())].concat());
         let alone = stands_alone(self, whole);
         let old = source.slice(whole);

@@ -310,18 +310,21 @@ fn any(site: &Site<'_>, parts: &[Condition]) -> Truth {
     }
 }
 
-/// Whether a norm takes its statistics in float32. Some apply weight and bias as operations of their own, each of which rounds.
+/// Whether a norm takes its statistics in float32. The weight and the bias are applied to what was rounded before, and each rounds again.
 fn accumulates_in_float32(site: &Site<'_>, name: &str) -> Truth {
     let why_not = "is not known to take its statistics in float32 whatever it is given";
     let shown = shown(site, name, |facts, v| facts.accumulates_in_float32(v), why_not);
-    let rounds = |v: ValueId| matches!(site.facts.module_of(v), Some("GroupNorm" | "InstanceNorm")) && !site.facts.has_no_parameters(v);
-    if shown != Truth::True || !(site.value)(name).is_some_and(rounds) {
-        return shown;
-    }
+    let Some(module) = (site.value)(name).filter(|&v| shown == Truth::True && !site.facts.has_no_parameters(v)) else { return shown };
     let norm = (site.spelling)(name);
-    Truth::Unknown(vec![format!(
-        "the roundings of `{norm}`, of its product with the weight and of the sum with the bias may be in half precision (measured: 1.5 times the error, and 2.7 at most)"
-    )])
+    let sum = " and of the sum with the bias";
+    let (sum, measured) = match site.facts.module_of(module) {
+        Some("GroupNorm" | "InstanceNorm") => (sum, "1.5 times the error, and 2.7 at most"),
+        Some("LayerNorm") if !site.facts.has_no_bias(module) => (sum, "1.7 times the mean error, and 4.1 times the largest, at most"),
+        Some("LayerNorm" | "RMSNorm") => ("", "1.4 times the mean error, and 3.3 times the largest, at most"),
+        _ => return shown,
+    };
+    let product = if sum.is_empty() { " and of its product with the weight" } else { ", of its product with the weight" };
+    Truth::Unknown(vec![format!("the roundings of `{norm}`{product}{sum} may be in half precision (measured: {measured})")])
 }
 
 /// What must show: where it does not, the rule does not apply.
@@ -396,8 +399,8 @@ pub(super) fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth 
     let (Some(first), Some(second)) = ((site.value)(narrow), (site.value)(wide)) else { return Truth::True };
     let (narrow, wide) = ((site.spelling)(narrow), (site.spelling)(wide));
     // What is compared is a dtype itself, or that of an array.
-    let subject =
-        if site.facts.kind(first) == Kind::Dtype || narrow.ends_with(".dtype") { format!("`{narrow}`") } else { format!("the dtype of `{narrow}`") };
+    let is_dtype = site.facts.kind(first) == Kind::Dtype || narrow.ends_with(".dtype");
+    let subject = if is_dtype { format!("`{narrow}`") } else { format!("the dtype of `{narrow}`") };
     match dtypes::promotes_into(site.graph, site.facts, first, second) {
         Agreement::Same => Truth::True,
         Agreement::Never(example) => Truth::False(format!("{subject} does not promote to the dtype of `{wide}` ({example})")),
@@ -405,6 +408,7 @@ pub(super) fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth 
         Agreement::Differs(example) if matches!(site.graph.op(first), Op::Global(path) if site.graph.name(path).starts_with("mlx.core.")) => {
             Truth::False(format!("`{narrow}` may be wider than the dtype of `{wide}` ({example})"))
         }
+        Agreement::Differs(_) | Agreement::Unknown if is_dtype => Truth::Unknown(vec![format!("`{wide}` is no narrower than {subject}")]),
         Agreement::Differs(_) | Agreement::Unknown => Truth::Unknown(vec![format!("{subject} promotes to the dtype of `{wide}`")]),
     }
 }

@@ -206,7 +206,10 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
             Ok(false) => continue,
             Ok(true) => {}
             Err(Some(example)) => return Err(format!("the dtype of the result would change: {example}")),
-            Err(None) => assumptions.push("the dtype of the result becomes that of its array, and not another one".to_owned()),
+            Err(None) => assumptions.push("the result has the dtype of the array beside the number".to_owned()),
+        }
+        if DtypeFlow::in_file(analysis, &place.facts).is_single(narrowed.1) {
+            return Err("the file makes the array beside it float32, so that nothing is gained".to_owned());
         }
         gains = true;
         let goes_on = used.next.iter().find(|&&next| dtypes::widens_again(place.graph, &place.facts, narrowed, after(next)));
@@ -219,10 +222,6 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
             ));
         }
         let partners: Vec<ValueId> = listed.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| own(&w.name)).collect();
-        if let Some(&partner) = partners.iter().find(|&&v| DtypeFlow::in_file(analysis, &place.facts).is_single(v)) {
-            let text = place.speller.argument(partner).unwrap_or_else(|| "the array beside it".to_owned());
-            return Err(format!("the file makes {text} float32, so that nothing is gained"));
-        }
         if let Some(reason) = digits::decides(analysis, body, &users, used.place.value, &partners) {
             return Err(reason);
         }

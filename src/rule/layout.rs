@@ -1,43 +1,7 @@
 //! How the replacement is laid out: on its line where it fits, else the statement is laid out anew. Built on text alone, and deterministic.
 
 use super::template::Filled;
-use crate::syntax::ast::Stmt;
-use crate::syntax::{Ranged, Source, TextRange, TextSize, Token, TokenKind, is_tight, lay_out, on_one_line};
-
-/// Lines are at most this long, or as long as the line that is replaced.
-pub(super) const LINE_WIDTH: usize = 88;
-
-/// `statement`, a simple one that a comment of `comment` characters follows, laid out anew; `None` where comments or trailing commas of its own say how it should be.
-pub(super) fn statement(statement: &str, indentation: &str, newline: &str, comment: usize, width: usize) -> Option<String> {
-    let source = Source::parse(statement).ok()?;
-    let [only] = &source.module().body[..] else { return None };
-    let value = match only {
-        Stmt::Assign(s) => &s.value,
-        Stmt::AnnAssign(s) => s.value.as_ref()?,
-        Stmt::AugAssign(s) => &s.value,
-        Stmt::Return(s) => s.value.as_ref()?,
-        Stmt::Expr(s) => &s.value,
-        _ => return None,
-    };
-    if !source.comments().is_empty() || has_magic_comma(&source) {
-        return None;
-    }
-    let solid = source.tokens().before(value.start()).iter().rev();
-    let lead = solid.clone().find(|t| !matches!(t.kind(), TokenKind::NonLogicalNewline | TokenKind::Lpar));
-    let start = lead.map_or(TextSize::new(0), Ranged::end);
-    let head = source.slice(TextRange::up_to(start));
-    let head = if head.is_empty() { String::new() } else { format!("{head} ") };
-    let expr = on_one_line(&source, TextRange::new(start, only.end()))?;
-    let lines = lay_out(&head, expr.trim(), indentation, comment, width)?;
-    Some(lines.join(newline).trim_start().to_owned())
-}
-
-/// Whether a comma stands before a closing bracket on the next line: its author wants one argument a line.
-fn has_magic_comma(source: &Source<'_>) -> bool {
-    let closes = |t: &Token| matches!(t.kind(), TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace);
-    let magic = |w: &[Token]| w[0].kind() == TokenKind::Comma && w[1].kind() == TokenKind::NonLogicalNewline && closes(&w[2]);
-    source.tokens().windows(3).any(magic)
-}
+use crate::syntax::{Ranged, Source, TextRange, Token, TokenKind, is_tight};
 
 /// `range` with the parentheses around it, if they only group: a call needs none.
 pub(super) fn without_parentheses(source: &Source<'_>, range: TextRange) -> TextRange {

@@ -1,5 +1,5 @@
 //! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
-//! accumulator of products, an addend that is cast to float32, matrices of a few numbers, code that runs once, positions, which are few, and casts of what is
+//! accumulator of products, an addend that is cast to float32, matrices of a few numbers, code that runs once, positions and vectors of parameters, which are few, and casts of what is
 //! float32 already.
 
 use super::kernels::kernels;
@@ -31,6 +31,12 @@ pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, af
             let is_little = [root.value, operands[0]].iter().any(|&v| digits::numbers_things(analysis, body, &facts, v));
             is_little.then(|| "positions and indices are so few that a view of them gains nothing".to_owned())
         }),
+        (Op::Mlx("softmax"), operands) => {
+            let facts = Facts::at(analysis, body, 0, body.range.end());
+            let is_vector = !facts.makers(operands[0]).is_empty() && facts.rank(operands[0]) == Some(1);
+            is_vector.then(|| "it is one vector of parameters: a kernel more or less is next to nothing".to_owned())
+        }
+        (Op::Mlx("astype"), operands) if analysis.graph.op(operands[0]) == Op::Mlx("softmax") => no_gain(analysis, body, root, operands[0]),
         _ => None,
     }
 }

@@ -1,6 +1,11 @@
 //! How a statement is laid out over lines where one is too short, in the way of the formatter that most Python is formatted with: operators and chains of
 //! calls go into parentheses, a call opens its last brackets, and arguments stand together or one on a line. Text in, text out.
 
+use super::ast::Stmt;
+use super::{Ranged, Source, TextRange, TextSize, Token, TokenKind, on_one_line};
+
+/// Lines are at most this long, or as long as the line that is replaced.
+pub const LINE_WIDTH: usize = 88;
 /// One level of indentation.
 const INDENT: &str = "    ";
 /// How closely a comma binds, the loosest of all.
@@ -10,7 +15,7 @@ const DOT: u8 = 1;
 
 /// `head` (`x = `, `return `, or nothing) and the expression `expr`, each on one line, over lines of at most `width` where that is possible. The first
 /// line is indented by `indent`, and a comment of `comment` characters follows. `None` where `expr` needs a reader that knows more, as a lambda does.
-pub fn lay_out(head: &str, expr: &str, indent: &str, comment: usize, width: usize) -> Option<Vec<String>> {
+fn lay_out(head: &str, expr: &str, indent: &str, comment: usize, width: usize) -> Option<Vec<String>> {
     let expr = without_own_parentheses(expr);
     let layout = Layout { width };
     if layout.fits(&[indent, head, expr, &" ".repeat(comment)]) {
@@ -24,6 +29,38 @@ pub fn lay_out(head: &str, expr: &str, indent: &str, comment: usize, width: usiz
     lines.extend(layout.inside(expr, "", &format!("{indent}{INDENT}")));
     lines.push(format!("{indent})"));
     Some(lines)
+}
+
+/// `statement`, a simple one that a comment of `comment` characters follows, laid out anew; `None` where comments or trailing commas of its own say how it should be.
+pub fn lay_out_statement(statement: &str, indentation: &str, newline: &str, comment: usize, width: usize) -> Option<String> {
+    let source = Source::parse(statement).ok()?;
+    let [only] = &source.module().body[..] else { return None };
+    let value = match only {
+        Stmt::Assign(s) => &s.value,
+        Stmt::AnnAssign(s) => s.value.as_ref()?,
+        Stmt::AugAssign(s) => &s.value,
+        Stmt::Return(s) => s.value.as_ref()?,
+        Stmt::Expr(s) => &s.value,
+        _ => return None,
+    };
+    if !source.comments().is_empty() || has_magic_comma(&source) {
+        return None;
+    }
+    let solid = source.tokens().before(value.start()).iter().rev();
+    let lead = solid.clone().find(|t| !matches!(t.kind(), TokenKind::NonLogicalNewline | TokenKind::Lpar));
+    let start = lead.map_or(TextSize::new(0), Ranged::end);
+    let head = source.slice(TextRange::up_to(start));
+    let head = if head.is_empty() { String::new() } else { format!("{head} ") };
+    let expr = on_one_line(&source, TextRange::new(start, only.end()))?;
+    let lines = lay_out(&head, expr.trim(), indentation, comment, width)?;
+    Some(lines.join(newline).trim_start().to_owned())
+}
+
+/// Whether a comma stands before a closing bracket on the next line: its author wants one argument a line.
+fn has_magic_comma(source: &Source<'_>) -> bool {
+    let closes = |t: &Token| matches!(t.kind(), TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace);
+    let magic = |w: &[Token]| w[0].kind() == TokenKind::Comma && w[1].kind() == TokenKind::NonLogicalNewline && closes(&w[2]);
+    source.tokens().windows(3).any(magic)
 }
 
 struct Layout {

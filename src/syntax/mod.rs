@@ -9,7 +9,7 @@ mod spelling;
 
 pub use edit::{Edit, EditSet};
 pub use encoding::{Encoding, EncodingError, decode};
-pub use layout::lay_out;
+pub use layout::{LINE_WIDTH, lay_out_statement};
 pub use lines::Lines;
 pub use ruff_python_ast as ast;
 pub use ruff_python_ast::token::{Token, TokenKind, Tokens};

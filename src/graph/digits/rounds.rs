@@ -11,6 +11,9 @@ use crate::graph::value::{Graph, Op, Symbol, ValueId};
 /// Values beside one.
 type Beside = SmallVec<[ValueId; 4]>;
 
+/// What is made of values that lead to one another, given what was made of others.
+pub(super) type Make<'m, T> = &'m dyn Fn(&[ValueId], &FxHashMap<ValueId, T>) -> T;
+
 /// What operands do not tell of the values of one scope.
 #[derive(Default)]
 pub(super) struct Rounds {
@@ -157,12 +160,7 @@ fn chosen_by(graph: &Graph, callee: ValueId, loops: &mut Vec<(Symbol, u32)>) -> 
 
 /// What `make` makes of `value` and of all that `next` leads to from it: values that lead to one another are made one, after what they lead to. `known`
 /// keeps what was made of each value.
-pub(super) fn followed<T: Copy>(
-    known: &mut FxHashMap<ValueId, T>,
-    value: ValueId,
-    next: &dyn Fn(ValueId) -> Beside,
-    make: &dyn Fn(&[ValueId], &FxHashMap<ValueId, T>) -> T,
-) {
+pub(super) fn followed<T: Copy>(known: &mut FxHashMap<ValueId, T>, value: ValueId, next: &dyn Fn(ValueId) -> Beside, make: Make<'_, T>) {
     // An explicit stack: graphs of generated code can be deep.
     let mut waiting = vec![(value, false)];
     let mut places: FxHashMap<ValueId, usize> = FxHashMap::default();

@@ -479,40 +479,4 @@ impl<'x> Search<'x> {
             other => other,
         }
     }
-
-    /// `(x, weight, eps)` or `(x, weight, bias, eps)`: a bias promotes only beside a weight.
-    fn norm(&mut self, operands: &[ValueId], depth: u32) -> Type {
-        let arrays = &operands[..operands.len() - 1];
-        let weight = self.type_of(arrays[1], depth);
-        let mut result = self.type_of(arrays[0], depth);
-        if weight == Type::None {
-            return result;
-        }
-        for &array in &arrays[1..] {
-            result = match (result, self.type_of(array, depth)) {
-                (result, Type::None) => result,
-                (Type::Array(a), Type::Array(b)) => Type::Array(a.with(b)),
-                (Type::Unknown, _) | (_, Type::Unknown) => Type::Unknown,
-                _ => Type::Raises,
-            };
-        }
-        match result {
-            Type::Array(dtype) if !dtype.is_floating() || dtype == Dtype::Complex64.into() => Type::Raises,
-            other => other,
-        }
-    }
-
-    /// `(q, k, v, scale, mask, ..)`: an additive mask must promote to the dtype of the output.
-    fn attention(&mut self, operands: &[ValueId], depth: u32) -> Type {
-        let result = self.promoted(&operands[..3], false, depth);
-        let mask = operands.get(4).map_or(Type::None, |&m| self.type_of(m, depth));
-        self.is_exact &= mask == Type::None;
-        match (result, mask) {
-            // Of what is open nothing is known.
-            (Type::Array(out), Type::Array(mask)) if mask != Dtype::Bool.into() && out.with(mask).known().is_some_and(|d| out != d.into()) => {
-                Type::Raises
-            }
-            _ => result,
-        }
-    }
 }

@@ -11,7 +11,7 @@ use super::flow::{DtypeFlow, Known};
 use super::promotion::Dtype;
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect};
-use crate::graph::definitions::FunctionIndex;
+use crate::graph::definitions::{ClassIndex, FunctionIndex};
 use crate::graph::facts::Facts;
 use crate::graph::modules::passed;
 use crate::graph::value::{Op, Symbol, ValueId};
@@ -68,6 +68,9 @@ impl Passed {
     }
 }
 
+/// A function, and what its parameters are.
+type Arguments = (FunctionIndex, Vec<(ValueId, Given)>);
+
 /// What a function returns.
 #[derive(Default)]
 struct Returned {
@@ -89,7 +92,7 @@ struct Reader<'x, 'a> {
     /// For each list of which only that is known, what is joined of its elements.
     lists: FxHashMap<ValueId, Vec<ValueId>>,
     /// What functions return, by what their parameters are.
-    results: RefCell<FxHashMap<(FunctionIndex, Vec<(ValueId, Given)>), Rc<Returned>>>,
+    results: RefCell<FxHashMap<Arguments, Rc<Returned>>>,
 }
 
 /// What the file shows.
@@ -124,7 +127,7 @@ fn calls(analysis: &Analysis<'_>) -> (Vec<Call>, FxHashSet<FunctionIndex>) {
             let (Op::Apply | Op::Call(..), operands) = graph.get(value) else { continue };
             if let Op::Class(_) = graph.op(operands[0])
                 && let Some(class) = facts.class_of(value, 0)
-                && let Some(function) = analysis.definitions.method(class, graph.known_symbol("__call__"))
+                && let Some(function) = method(analysis, class, graph.known_symbol("__call__"))
             {
                 made.insert(value, function);
             }
@@ -142,21 +145,29 @@ fn calls(analysis: &Analysis<'_>) -> (Vec<Call>, FxHashSet<FunctionIndex>) {
 fn called(analysis: &Analysis<'_>, facts: &Facts<'_>, callee: ValueId, reached: &mut FxHashSet<ValueId>) -> Option<FunctionIndex> {
     let graph = &analysis.graph;
     if let Op::Function(name) = graph.op(callee) {
-        return analysis.definitions.function_named(name);
+        return analysis.definitions.function_named(name).filter(|&f| analysis.definitions.functions[f].class.is_none());
     }
     if let (Op::Attr(name, _), &[object]) = graph.get(callee)
         && let Some(class) = analysis.classes.receiver(object)
-        && let Some(method) = analysis.definitions.method(class, Some(name))
+        && let Some(method) = method(analysis, class, Some(name))
     {
         return Some(method);
     }
     let instances = facts.instances(callee);
     let call = graph.known_symbol("__call__");
-    let mut methods = instances.iter().map(|&v| analysis.definitions.method(facts.class_of(v, 0)?, call));
+    let mut methods = instances.iter().map(|&v| method(analysis, facts.class_of(v, 0)?, call));
     let first = methods.next()??;
     methods.all(|m| m == Some(first)).then_some(())?;
     reached.extend(instances);
     Some(first)
+}
+
+/// What calling the method `name` of an instance of `class` runs, as far as the file says: its own, or that of a class in the file that it extends.
+fn method(analysis: &Analysis<'_>, class: ClassIndex, name: Option<Symbol>) -> Option<FunctionIndex> {
+    let (name, definitions) = (name?, &analysis.definitions);
+    let mut classes = std::iter::once(class).chain(definitions.ancestors(class));
+    let own = classes.find_map(|c| definitions.classes[c].methods.get(&name)).copied().flatten();
+    own.filter(|_| !definitions.classes[class].overridden.contains(&name) && !definitions.classes[class].dynamic)
 }
 
 /// What a call gives each parameter of `function`.
@@ -166,7 +177,13 @@ fn given(analysis: &Analysis<'_>, function: FunctionIndex, arguments: &[ValueId]
     if arguments.iter().any(|&v| graph.op(v) == Op::Star) || parameters.vararg.is_some() || parameters.kwarg.is_some() {
         return None;
     }
-    let bound = parameters.iter_non_variadic_params().skip(usize::from(info.class.is_some())).enumerate();
+    // Of a method that is called on an instance the first is the instance.
+    let first = parameters.iter_non_variadic_params().next().and_then(|p| graph.known_symbol(p.parameter.name.as_str()));
+    let receiver = first.and_then(|name| graph.find_leaf(Op::Param(info.name, name))).and_then(|v| analysis.classes.receiver(v));
+    if receiver != info.class {
+        return None;
+    }
+    let bound = parameters.iter_non_variadic_params().skip(usize::from(receiver.is_some())).enumerate();
     let pairs = bound.filter_map(|(at, parameter)| {
         let name = parameter.parameter.name.as_str();
         let leaf = graph.find_leaf(Op::Param(info.name, graph.known_symbol(name)?))?;

@@ -69,6 +69,11 @@ impl<'x> Facts<'x> {
         }
     }
 
+    /// Whether the module is a layer norm without bias.
+    pub fn has_no_bias(&self, value: ValueId) -> bool {
+        self.module_of(value) == Some("LayerNorm") && self.made_with(value, 3, "bias", false)
+    }
+
     /// Whether the module is a norm without weight and bias.
     pub fn has_no_parameters(&self, value: ValueId) -> bool {
         let graph = &self.analysis.graph;

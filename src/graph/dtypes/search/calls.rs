@@ -1,4 +1,4 @@
-//! The dtypes of what calls give that are no functions of the table: modules of `mlx.nn`, what is drawn at random, what stands for a number.
+//! The dtypes of what calls give that the table does not tell: modules of `mlx.nn`, what is drawn at random, what stands for a number, fast norms and attention.
 
 use super::{Search, Type};
 use crate::graph::api::{self, Accepts, DtypeRule};
@@ -88,6 +88,42 @@ impl Search<'_> {
         match (self.type_of(argument, depth), promotes) {
             (Type::Array(given), true) => self.unknown(operands[0]).map_or(Type::Unknown, |weights| Type::Array(given.with(weights))),
             _ => self.free(value),
+        }
+    }
+
+    /// `(x, weight, eps)` or `(x, weight, bias, eps)`: a bias promotes only beside a weight.
+    pub(super) fn norm(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        let arrays = &operands[..operands.len() - 1];
+        let weight = self.type_of(arrays[1], depth);
+        let mut result = self.type_of(arrays[0], depth);
+        if weight == Type::None {
+            return result;
+        }
+        for &array in &arrays[1..] {
+            result = match (result, self.type_of(array, depth)) {
+                (result, Type::None) => result,
+                (Type::Array(a), Type::Array(b)) => Type::Array(a.with(b)),
+                (Type::Unknown, _) | (_, Type::Unknown) => Type::Unknown,
+                _ => Type::Raises,
+            };
+        }
+        match result {
+            Type::Array(dtype) if !dtype.is_floating() || dtype == Dtype::Complex64.into() => Type::Raises,
+            other => other,
+        }
+    }
+
+    /// `(q, k, v, scale, mask, ..)`: an additive mask must promote to the dtype of the output.
+    pub(super) fn attention(&mut self, operands: &[ValueId], depth: u32) -> Type {
+        let result = self.promoted(&operands[..3], false, depth);
+        let mask = operands.get(4).map_or(Type::None, |&m| self.type_of(m, depth));
+        self.is_exact &= mask == Type::None;
+        match (result, mask) {
+            // Of what is open nothing is known.
+            (Type::Array(out), Type::Array(mask)) if mask != Dtype::Bool.into() && out.with(mask).known().is_some_and(|d| out != d.into()) => {
+                Type::Raises
+            }
+            _ => result,
         }
     }
 }
