@@ -1,6 +1,6 @@
 //! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
-//! accumulator of products, an addend that is cast to float32, matrices of a few numbers, code that runs once, positions and vectors of parameters, which are few, and casts of what is
-//! float32 already.
+//! accumulator of products, an addend that is cast to float32, matrices of a few numbers, code that runs once, positions and vectors of parameters, which are
+//! few, and casts of what is float32 already.
 
 use super::kernels::kernels;
 use super::once::runs_once;
