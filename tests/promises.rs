@@ -241,7 +241,8 @@ impl<'a> Visitor<'a> for Names {
                 self.within(None, scope, |names| visitor::walk_expr(names, expr));
             }
             Expr::Named(named) => {
-                if let (Expr::Name(name), Some((_, scope))) = (&*named.target, self.open.iter_mut().rev().find(|(_, scope)| !scope.is_comprehension)) {
+                if let (Expr::Name(name), Some((_, scope))) = (&*named.target, self.open.iter_mut().rev().find(|(_, scope)| !scope.is_comprehension))
+                {
                     scope.bound.insert(name.id.to_string());
                 }
                 self.visit_expr(&named.value);
