@@ -43,3 +43,8 @@ def negated(x: mx.array):
     """Arithmetic with the scalar is NumPy's, too."""
     factor = -np.sqrt(2.0) / 2
     return factor * mx.exp(x)
+
+
+def activated(x: mx.array):
+    """The whole is an activation of `mlx.nn`."""
+    return 0.5 * x * (1.0 + mx.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))

@@ -5,7 +5,7 @@
 //! called in `__init__` or by the module runs once.
 
 mod kernels;
-mod known;
+pub(super) mod known;
 
 use rustc_hash::FxHashSet;
 

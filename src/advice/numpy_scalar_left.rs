@@ -14,6 +14,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprBinOp, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::compile_elementwise::known::activation;
 use super::{Told, one_line};
 
 const MAX_DEPTH: u32 = 8;
@@ -89,7 +90,7 @@ impl Operators<'_, '_> {
                     "NumPy computes this on the host: it waits until `{right}` is there, copies it, and what follows begins with another copy; float64 where the scalar is. bfloat16 raises, and so does this under `mx.compile`."
                 )),
                 self.spread(operation.range),
-                Some(self.remedy(operation, &number, &right)),
+                Some(self.activation(operation.range).unwrap_or_else(|| self.remedy(operation, &number, &right))),
             ]
             .into_iter()
             .flatten()
@@ -104,6 +105,20 @@ impl Operators<'_, '_> {
         let made = body.occurrences.iter().find(|o| o.range == operation)?.value;
         let of = DtypeFlow::new(analysis, &self.facts).made_of(made, &Users::of(analysis, body));
         Some(format!("On the host, or copied back from there: {}.", listed(analysis, body, &of)))
+    }
+
+    /// What to write instead of the activation of `mlx.nn` that the operation is a part of.
+    fn activation(&self, operation: TextRange) -> Option<String> {
+        let Place { analysis, body, .. } = *self.place;
+        let graph = &analysis.graph;
+        let around = body.occurrences.iter().filter(|o| o.own && o.range.contains_range(operation));
+        let found = around.filter_map(|o| {
+            let mut arrays = body.held(operation.start()).filter(|&(_, v)| self.facts.kind(v) == Kind::Array);
+            arrays.find_map(|(name, v)| Some((o.range, name, activation(graph, o.value, v)?)))
+        });
+        let (range, name, activation) = found.max_by_key(|(range, ..)| range.len())?;
+        let whole = one_line(self.place.source(), range);
+        Some(format!("All of `{whole}` is `nn.{activation}({})`, which is compiled.", graph.name(name)))
     }
 
     /// What to write instead.

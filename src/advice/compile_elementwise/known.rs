@@ -21,7 +21,7 @@ const ACTIVATIONS: [(&str, Activation); 5] = [
 const AT: [f64; 6] = [-3.1, -1.2, -0.3, 0.4, 1.3, 2.7];
 
 /// The activation of `mlx.nn` that `value` is of the parameter `x`, if it is one.
-pub(super) fn activation(graph: &Graph, value: ValueId, x: ValueId) -> Option<&'static str> {
+pub(in crate::advice) fn activation(graph: &Graph, value: ValueId, x: ValueId) -> Option<&'static str> {
     let computed = |&at: &f64| Evaluation { graph, known: FxHashMap::from_iter([(x, at)]) }.value(value, 0);
     let computed: Vec<f64> = AT.iter().map(computed).collect::<Option<_>>()?;
     let is_near = |a: f64, b: f64| (a - b).abs() <= 1e-7 * (1.0 + b.abs());
@@ -54,12 +54,12 @@ impl Evaluation<'_> {
         }
         let graph = self.graph;
         let (op, operands) = graph.get(value);
-        let callee = usize::from(op == Op::Apply);
+        let callee = usize::from(matches!(op, Op::Apply | Op::Call(..)));
         let mut numbers = || operands[callee..].iter().map(|&v| self.value(v, depth + 1)).collect::<Option<Vec<f64>>>();
         let number = match op {
             Op::Int(_) | Op::Float(_) => graph.number(value)?,
             Op::Global(_) if matches!(graph.path(value)?, "math.pi" | "mlx.core.pi" | "numpy.pi") => std::f64::consts::PI,
-            Op::Apply if graph.path(operands[0]) == Some("math.sqrt") => numbers()?.first()?.sqrt(),
+            Op::Apply | Op::Call(..) if matches!(graph.path(operands[0]), Some("math.sqrt" | "numpy.sqrt")) => numbers()?.first()?.sqrt(),
             Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::Mlx(_) => computed(op, &numbers()?)?,
             _ => return None,
         };
