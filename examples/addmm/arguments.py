@@ -26,4 +26,5 @@ ARGUMENTS = {
     "bias_in_place": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
     "step_of_an_iteration": lambda mx, dtype: (matrix(mx, dtype, 4096),),
     "bias_by_statement": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
+    "distances_to_codes": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 48, 64)),
 }

@@ -107,3 +107,9 @@ def step_of_an_iteration(x: mx.array):
     """The lengths are written out and all is of one dtype, so that nothing is assumed."""
     x = x.reshape(64, 64)
     return x @ x + x
+
+
+def distances_to_codes(residual: mx.array, codes: mx.array):
+    """The codes are cast to float32, and what is assumed of the other matrix is that it is, too."""
+    codes = codes.astype(mx.float32)
+    return mx.sum(codes * codes, axis=-1) - 2 * residual @ codes.T

@@ -409,6 +409,10 @@ pub(super) fn promotes_into(site: &Site<'_>, narrow: &str, wide: &str) -> Truth 
             Truth::False(format!("`{narrow}` may be wider than the dtype of `{wide}` ({example})"))
         }
         Agreement::Differs(_) | Agreement::Unknown if is_dtype => Truth::Unknown(vec![format!("`{wide}` is no narrower than {subject}")]),
+        // Only one dtype of the other will do.
+        Agreement::Differs(_) | Agreement::Unknown if dtypes::is_float32(site.graph, site.facts, first) => {
+            Truth::Unknown(vec![format!("the dtype of `{wide}` is float32, as that of `{narrow}` is")])
+        }
         Agreement::Differs(_) | Agreement::Unknown => Truth::Unknown(vec![format!("{subject} promotes to the dtype of `{wide}`")]),
     }
 }
