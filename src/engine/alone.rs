@@ -4,11 +4,11 @@
 use rustc_hash::FxHashMap;
 
 use super::{Options, Told, Transform, propose, transforms, units, valid};
-use crate::finding::Proposal;
+use crate::finding::{Finding, Proposal};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
 use crate::platform::Platform;
-use crate::syntax::{Edit, EditSet, Source, TextRange};
+use crate::syntax::{Edit, EditSet, Source};
 
 /// What a finding changes by itself.
 #[derive(Clone, Default, Debug)]
@@ -76,32 +76,36 @@ fn needed(findings: &[Told], applied: usize, n: usize) -> Vec<usize> {
 struct Again<'r> {
     original: &'r str,
     platform: &'r Platform,
-    known: FxHashMap<String, Vec<(TextRange, String, Vec<Edit>)>>,
+    known: FxHashMap<String, Vec<(Finding, Vec<Edit>)>>,
 }
 
 impl Again<'_> {
-    /// The edits with which `transform` by itself does in the original text what `told` tells.
+    /// The edits with which `transform` by itself does in the original text what `told` tells. A finding about what another one wrote has none: what meets it
+    /// there is that other one, and may rest on more than it says itself.
     fn edits(&mut self, transform: Transform<'_>, told: &Told) -> Option<Vec<Edit>> {
         let (original, platform) = (self.original, self.platform);
         let id = told.finding.transform.as_str();
         if !self.known.contains_key(id) {
             self.known.insert(id.to_owned(), found(original, transform, platform));
         }
-        let range = told.finding.range;
-        let meets = self.known[id].iter().filter(|(at, ..)| at.intersect(range).is_some_and(|both| !both.is_empty()));
-        let likeness = |(at, message, edits): &&(TextRange, String, Vec<Edit>)| {
-            (*edits == told.finding.edits, *at == range, *message == told.finding.message, std::cmp::Reverse(at.start()))
+        let told = &told.finding;
+        let likeness = |(own, edits): &(Finding, Vec<Edit>)| (*edits == told.edits, own.range == told.range, own.message == told.message);
+        let is_it = |known: &&(Finding, Vec<Edit>)| {
+            let own = &known.0;
+            let meets = own.range.intersect(told.range).is_some_and(|both| !both.is_empty());
+            meets && own.applicability <= told.applicability && likeness(known) != (false, false, false)
         };
-        meets.max_by_key(likeness).map(|(.., edits)| edits.clone())
+        let best = self.known[id].iter().filter(is_it).max_by_key(|known| (likeness(known), std::cmp::Reverse(known.0.range.start())));
+        best.map(|(_, edits)| edits.clone())
     }
 }
 
-/// What `transform` finds in `text`: where, in which words, and what it changes.
-fn found(text: &str, transform: Transform<'_>, platform: &Platform) -> Vec<(TextRange, String, Vec<Edit>)> {
+/// What `transform` finds in `text`, and what each finding changes.
+fn found(text: &str, transform: Transform<'_>, platform: &Platform) -> Vec<(Finding, Vec<Edit>)> {
     let Ok(source) = Source::parse(text) else { return Vec::new() };
     let mut analysis = Analysis::new(&source, Graph::default());
     let proposals = propose(transform, &mut analysis, platform);
     let proposals = valid(&mut analysis, units(proposals), platform.mlx.as_ref());
     let own = Own::of(&proposals, true);
-    proposals.into_iter().zip(own).map(|(p, own)| (p.finding.range, p.finding.message, own.edits)).collect()
+    proposals.into_iter().zip(own).map(|(p, own)| (p.finding, own.edits)).collect()
 }
