@@ -66,6 +66,24 @@ fn advice_has_no_edit_and_leaves_the_text_alone() {
 }
 
 #[test]
+fn async_eval_names_what_waits_within_a_step() {
+    let loop_ = "def tokens(model, y, cache):\n    while True:\n        logits, cache = model(y[:, None], cache)\n        y = mx.argmax(logits[:, -1], axis=-1)\n        yield y.item()\n";
+    let routed = |count: &str| {
+        format!(
+            "import mlx.core as mx\nimport mlx.nn as nn\n\n\nclass Routed(nn.Module):\n    def __call__(self, x):\n        \
+             best = mx.argmax(x, axis=-1)\n        return [self.experts[i] for i in {count}]\n\n\n{loop_}"
+        )
+    };
+    let told = |text: &str| {
+        let found = fixed(text, &["async-eval"]).findings;
+        assert_eq!(found.len(), 1, "{text}");
+        found[0].finding.rationale.iter().any(|line| line.starts_with("`best.tolist()` in `Routed` waits within a step"))
+    };
+    assert!(told(&routed("best.tolist()")));
+    assert!(!told(&routed("range(best.shape[-1])")));
+}
+
+#[test]
 fn advice_stands_beside_an_edit_that_does_not_answer_it() {
     let text = "import mlx.core as mx\n\n\ndef generate(model, y, cache):\n    while True:\n        logits = model(y[None], cache=cache)\n        \
                 y = mx.argmax(logits[:, -1, :], axis=-1)\n        mx.eval(y)\n        yield y.item()\n";

@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
+use crate::graph::value::Op;
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -69,6 +70,10 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
         "Whatever else a round reads belongs into the same `mx.async_eval` or an earlier one: what is computed after it waits for the next step as well."
     };
     rationale.push(order.to_owned());
+    if let Some((module, wait)) = waits.of_modules().filter(|_| calls_what_it_is_given(place, round)) {
+        let wait = one_line(source, wait);
+        rationale.push(format!("`{wait}` in `{module}` waits within a step: a model that runs it must do without that first, for no step is queued behind one that waits."));
+    }
     rationale.push(extra_step(place, round, &generation));
     Some(Told { range: at, message, rationale })
 }
@@ -161,6 +166,18 @@ fn other_wait(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>,
                 false if !is_before && call.arguments.iter_source_order().any(|a| mentions(place, a.value(), &generation.names)) => None,
                 false => waits.behind(place, call).map(|_| call.range()),
             };
+        });
+    }
+    found
+}
+
+/// Whether a round calls something that comes from outside: a model, of which the file may show the parts.
+fn calls_what_it_is_given(place: &Place<'_>, round: &Round<'_>) -> bool {
+    let mut found = false;
+    for line in &round.lines {
+        expressions::of_statement(line.statement, &mut |expr| {
+            let called = expr.as_call_expr().and_then(|call| place.value(&call.func));
+            found |= called.is_some_and(|v| matches!(place.analysis.graph.op(v), Op::Param(..) | Op::Captured(..) | Op::Attr(..)));
         });
     }
     found

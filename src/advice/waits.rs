@@ -41,8 +41,20 @@ impl<'x> Waits<'x> {
         self.followed(place, call, 0)
     }
 
+    /// The first module of the file that waits when it is called: its name, and the wait. A model that is made of it comes to that, whoever calls the model.
+    pub(super) fn of_modules(&self) -> Option<(&'x str, TextRange)> {
+        let classes = &self.analysis.definitions.classes;
+        (0..classes.len()).filter(|&class| self.analysis.classes.base(class) == Some("Module")).find_map(|class| {
+            let wait = self.in_function(self.method(class, "__call__")?, 0)?;
+            Some((classes[class].ast.name.as_str(), wait))
+        })
+    }
+
     fn followed(&self, place: &Place<'_>, call: &ExprCall, depth: u32) -> Option<TextRange> {
-        let function = self.callee(place, call)?;
+        self.in_function(self.callee(place, call)?, depth)
+    }
+
+    fn in_function(&self, function: FunctionIndex, depth: u32) -> Option<TextRange> {
         if let Some(&known) = self.known.borrow().get(&function) {
             return known;
         }
