@@ -56,7 +56,7 @@ pub(super) fn each<T>(analysis: &Analysis<'_>, notes: &Notes, mut look: impl FnM
     let mut found = Vec::new();
     for compiled in analysis.compiled() {
         let &[index] = &compiled.functions[..] else { continue };
-        let Some(body) = analysis.bodies.iter().find(|b| b.function == Some(index)) else { continue };
+        let Some(body) = body_of(analysis, Some(index)) else { continue };
         let outer = Place::new(analysis, &analysis.bodies[compiled.scope], notes);
         let site = Site { outer, inner: Place::new(analysis, body, notes), function: analysis.definitions.functions[index].ast, compiled };
         found.extend(look(&site));
@@ -324,5 +324,8 @@ impl<'x> SourceOrderVisitor<'x> for Calls<'x, '_> {
 
 /// The scope of the function number `by`, or of the module.
 pub(super) fn body_of<'x>(analysis: &'x Analysis<'_>, by: Option<FunctionIndex>) -> Option<&'x Body> {
-    analysis.bodies.iter().find(|b| b.function == by && (by.is_some() || b.class.is_none()))
+    match by {
+        Some(function) => Some(&analysis.bodies[analysis.body_of(function)?]),
+        None => analysis.bodies.iter().find(|b| b.function.is_none() && b.class.is_none()),
+    }
 }

@@ -310,11 +310,7 @@ fn sources(graph: &Graph, value: ValueId) -> &[ValueId] {
 fn called(analysis: &Analysis<'_>, value: ValueId) -> Option<usize> {
     let (Op::Call(..) | Op::Apply, operands) = analysis.graph.get(value) else { return None };
     let Op::Function(name) = analysis.graph.op(*operands.first()?) else { return None };
-    let function = analysis.definitions.function_named(name)?;
-    // Scopes are in the order of the text.
-    let start = analysis.definitions.functions[function].ast.range.start();
-    let first = analysis.bodies.partition_point(|body| body.range.start() < start);
-    analysis.bodies[first..].iter().take(2).position(|body| body.function == Some(function)).map(|n| first + n)
+    analysis.body_of(analysis.definitions.function_named(name)?)
 }
 
 /// What `value` is, where that has more digits than half precision.

@@ -26,7 +26,7 @@ use std::cell::OnceCell;
 use body::Body;
 use classes::ClassFacts;
 use compile::Compiled;
-use definitions::{Definitions, locals_of};
+use definitions::{Definitions, FunctionIndex, locals_of};
 use dtypes::shown::Shown;
 use lower::{Scope, lower_scope};
 pub use lower::{is_pure_builtin, sees_names};
@@ -102,6 +102,15 @@ impl<'a> Analysis<'a> {
     /// What the file shows of dtypes across its functions, found when it is first asked for.
     pub fn shown(&self) -> &Shown {
         self.shown.get_or_init(|| dtypes::shown::shown(self))
+    }
+
+    /// The number of the scope of `function`.
+    pub fn body_of(&self, function: FunctionIndex) -> Option<usize> {
+        let range = self.definitions.functions[function].ast.range;
+        // Scopes are in the order of the text.
+        let first = self.bodies.partition_point(|body| body.range.start() < range.start());
+        let inside = self.bodies[first..].iter().take_while(|body| body.range.start() < range.end());
+        inside.into_iter().position(|body| body.function == Some(function)).map(|n| first + n)
     }
 
     /// The ways to write what an import brought in, by its dotted path, at `at` in `body`: `mx.fast`, or `fast` where that is imported itself.

@@ -7,7 +7,9 @@
 
 mod meetings;
 
-use rustc_hash::FxHashSet;
+use std::cell::OnceCell;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
@@ -18,7 +20,7 @@ use crate::graph::dtypes::flow::{DtypeFlow, Known};
 use crate::graph::dtypes::table::{spelt, spread};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
-use crate::graph::value::{Op, ValueId};
+use crate::graph::value::{Op, Symbol, ValueId};
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
@@ -53,7 +55,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     if !MAKERS.iter().any(|(path, _)| memchr::memmem::find(text, path.rsplit('.').next().unwrap_or(path).as_bytes()).is_some()) {
         return Vec::new();
     }
-    let mut found = Vec::new();
+    let (mut found, file) = (Vec::new(), File { analysis, joins: OnceCell::new(), longest_line: OnceCell::new() });
     for body in &analysis.bodies {
         let Some(function) = body.function else { continue };
         let place = Place::new(analysis, body, notes);
@@ -67,7 +69,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
                 });
             }
         } else if !calls.found.is_empty() {
-            Scope::new(&place, id, &calls.found).propose(&mut found);
+            Scope::new(&place, id, &calls.found, &file).propose(&mut found);
         }
     }
     found.sort_by_key(|p: &Proposal| (p.finding.range.start(), p.finding.range.end()));
@@ -135,6 +137,40 @@ struct Scope<'p, 'x> {
     constants: &'p [Constant<'x>],
     users: Users,
     facts: Facts<'x>,
+    file: &'p File<'p, 'x>,
+}
+
+/// What is worked out once for all scopes, where somebody asks.
+struct File<'p, 'a> {
+    analysis: &'p Analysis<'a>,
+    joins: OnceCell<FxHashMap<Symbol, Vec<ValueId>>>,
+    longest_line: OnceCell<usize>,
+}
+
+impl File<'_, '_> {
+    /// The names of `scope` where control flows together.
+    fn joins(&self, scope: Symbol) -> &[ValueId] {
+        let joins = self.joins.get_or_init(|| {
+            let mut joins: FxHashMap<Symbol, Vec<ValueId>> = FxHashMap::default();
+            for id in self.analysis.graph.ids() {
+                if let Op::Phi(scope, ..) = self.analysis.graph.op(id) {
+                    joins.entry(scope).or_default().push(id);
+                }
+            }
+            joins
+        });
+        joins.get(&scope).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many characters the longest line has, and no less than lines may have in any case.
+    fn width(&self) -> usize {
+        *self.longest_line.get_or_init(|| self.analysis.source.text().lines().map(length).fold(LINE_WIDTH, usize::max))
+    }
+}
+
+/// How many characters a line has.
+fn length(line: &str) -> usize {
+    line.trim_end().chars().count()
 }
 
 /// A name whose dtype the constants are given.
@@ -144,9 +180,9 @@ struct Given {
 }
 
 impl<'p, 'x> Scope<'p, 'x> {
-    fn new(place: &'p Place<'x>, id: &'p TransformId, constants: &'p [Constant<'x>]) -> Self {
+    fn new(place: &'p Place<'x>, id: &'p TransformId, constants: &'p [Constant<'x>], file: &'p File<'p, 'x>) -> Self {
         let facts = Facts::at(place.analysis, place.body, 0, place.body.range.end());
-        Self { place, id, constants, users: Users::of(place.analysis, place.body), facts }
+        Self { place, id, constants, users: Users::of(place.analysis, place.body), facts, file }
     }
 
     fn propose(&self, found: &mut Vec<Proposal>) {
@@ -162,7 +198,7 @@ impl<'p, 'x> Scope<'p, 'x> {
             if done.contains(&constant.value) {
                 continue;
             }
-            match meetings(self.place, &self.users, &mut flow, &values, constant.value) {
+            match meetings(self.place, &self.users, &mut flow, self.file.joins(self.place.body.name), &values, constant.value) {
                 Ok(meetings) => {
                     done.extend(&meetings.members);
                     found.extend(self.proposal(constant, &meetings, &mut flow));
@@ -234,7 +270,7 @@ impl<'p, 'x> Scope<'p, 'x> {
     /// The statement `whole` laid out anew, where `insertion` makes a line of it longer than lines are here.
     fn laid_out(&self, whole: TextRange, insertion: &Edit) -> Option<Edit> {
         let source = self.place.source();
-        let (at, length) = (insertion.range.start(), |text: &str| text.trim_end().chars().count());
+        let at = insertion.range.start();
         let part = |from: TextSize, to: TextSize| source.slice(TextRange::new(from, to));
         let (lead, rest) = (part(source.line_start(whole.start()), whole.start()), part(whole.end(), source.full_line_end(whole.end())).trim_end());
         let stands_alone = lead.trim().is_empty() && (rest.is_empty() || rest.trim_start().starts_with('#'));
@@ -242,7 +278,7 @@ impl<'p, 'x> Scope<'p, 'x> {
         if !stands_alone || line <= LINE_WIDTH {
             return None;
         }
-        let width = source.text().lines().map(length).fold(LINE_WIDTH, usize::max);
+        let width = self.file.width();
         let text = [part(whole.start(), at), &insertion.content, part(at, whole.end())].concat();
         let laid_out = || lay_out_statement(&text, lead, source.newline(), length(rest), width);
         (line > width).then(laid_out)?.map(|text| Edit::replace(whole, text))

@@ -29,6 +29,7 @@ use crate::syntax::{Edit, Ranged, TextRange};
 use crate::place::Place;
 use origin::{Origin, no_array, origin};
 use reads::{Read, Way};
+use shared::Lists;
 
 /// Builtins that exhaust a generator before they return.
 const CONSUMERS: [&str; 9] = ["sum", "min", "max", "list", "tuple", "set", "dict", "sorted", "any"];
@@ -54,6 +55,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
             tries: 0,
             found: Vec::new(),
             given: RefCell::default(),
+            lists: Lists::default(),
         };
         loops.visit_body(place.own_statements());
         found.append(&mut if_called(&place, loops.found));
@@ -132,6 +134,7 @@ struct Loops<'p, 'x> {
     found: Vec<Proposal>,
     /// The names of lists that are proposed.
     given: RefCell<Vec<String>>,
+    lists: Lists<'x>,
 }
 
 impl<'x> Loops<'_, 'x> {

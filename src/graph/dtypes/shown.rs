@@ -317,7 +317,7 @@ impl<'x, 'a> Reader<'x, 'a> {
         }
         let mut result = Returned::default();
         let full = self.results.borrow().len() >= MAX_RESULTS;
-        if let Some(number) = self.analysis.bodies.iter().position(|b| b.function == Some(function)).filter(|_| !full) {
+        if let Some(number) = self.analysis.body_of(function).filter(|_| !full) {
             let mut shown: Shown = key.1.iter().copied().collect();
             self.settle(number, &mut shown, depth);
             result = self.returned(&self.analysis.bodies[number], &shown);

@@ -55,7 +55,7 @@ fn helper<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x str, Fo
     let function = analysis.definitions.functions[index].ast;
     let is_plain = function.decorator_list.is_empty() && !function.is_async && function.parameters.len() == 1;
     let [parameter] = &*function.parameters.args else { return None };
-    let body = analysis.bodies.iter().find(|b| b.function == Some(index)).filter(|_| is_plain)?;
+    let body = analysis.body_of(index).map(|n| &analysis.bodies[n]).filter(|_| is_plain)?;
     // A docstring may stand before it.
     let (Stmt::Return(s), 1 | 2) = (function.body.last()?, function.body.len()) else { return None };
     let is_text = |s: &Stmt| matches!(s, Stmt::Expr(s) if s.value.is_string_literal_expr());

@@ -74,16 +74,15 @@ pub(super) struct Meetings {
 /// What is in the way: a value, and why.
 pub(super) struct InTheWay(pub(super) ValueId, pub(super) &'static str);
 
-/// Follow `start`, one of `constants`, to where it meets other arrays.
+/// Follow `start`, one of `constants`, to where it meets other arrays; `joins` are the names of the scope where control flows together.
 pub(super) fn meetings(
     place: &Place<'_>,
     users: &Users,
     flow: &mut DtypeFlow<'_>,
+    joins: &[ValueId],
     constants: &FxHashSet<ValueId>,
     start: ValueId,
 ) -> Result<Meetings, InTheWay> {
-    let is_join = |&v: &ValueId| matches!(place.analysis.graph.op(v), Op::Phi(scope, ..) if scope == place.body.name);
-    let joins = place.analysis.graph.ids().filter(is_join).collect();
     let mut walk = Walk {
         joins,
         place,
@@ -112,7 +111,7 @@ struct Walk<'w, 'f, 'x> {
     flow: &'w mut DtypeFlow<'f>,
     constants: &'w FxHashSet<ValueId>,
     /// The names of the scope where control flows together.
-    joins: Vec<ValueId>,
+    joins: &'w [ValueId],
     /// What is made of the constants alone.
     own: FxHashSet<ValueId>,
     /// Buffers into which other arrays are stored: they are what was met.

@@ -2,7 +2,7 @@
 //! `a_list[i][0]`. So does `h, w = a[i]`, where `h` and `w` are read as numbers. The array must be the same from the first round to the last, and every index
 //! must lie inside: MLX does not check, a list does.
 
-use crate::finding::Proposal;
+use crate::finding::{Applicability, Proposal};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, is_builtin};
@@ -13,7 +13,7 @@ use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 use super::conditions::{Asked, may_be_none};
 use super::reads::{Read, Way};
 use super::subscripts::{Element, Indexed, Part, Taken, plain_number};
-use super::{Loops, Use, Verdict, shared, shorten};
+use super::{Loops, Use, Verdict, shorten};
 
 /// Rows of more elements than these are cut to what is read of them.
 const NARROW: i64 = 16;
@@ -201,14 +201,31 @@ fn propose(
     let suffix = format!("{part}{}", verdict.suffix);
     // Lists in a list may be changed by who takes them out.
     let is_shared = !rows && !use_.reads_rows() && place.is_function();
-    let list = Some(format!("{array}{suffix}")).filter(|_| is_shared);
-    if list.as_ref().is_some_and(|list| shared::is_about_to_be_made(loops, site.statement, value, array, list, verdict.applicability)) {
-        return left(format!("a loop before it makes the same list of `{array}`, which is read here once it is there"));
-    }
-    let there = list.and_then(|list| shared::made(place, &own, site.statement, site.inner, value, &list));
+    let there = match is_shared.then(|| list_there(loops, site, &own, value, &suffix, verdict.applicability)).transpose() {
+        Ok(there) => there.flatten(),
+        Err(reason) => return left(reason),
+    };
     let edits = edits(loops, site, &own, &use_, &suffix, there);
     let message = message(place, array, &use_, &verdict);
     Some(loops.proposal(TextRange::new(site.statement.start(), site.inner.end()), &verdict, message, &use_.reads, edits))
+}
+
+/// The list that there is already of all of `elements`, which are of the array `value`, if there is one; an error where the loop before is about to make it.
+fn list_there(
+    loops: &Loops<'_, '_>,
+    site: &Site<'_>,
+    elements: &[&Element<'_>],
+    value: ValueId,
+    suffix: &str,
+    applicability: Applicability,
+) -> Result<Option<String>, String> {
+    let (place, array) = (loops.place, elements[0].taken.array.id.as_str());
+    let list = format!("{array}{suffix}");
+    let there = loops.lists.made(place, elements, site.statement, site.inner, value, &list);
+    if there.is_none() && loops.lists.are_about_to_be_made(place, site.statement, (array, value), &list, applicability) {
+        return Err(format!("a loop before it makes the same list of `{array}`, which is read here once it is there"));
+    }
+    Ok(there)
 }
 
 /// What is told of the loop.

@@ -1,66 +1,114 @@
 //! Lists that several loops read: made before the first of them, as long as neither the array nor the list changes.
 
+use std::cell::{OnceCell, RefCell};
+
+use rustc_hash::FxHashMap;
+
 use crate::finding::Applicability;
+use crate::graph::body::BlockId;
+use crate::graph::definitions::blocks;
 use crate::graph::value::ValueId;
 use crate::place::{Place, expressions};
-use crate::syntax::TextRange;
-use crate::syntax::ast::Expr;
+use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::{Ranged, TextRange, TextSize};
 
-use super::Loops;
 use super::subscripts::Element;
 
-/// The name that holds `list`, made of the array `value` before `statement`, where the loop `inner` reads each of `elements`.
-pub(super) fn made(
-    place: &Place<'_>,
-    elements: &[&Element<'_>],
-    statement: TextRange,
-    inner: TextRange,
-    value: ValueId,
-    list: &str,
-) -> Option<String> {
-    let (source, graph) = (place.source(), &place.analysis.graph);
-    let array = elements.first()?.taken.array.id.as_str();
-    let is_made = |range: TextRange| source.slice(range) == list && place.value_of(array, range.start()) == Some(value);
-    let made = place.body.occurrences.iter().find(|o| o.range.end() < statement.start() && is_made(o.range))?.value;
-    let mut names: Vec<&str> = place.body.held(statement.start()).filter(|&(_, held)| held == made).map(|(name, _)| graph.name(name)).collect();
-    names.sort_unstable();
-    let offsets: Vec<_> = elements.iter().map(|e| e.taken.array.range.start()).chain([inner.end()]).collect();
-    let holds = |name: &str| offsets.iter().all(|&at| place.value_of(name, at) == Some(made));
-    names.into_iter().find(|name| holds(name) && is_only_indexed(place, name)).map(str::to_owned)
+/// The lists of one scope.
+#[derive(Default)]
+pub(super) struct Lists<'x> {
+    names: OnceCell<Names<'x>>,
+    /// For each block and each text of a list the last place where one is proposed to be made, and how readily.
+    proposed: RefCell<FxHashMap<(BlockId, String), (TextSize, Applicability)>>,
 }
 
-/// Whether the scope binds `name` once and does nothing with what it holds but to take elements out of it: nobody else can change it.
-fn is_only_indexed(place: &Place<'_>, name: &str) -> bool {
-    let Some(symbol) = place.analysis.graph.known_symbol(name) else { return false };
-    let is_it = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name && n.ctx.is_load());
-    let (mut reads, mut indexed) = (0, 0);
-    expressions::of_scope(place.own_statements(), &mut |expr| {
-        reads += usize::from(is_it(expr));
-        indexed += usize::from(expr.as_subscript_expr().is_some_and(|e| e.ctx.is_load() && is_it(&e.value)));
-    });
-    reads == indexed && place.definitions_of(symbol).count() == 1 && !place.body.captured.contains(&symbol)
+/// What the scope does with names.
+#[derive(Default)]
+struct Names<'x> {
+    /// The names that are given what a text computes, and that text in its place.
+    given: FxHashMap<&'x str, Vec<(&'x str, &'x Expr)>>,
+    /// How often each is read.
+    reads: FxHashMap<&'x str, u32>,
+    /// How often an element is taken out of what each holds.
+    indexed: FxHashMap<&'x str, u32>,
 }
 
-/// Whether a loop before `statement` in its block is proposed to get `list` of the array `value`, and no less readily than `applicability` says: the next
-/// pass over the text finds it there.
-pub(super) fn is_about_to_be_made(
-    loops: &Loops<'_, '_>,
-    statement: TextRange,
-    value: ValueId,
-    array: &str,
-    list: &str,
-    applicability: Applicability,
-) -> bool {
-    let place = loops.place;
-    let block_of = |range: TextRange| place.statement(range).map(|id| place.body.statements[id as usize].block);
-    let newline = place.source().newline();
-    loops.found.iter().map(|p| &p.finding).any(|finding| {
-        let makes = |content: &str| content.split_once(" = ").is_some_and(|(_, made)| made.split(newline).next() == Some(list));
-        let edit = finding.edits.iter().find(|e| e.range.is_empty() && makes(&e.content));
-        edit.is_some_and(|edit| {
-            let at = edit.range.start();
-            let same_block = place.body.statements.iter().any(|s| s.range.start() == at && Some(s.block) == block_of(statement));
-            finding.applicability <= applicability && same_block && place.value_of(array, at) == Some(value)
-        })
-    })
+impl<'x> Lists<'x> {
+    /// Whether a loop before `statement` in its block is proposed to get `list` of the array `value`, and no less readily than `applicability` says: the next
+    /// pass over the text finds it there. If not, this loop is from now on.
+    pub(super) fn are_about_to_be_made(
+        &self,
+        place: &Place<'x>,
+        statement: TextRange,
+        (array, value): (&str, ValueId),
+        list: &str,
+        applicability: Applicability,
+    ) -> bool {
+        let Some(block) = place.statement(statement).map(|id| place.body.statements[id as usize].block) else { return false };
+        let mut proposed = self.proposed.borrow_mut();
+        let key = (block, list.to_owned());
+        let is_there = |&(at, before): &(TextSize, Applicability)| before <= applicability && place.value_of(array, at) == Some(value);
+        let known = proposed.get(&key).is_some_and(is_there);
+        if !known {
+            proposed.insert(key, (statement.start(), applicability));
+        }
+        known
+    }
+
+    /// The name that holds `list`, made of the array `value` before `statement`, where the loop `inner` reads each of `elements`.
+    pub(super) fn made(
+        &self,
+        place: &Place<'x>,
+        elements: &[&Element<'_>],
+        statement: TextRange,
+        inner: TextRange,
+        value: ValueId,
+        list: &str,
+    ) -> Option<String> {
+        let names = self.names.get_or_init(|| Names::of(place));
+        let array = elements.first()?.taken.array.id.as_str();
+        let is_held = |&&(name, made): &&(&str, &Expr)| {
+            let is_made = made.end() < statement.start() && place.value_of(array, made.start()) == Some(value);
+            let held = place.value(made).filter(|_| is_made);
+            let mut offsets = elements.iter().map(|e| e.taken.array.range.start()).chain([inner.end()]);
+            held.is_some() && offsets.all(|at| place.value_of(name, at) == held) && names.is_only_indexed(place, name)
+        };
+        names.given.get(list)?.iter().find(is_held).map(|(name, _)| (*name).to_owned())
+    }
+}
+
+impl<'x> Names<'x> {
+    fn of(place: &Place<'x>) -> Self {
+        let mut names = Self::default();
+        let mut waiting: Vec<&'x [Stmt]> = vec![place.own_statements()];
+        while let Some(body) = waiting.pop() {
+            for statement in body {
+                if let Stmt::Assign(assign) = statement
+                    && let [Expr::Name(name)] = &*assign.targets
+                {
+                    names.given.entry(place.source().slice(assign.value.range())).or_default().push((&name.id, &assign.value));
+                }
+                if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+                    waiting.extend(blocks(statement));
+                }
+            }
+        }
+        let read = |expr: &'x Expr| expr.as_name_expr().filter(|n| n.ctx.is_load()).map(|n| n.id.as_str());
+        expressions::of_scope(place.own_statements(), &mut |expr| {
+            if let Some(name) = read(expr) {
+                *names.reads.entry(name).or_default() += 1;
+            }
+            if let Some(name) = expr.as_subscript_expr().filter(|e| e.ctx.is_load()).and_then(|e| read(&e.value)) {
+                *names.indexed.entry(name).or_default() += 1;
+            }
+        });
+        names
+    }
+
+    /// Whether the scope binds `name` once and does nothing with what it holds but to take elements out of it: nobody else can change it.
+    fn is_only_indexed(&self, place: &Place<'_>, name: &str) -> bool {
+        let Some(symbol) = place.analysis.graph.known_symbol(name) else { return false };
+        let is_indexed = self.reads.get(name) == self.indexed.get(name);
+        is_indexed && place.definitions_of(symbol).count() == 1 && !place.body.captured.contains(&symbol)
+    }
 }
