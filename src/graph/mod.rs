@@ -23,6 +23,8 @@ mod writes;
 
 use std::cell::OnceCell;
 
+use rustc_hash::FxHashMap;
+
 use body::Body;
 use classes::ClassFacts;
 use compile::Compiled;
@@ -30,7 +32,7 @@ use definitions::{Definitions, FunctionIndex, locals_of};
 use dtypes::shown::Shown;
 use lower::{Scope, lower_scope};
 pub use lower::{is_pure_builtin, sees_names};
-use value::{Graph, Symbol};
+use value::{Graph, Op, Symbol, ValueId};
 
 use crate::syntax::{Ranged, Source, TextRange, TextSize, TokenKind};
 
@@ -57,6 +59,7 @@ pub struct Analysis<'a> {
     pub bodies: Vec<Body>,
     compiled: OnceCell<Vec<Compiled>>,
     shown: OnceCell<Shown>,
+    joins: OnceCell<FxHashMap<Symbol, Vec<ValueId>>>,
 }
 
 impl<'a> Analysis<'a> {
@@ -91,7 +94,7 @@ impl<'a> Analysis<'a> {
             }
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
-        Self { source, graph, definitions, classes, bodies, compiled: OnceCell::new(), shown: OnceCell::new() }
+        Self { source, graph, definitions, classes, bodies, compiled: OnceCell::new(), shown: OnceCell::new(), joins: OnceCell::new() }
     }
 
     /// What `mx.compile` compiles, found when it is first asked for.
@@ -102,6 +105,20 @@ impl<'a> Analysis<'a> {
     /// What the file shows of dtypes across its functions, found when it is first asked for.
     pub fn shown(&self) -> &Shown {
         self.shown.get_or_init(|| dtypes::shown::shown(self))
+    }
+
+    /// The names of `scope` where control flows together.
+    pub fn joins(&self, scope: Symbol) -> &[ValueId] {
+        let joins = self.joins.get_or_init(|| {
+            let mut joins: FxHashMap<Symbol, Vec<ValueId>> = FxHashMap::default();
+            for id in self.graph.ids() {
+                if let Op::Phi(scope, ..) = self.graph.op(id) {
+                    joins.entry(scope).or_default().push(id);
+                }
+            }
+            joins
+        });
+        joins.get(&scope).map_or(&[], Vec::as_slice)
     }
 
     /// The number of the scope of `function`.

@@ -9,7 +9,7 @@ mod meetings;
 
 use std::cell::OnceCell;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
@@ -20,7 +20,7 @@ use crate::graph::dtypes::flow::{DtypeFlow, Known};
 use crate::graph::dtypes::table::{spelt, spread};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
-use crate::graph::value::{Op, Symbol, ValueId};
+use crate::graph::value::{Op, ValueId};
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
@@ -55,7 +55,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     if !MAKERS.iter().any(|(path, _)| memchr::memmem::find(text, path.rsplit('.').next().unwrap_or(path).as_bytes()).is_some()) {
         return Vec::new();
     }
-    let (mut found, file) = (Vec::new(), File { analysis, joins: OnceCell::new(), longest_line: OnceCell::new() });
+    let (mut found, file) = (Vec::new(), File { analysis, longest_line: OnceCell::new() });
     for body in &analysis.bodies {
         let Some(function) = body.function else { continue };
         let place = Place::new(analysis, body, notes);
@@ -143,25 +143,10 @@ struct Scope<'p, 'x> {
 /// What is worked out once for all scopes, where somebody asks.
 struct File<'p, 'a> {
     analysis: &'p Analysis<'a>,
-    joins: OnceCell<FxHashMap<Symbol, Vec<ValueId>>>,
     longest_line: OnceCell<usize>,
 }
 
 impl File<'_, '_> {
-    /// The names of `scope` where control flows together.
-    fn joins(&self, scope: Symbol) -> &[ValueId] {
-        let joins = self.joins.get_or_init(|| {
-            let mut joins: FxHashMap<Symbol, Vec<ValueId>> = FxHashMap::default();
-            for id in self.analysis.graph.ids() {
-                if let Op::Phi(scope, ..) = self.analysis.graph.op(id) {
-                    joins.entry(scope).or_default().push(id);
-                }
-            }
-            joins
-        });
-        joins.get(&scope).map_or(&[], Vec::as_slice)
-    }
-
     /// How many characters the longest line has, and no less than lines may have in any case.
     fn width(&self) -> usize {
         *self.longest_line.get_or_init(|| self.analysis.source.text().lines().map(length).fold(LINE_WIDTH, usize::max))
@@ -198,7 +183,7 @@ impl<'p, 'x> Scope<'p, 'x> {
             if done.contains(&constant.value) {
                 continue;
             }
-            match meetings(self.place, &self.users, &mut flow, self.file.joins(self.place.body.name), &values, constant.value) {
+            match meetings(self.place, &self.users, &mut flow, &values, constant.value) {
                 Ok(meetings) => {
                     done.extend(&meetings.members);
                     found.extend(self.proposal(constant, &meetings, &mut flow));

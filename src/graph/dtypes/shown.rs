@@ -68,8 +68,8 @@ impl Passed {
     }
 }
 
-/// A function, and what its parameters are.
-type Arguments = (FunctionIndex, Vec<(ValueId, Given)>);
+/// A function, what its parameters are, and how many calls deep: deeper ones are followed less far, and must not answer for others.
+type Arguments = (FunctionIndex, Vec<(ValueId, Given)>, u32);
 
 /// What a function returns.
 #[derive(Default)]
@@ -87,8 +87,6 @@ struct Reader<'x, 'a> {
     elsewhere: FxHashSet<FunctionIndex>,
     /// For each call the values that it unpacks to, by number.
     parts: FxHashMap<ValueId, Vec<(usize, ValueId)>>,
-    /// The joins of each scope.
-    joins: FxHashMap<Symbol, Vec<ValueId>>,
     /// For each list of which only that is known, what is joined of its elements.
     lists: FxHashMap<ValueId, Vec<ValueId>>,
     /// What functions return, by what their parameters are.
@@ -198,17 +196,13 @@ impl<'x, 'a> Reader<'x, 'a> {
     fn new(analysis: &'x Analysis<'a>, calls: Vec<Call>, elsewhere: FxHashSet<FunctionIndex>) -> Self {
         let graph = &analysis.graph;
         let values: FxHashSet<ValueId> = calls.iter().map(|c| c.value).collect();
-        let (parts, joins, lists, results) = Default::default();
-        let mut reader = Self { analysis, calls, elsewhere, parts, joins, lists, results };
+        let (parts, lists, results) = Default::default();
+        let mut reader = Self { analysis, calls, elsewhere, parts, lists, results };
         let part = |of: ValueId, number: Option<usize>| number.filter(|_| values.contains(&of)).map(|number| (of, number));
         for id in graph.ids() {
             let part = match graph.get(id) {
                 (Op::Item(number), operands) => part(operands[0], usize::try_from(number).ok()),
                 (Op::Index(_), &[of, at]) => part(of, if let Op::Int(n) = graph.op(at) { usize::try_from(n).ok() } else { None }),
-                (Op::Phi(scope, ..), &[_]) => {
-                    reader.joins.entry(scope).or_default().push(id);
-                    None
-                }
                 (Op::Mlx("concatenate" | "stack"), operands) if matches!(graph.op(operands[0]), Op::Opaque(..)) => {
                     reader.lists.entry(operands[0]).or_default().push(id);
                     None
@@ -250,8 +244,8 @@ impl<'x, 'a> Reader<'x, 'a> {
     fn settle(&self, number: usize, shown: &mut Shown, depth: u32) {
         let body = &self.analysis.bodies[number];
         self.follow(number, shown, depth);
-        let joins = self.joins.get(&body.name).map_or(&[][..], Vec::as_slice);
-        let mut assumed: Vec<ValueId> = joins.iter().copied().filter(|v| !shown.contains_key(v)).collect();
+        let is_open = |v: &ValueId| self.analysis.graph.operands(*v).len() == 1 && !shown.contains_key(v);
+        let mut assumed: Vec<ValueId> = self.analysis.joins(body.name).iter().copied().filter(is_open).collect();
         let facts = Facts::at(self.analysis, body, 0, body.range.end());
         let carried = carried(body);
         for _ in 0..MAX_ROUNDS {
@@ -311,7 +305,7 @@ impl<'x, 'a> Reader<'x, 'a> {
 
     /// What `function` returns where its parameters are what is `passed`.
     fn result(&self, function: FunctionIndex, passed: Vec<(ValueId, Given)>, depth: u32) -> Rc<Returned> {
-        let key = (function, passed);
+        let key = (function, passed, depth);
         if let Some(known) = self.results.borrow().get(&key) {
             return Rc::clone(known);
         }
@@ -470,5 +464,29 @@ class Model(nn.Module):
         assert!(is_single("pass"));
         assert!(!is_single("self.model(x, x)"));
         assert!(!is_single("self.kept = Model(8)"));
+    }
+
+    #[test]
+    fn the_order_of_functions_decides_nothing_however_long_the_chain_of_calls() {
+        let function = |n: usize| match n {
+            7 => "def f7(x):\n    h = mx.zeros((4,))\n    for _ in range(2):\n        h = h + x\n    return h\n".to_owned(),
+            _ => format!("def f{n}(x):\n    for _ in range(2):\n        x = x + 1\n    return f{}(x)\n", n + 1),
+        };
+        let single = |functions: &mut dyn Iterator<Item = usize>| -> Vec<String> {
+            let text = format!("import mlx.core as mx\n{}", functions.map(function).collect::<String>());
+            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let analysis = Analysis::new(&source, Graph::default());
+            let is_single = |body: &&Body| {
+                let facts = Facts::at(&analysis, body, 0, body.range.end());
+                let mut flow = DtypeFlow::in_file(&analysis, &facts);
+                body.effects.iter().any(|e| matches!(*e, Effect::Return(v) if flow.is_single(v)))
+            };
+            let mut names: Vec<String> = analysis.bodies.iter().filter(is_single).map(|b| analysis.graph.name(b.name).to_owned()).collect();
+            names.sort();
+            names
+        };
+        let (down, up) = (single(&mut (0..8)), single(&mut (0..8).rev()));
+        assert_eq!(down, up);
+        assert!(up.len() > 3, "{up:?}");
     }
 }

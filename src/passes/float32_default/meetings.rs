@@ -74,17 +74,16 @@ pub(super) struct Meetings {
 /// What is in the way: a value, and why.
 pub(super) struct InTheWay(pub(super) ValueId, pub(super) &'static str);
 
-/// Follow `start`, one of `constants`, to where it meets other arrays; `joins` are the names of the scope where control flows together.
+/// Follow `start`, one of `constants`, to where it meets other arrays.
 pub(super) fn meetings(
     place: &Place<'_>,
     users: &Users,
     flow: &mut DtypeFlow<'_>,
-    joins: &[ValueId],
     constants: &FxHashSet<ValueId>,
     start: ValueId,
 ) -> Result<Meetings, InTheWay> {
     let mut walk = Walk {
-        joins,
+        joins: place.analysis.joins(place.body.name),
         place,
         users,
         flow,
