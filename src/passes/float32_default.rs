@@ -9,11 +9,12 @@ mod meetings;
 
 use std::cell::OnceCell;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::body::StatementId;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::digits;
 use crate::graph::dtypes::flow::{DtypeFlow, Known};
@@ -242,14 +243,19 @@ impl<'p, 'x> Scope<'p, 'x> {
 
     /// The edits that give `members` the dtype of `name`.
     fn edits(&self, members: &[&Constant<'x>], name: &str) -> Vec<Edit> {
-        let statement = |m: &Constant<'_>| self.place.body.occurrences.iter().find(|o| o.range == m.call.range()).map(|o| o.statement);
+        let body = self.place.body;
+        let values: FxHashSet<ValueId> = members.iter().map(|m| m.value).collect();
+        let places: FxHashMap<TextRange, StatementId> = values.iter().flat_map(|&v| body.occurrences_of(v)).map(|o| (o.range, o.statement)).collect();
+        let statements: Vec<Option<StatementId>> = members.iter().map(|m| places.get(&m.call.range()).copied()).collect();
+        let mut counts: FxHashMap<StatementId, u32> = FxHashMap::default();
+        statements.iter().flatten().for_each(|&at| *counts.entry(at).or_default() += 1);
         let argument = format!(", dtype={name}.dtype");
-        let edit = |&m: &&Constant<'x>| {
+        let edit = |(m, at): (&&Constant<'x>, &Option<StatementId>)| {
             let insertion = Edit::insert(last_argument(m.call), argument.clone());
-            let at = statement(m).filter(|&at| members.iter().filter(|other| statement(other) == Some(at)).count() == 1);
-            at.and_then(|at| self.laid_out(self.place.body.statements[at as usize].range, &insertion)).unwrap_or(insertion)
+            let at = at.filter(|at| counts.get(at) == Some(&1));
+            at.and_then(|at| self.laid_out(body.statements[at as usize].range, &insertion)).unwrap_or(insertion)
         };
-        members.iter().map(edit).collect()
+        members.iter().zip(&statements).map(edit).collect()
     }
 
     /// The statement `whole` laid out anew, where `insertion` makes a line of it longer than lines are here.

@@ -279,4 +279,449 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::passes::testing::{applied, findings};
+
+    const HEADER: &str = "import mlx.core as mx\nimport numpy as np\ndef f(a: mx.array, b: mx.array, xs, n: int, model, out):\n";
+
+    /// What becomes of the function body `body`, under the admission `admit`.
+    fn fixed(body: &str, admit: Applicability) -> String {
+        let indented: String = body.lines().map(|l| if l.is_empty() { "\n".to_owned() } else { format!("    {l}\n") }).collect();
+        let fixed = applied(find, &format!("{HEADER}{indented}"), admit);
+        fixed[HEADER.len()..].lines().map(|l| format!("{}\n", l.strip_prefix("    ").unwrap_or(l))).collect()
+    }
+
+    fn safe(body: &str) -> String {
+        fixed(body, Applicability::Safe)
+    }
+
+    fn stays(body: &str) {
+        assert_eq!(fixed(body, Applicability::Unsafe), body);
+    }
+
+    fn only_unsafe(body: &str, after: &str) {
+        assert_eq!(safe(body), body);
+        assert_eq!(fixed(body, Applicability::Unsafe), after);
+    }
+
+    #[test]
+    fn the_specification_is_met_word_for_word() {
+        let text = std::fs::read_to_string("transforms/tolist_iteration.py").expect("there");
+        let of = |name: &str| text.split_once(&format!("def {name}(")).expect("defined").1.split("\n\n").next().expect("a body").trim_end();
+        let before = format!("import mlx.core as mx\n\n\ndef f({}\n", of("before"));
+        let after = format!("import mlx.core as mx\n\n\ndef f({}\n", of("after"));
+        assert_eq!(applied(find, &before, Applicability::Safe), after);
+    }
+
+    #[test]
+    fn every_example_changes_and_no_near_miss_does() {
+        let matches = std::fs::read_to_string("examples/tolist_iteration/match.py").expect("there");
+        assert_eq!(findings(find, &matches).len(), matches.matches("\ndef ").count());
+        let misses = std::fs::read_to_string("examples/tolist_iteration/near_miss.py").expect("there");
+        assert_eq!(applied(find, &misses, Applicability::Unsafe), misses);
+    }
+
+    #[test]
+    fn the_forms_of_a_loop_over_elements() {
+        for (body, after) in [
+            ("for x in a.flatten():\n    out(x.item(), x.item() + 1)\n", "for x in a.flatten().tolist():\n    out(x, x + 1)\n"),
+            (
+                "for i, x in enumerate(a.reshape(-1), 1):\n    out(i, x.item())\n",
+                "for i, x in enumerate(a.reshape(-1).tolist(), 1):\n    out(i, x)\n",
+            ),
+            ("for x, y in zip(a.flatten(), xs):\n    out(x.item(), y)\n", "for x, y in zip(a.flatten().tolist(), xs):\n    out(x, y)\n"),
+            (
+                "for i, (x, y) in enumerate(zip(a.flatten(), b.flatten())):\n    out(i, x.item(), int(y))\n",
+                "for i, (x, y) in enumerate(zip(a.flatten().tolist(), b.flatten().tolist())):\n    out(i, x, int(y))\n",
+            ),
+            ("out({x.item() for x in a.flatten() if x.item() > 2})\n", "out({x for x in a.flatten().tolist() if x > 2})\n"),
+            ("out(any(x.item() > 2 for x in a.flatten()))\n", "out(any(x > 2 for x in a.flatten().tolist()))\n"),
+            ("out([f'{x.item():.2f}' for x in a.flatten()])\n", "out([f'{x:.2f}' for x in a.flatten().tolist()])\n"),
+            ("out([x.item()if x.item()else 1 for x in a.reshape(-1) + 1])\n", "out([x if x else 1 for x in (a.reshape(-1) + 1).tolist()])\n"),
+            ("for s, e in a.reshape(n, 2):\n    out(s.item(), e.item())\n", "for s, e in a.reshape(n, 2).tolist():\n    out(s, e)\n"),
+            (
+                "a = a.reshape(3, 4)\nfor row in a:\n    for x in row:\n        out(x.item())\n",
+                "a = a.reshape(3, 4)\nfor row in a:\n    for x in row.tolist():\n        out(x)\n",
+            ),
+            ("return [x.item() for x in a.flatten()]\n", "return a.flatten().tolist()\n"),
+            ("return [\n    x.item()  # why\n    for x in a.flatten()\n]\n", "return [\n    x  # why\n    for x in a.flatten().tolist()\n]\n"),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+    }
+
+    #[test]
+    fn rows_of_one_element_are_flattened_if_every_round_reads() {
+        assert_eq!(safe("for x in a:\n    out(x.item())\n"), "for x in a.flatten().tolist():\n    out(x)\n");
+        only_unsafe(
+            "for x in a:\n    if n:\n        continue\n    out(x.item())\n",
+            "for x in a.tolist():\n    if n:\n        continue\n    out(x)\n",
+        );
+        only_unsafe(
+            "try:\n    for x in a:\n        out(x.item())\nexcept ValueError:\n    pass\n",
+            "try:\n    for x in a.tolist():\n        out(x)\nexcept ValueError:\n    pass\n",
+        );
+        only_unsafe("for x in a:\n    n and out(x.item())\n", "for x in a.tolist():\n    n and out(x)\n");
+        stays("for x in a.reshape(2, 3):\n    if n:\n        out(x.item())\n");
+    }
+
+    #[test]
+    fn an_origin_that_nothing_shows_is_an_assumption() {
+        only_unsafe("for x in xs:\n    out(x.item())\n", "for x in xs.tolist():\n    out(x)\n");
+        only_unsafe("for x in model.tokens:\n    out(x.item())\n", "for x in model.tokens.tolist():\n    out(x)\n");
+        only_unsafe("for x in model(xs).flatten():\n    out(x.item())\n", "for x in model(xs).flatten().tolist():\n    out(x)\n");
+        only_unsafe("out([k[x.item()][y.item()] for x, y in model.heads])\n", "out([k[x][y] for x, y in model.heads.tolist()])\n");
+        // `float` takes anything.
+        stays("for x in xs:\n    out(float(x))\n");
+    }
+
+    #[test]
+    fn what_is_evidently_something_else_stays() {
+        for iterable in [
+            "[a, b]",
+            "model(a)",
+            "model.steps(a)",
+            "list(a)",
+            "sorted(a)",
+            "xs.items()",
+            "xs.split(',')",
+            "np.asarray(xs)",
+            "np.array(xs).flatten()",
+            "mx.split(a, 3)",
+            "a.tolist()",
+            "(y for y in a)",
+            "[mx.sum(y) for y in xs]",
+            "xs + [a]",
+            "xs.astype(np.int32)",
+            "xs.astype(int)",
+            "out if n else []",
+            "reversed(xs)",
+        ] {
+            stays(&format!("for x in {iterable}:\n    out(x.item())\n"));
+        }
+        stays("tokens = []\nfor y in model(a):\n    tokens.append(y)\nout([t.item() for t in tokens])\n");
+        stays("for row in xs:\n    for x in row:\n        out(x.item())\n");
+        stays("out([x.item() for row in xs for x in row])\n");
+    }
+
+    #[test]
+    fn an_element_that_is_more_than_a_number_stays() {
+        for body in [
+            "for x in a.flatten():\n    out(x.item(), x)\n",
+            "for x in a.flatten():\n    out(x.item() + x.sum())\n",
+            "for x in a.flatten():\n    out(x.item())\nreturn x\n",
+            "for x in a.flatten():\n    out(x.item())\nelse:\n    out(x)\n",
+            "for x in a.flatten():\n    x = x * 2\n    out(x.item())\n",
+            "for x in a.flatten():\n    out(lambda: x.item())\n",
+            "for x in a.flatten():\n    out(x.item(), lambda x=x: x)\n",
+            "for x in a.flatten():\n    def later():\n        return x.item()\n    out(later)\n",
+            "for x in a.flatten():\n    out(x.item())\n    out(y + x.item() for y in model)\n",
+            "for x in a.flatten():\n    out(x.item())\ndef later():\n    return x\nout(later)\n",
+            "for x in a.flatten():\n    out(f'{x.item()=}')\n",
+            "for x in a.flatten():\n    out((x).item(  # why\n    ))\n",
+            "for x in a.flatten():\n    import x\n    out(x.item())\n",
+            "for n in model:\n    for x in a.flatten():\n        out(x.item())\n    out(x)\n",
+            "def int(v):\n    return v\nfor x in a.flatten():\n    out(int(x))\n",
+        ] {
+            stays(body);
+        }
+        let shadowed = "for x in a.flatten():\n    out(x.item(), key=lambda x: x, also=[x for x in xs])\n";
+        assert_eq!(safe(shadowed), shadowed.replace("x.item()", "x").replace("flatten()", "flatten().tolist()"));
+        let bound_again = "for x in a.flatten():\n    out(x.item())\nfor x in xs:\n    out(x)\n";
+        assert_eq!(safe(bound_again), bound_again.replace("x.item()", "x").replace("flatten()", "flatten().tolist()"));
+    }
+
+    #[test]
+    fn loops_over_indices_read_a_list_made_before() {
+        for (body, after) in [
+            (
+                "a = a.flatten()\nfor i in range(len(a)):\n    out(i, a[i].item(), float(a[i]))\n",
+                "a = a.flatten()\na_list = a.tolist()\nfor i in range(len(a)):\n    out(i, a_list[i], float(a_list[i]))\n",
+            ),
+            (
+                "n = a.shape[0]\nfor i in range(1, n):\n    out(a[i].item(), int(a[i - 1]), a[i + 1].item())\n",
+                "n = a.shape[0]\na_list = a.flatten().tolist()\nfor i in range(1, n):\n    out(a_list[i], int(a_list[i - 1]), a[i + 1].item())\n",
+            ),
+            (
+                "for i in range(len(a) - 1):\n    out(a[i + 1].item() - a[i].item(), a[i - 2].item())\n",
+                "a_list = a.flatten().tolist()\nfor i in range(len(a) - 1):\n    out(a_list[i + 1] - a_list[i], a[i - 2].item())\n",
+            ),
+            ("xs = [a[i].item() for i in range(a.shape[0])]\n", "a_list = a.flatten().tolist()\nxs = [a_list[i] for i in range(a.shape[0])]\n"),
+            (
+                "return sum(a[i].item() * i for i in range(len(a)))\n",
+                "a_list = a.flatten().tolist()\nreturn sum(a_list[i] * i for i in range(len(a)))\n",
+            ),
+            (
+                "a_list = 1\nif n:\n    for i in range(len(a)):\n        out[i] = a[i].item()\n",
+                "a_list = 1\nif n:\n    a_list2 = a.flatten().tolist()\n    for i in range(len(a)):\n        out[i] = a_list2[i]\n",
+            ),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+        only_unsafe("for i in range(n):\n    out(a[i].item())\n", "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n");
+        // The file shows how many there are.
+        assert_eq!(
+            safe("c = mx.array([4, n, 6])\nfor i in range(2):\n    out(c[i + 1].item())\n"),
+            "c = mx.array([4, n, 6])\nc_list = c.flatten().tolist()\nfor i in range(2):\n    out(c_list[i + 1])\n"
+        );
+        only_unsafe(
+            "c = mx.array([4, *xs, 6])\nfor i in range(2):\n    out(c[i].item())\n",
+            "c = mx.array([4, *xs, 6])\nc_list = c.flatten().tolist()\nfor i in range(2):\n    out(c_list[i])\n",
+        );
+        assert_eq!(
+            safe("model(a)\nn = len(a)\nfor i in range(n):\n    out(a[i].item())\n"),
+            "model(a)\nn = len(a)\na_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n"
+        );
+    }
+
+    #[test]
+    fn a_list_is_made_only_where_the_array_is_there() {
+        let with = |parameter: &str, body: &str| {
+            let text = format!("import mlx.core as mx\n\ndef f(n, out, {parameter}):\n{body}");
+            applied(find, &text, Applicability::Unsafe) != text
+        };
+        let unasked = "    for i in range(n):\n        out(c[i].item())\n";
+        for parameter in ["c=None", "c: mx.array = None", "c: mx.array | None = None"] {
+            assert!(!with(parameter, unasked), "{parameter}");
+            for asked in ["if c is None:\n        return\n", "assert c is not None\n", "if not c or n < 3:\n        raise n\n"] {
+                assert!(with(parameter, &format!("    {asked}{unasked}")), "{parameter} {asked}");
+            }
+            let inside = "        for i in range(n):\n            out(c[i].item())\n";
+            assert!(with(parameter, &format!("    if n and c is not None:\n{inside}")), "{parameter}");
+            assert!(with(parameter, &format!("    if c is None:\n        n = 3\n    else:\n{inside}")), "{parameter}");
+            assert!(!with(parameter, &format!("    if n or c is not None:\n{inside}")), "{parameter}");
+            assert!(with(parameter, &unasked.replace("range(n)", "range(len(c))")), "{parameter}");
+        }
+        for asked in ["if c is not None", "if n and isinstance(c, mx.array)", "if i < len(c)", "if c.ndim == 1", "k = c is None\n        if n"] {
+            assert!(!with("c", &format!("    for i in range(n):\n        {asked}:\n            out(c[i].item())\n")), "{asked}");
+        }
+        assert!(!with("c", "    return [c[i].item() for i in range(n) if i < c.size]\n"));
+        assert!(with("c", "    for i in range(n):\n        if c[i].item() > n:\n            out(i)\n"));
+    }
+
+    #[test]
+    fn a_list_of_a_module_has_a_private_name_and_a_class_gets_none() {
+        let module = "import mlx.core as mx\n\na = mx.arange(9)\nfor i in range(len(a)):\n    print(a[i].item())\n";
+        let listed = "import mlx.core as mx\n\na = mx.arange(9)\n_a_list = a.tolist()\nfor i in range(len(a)):\n    print(_a_list[i])\n";
+        assert_eq!(applied(find, module, Applicability::Safe), listed);
+        let class = "import mlx.core as mx\n\nclass A:\n    a = mx.arange(9)\n    for i in range(len(a)):\n        print(a[i].item())\n";
+        assert_eq!(applied(find, class, Applicability::Unsafe), class);
+    }
+
+    #[test]
+    fn loops_over_the_same_array_share_a_list() {
+        let first = "for i in range(len(a)):\n    out(a[i].item())\n";
+        let list = "a_list = a.flatten().tolist()\nfor i in range(len(a)):\n    out(a_list[i])\n";
+        assert_eq!(safe(&format!("{first}n += 1\n{first}")), format!("{list}n += 1\nfor i in range(len(a)):\n    out(a_list[i])\n"));
+        assert_eq!(safe(&format!("{list}{first}")), format!("{list}for i in range(len(a)):\n    out(a_list[i])\n"));
+        // What holds other numbers by then, or may not be there, is not read.
+        for between in
+            ["a_list.append(3)", "a_list[0] = 3", "a_list[0] += 3", "model(a_list)", "n = a_list", "model(lambda: a_list.sort())", "a = a * 2"]
+        {
+            assert!(safe(&format!("{list}{between}\n{first}")).contains("a_list2 = "), "{between}");
+        }
+        assert!(!safe(&format!("{list}a[0] = 3\n{first}")).ends_with("out(a_list[i])\n"));
+        let nested: String = first.lines().map(|l| format!("    {l}\n")).collect();
+        assert_eq!(safe(&format!("if n:\n{nested}{first}")).matches("tolist()").count(), 2);
+    }
+
+    #[test]
+    fn columns_are_read_out_of_lists_of_rows() {
+        let table = "t = mx.zeros((n, 2))\n";
+        only_unsafe(
+            &format!("{table}for i in range(n):\n    out(t[i, 0].item(), t[i, -1].item())\n"),
+            &format!("{table}t_list = t.tolist()\nfor i in range(n):\n    out(t_list[i][0], t_list[i][-1])\n"),
+        );
+        assert_eq!(
+            safe(&format!("{table}xs = [int(t[i][1]) for i in range(len(t))]\n")),
+            format!("{table}t_list = t.tolist()\nxs = [int(t_list[i][1]) for i in range(len(t))]\n")
+        );
+        // Rows of unknown length may be those of logits.
+        only_unsafe(
+            "for i in range(len(a)):\n    out(a[i, 0].item())\n",
+            "a_list = a[:, :1].tolist()\nfor i in range(len(a)):\n    out(a_list[i][0])\n",
+        );
+        for body in [
+            "for i in range(len(a)):\n    out(a[i, -1].item())\n",
+            "for i in range(len(a)):\n    out(a[i, 0].item(), a[i].item())\n",
+            "for i in range(len(a)):\n    out(a[i, n].item())\n",
+            "for i in range(len(a)):\n    out(a[0, i].item())\n",
+            "t = mx.zeros((n, 2, 2))\nfor i in range(n):\n    out(t[i, 0].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn what_a_row_is_unpacked_into_may_be_read_later() {
+        assert_eq!(
+            safe("g = a.reshape(-1, 2)\nfor i in range(len(g)):\n    h, w = g[i]\n    out(int(h) * w.item())\n"),
+            "g = a.reshape(-1, 2)\ng_list = g.tolist()\nfor i in range(len(g)):\n    h, w = g_list[i]\n    out(int(h) * w)\n"
+        );
+        assert_eq!(
+            safe("a = a.flatten()\nfor i in range(a.size):\n    x = a[i]\n    mx.eval(x)\n    if n:\n        out(x.item())\n"),
+            "a = a.flatten()\na_list = a.tolist()\nfor i in range(a.size):\n    x = a_list[i]\n    if n:\n        out(x)\n"
+        );
+        only_unsafe(
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\n",
+            "a_list = a.tolist()\nfor i in range(len(a)):\n    h, w = a_list[i]\n    out(int(h))\n",
+        );
+        for body in [
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h), w)\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\nout(w)\n",
+            "for i in range(len(a)):\n    if i:\n        out(int(h))\n    h, w = a[i]\n    out(int(w))\n",
+            "for i in range(len(a)):\n    h, h = a[i]\n    out(int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(lambda: int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    h = h + 1\n    out(int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\n    a[i] = 0\n",
+            "for i in range(len(a)):\n    h, w = c = a[i]\n    out(int(h), c)\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn an_evaluation_of_an_element_goes_with_the_reads() {
+        assert_eq!(safe("for x in a.flatten():\n    mx.eval(x)\n    out(x.item())\n"), "for x in a.flatten().tolist():\n    out(x)\n");
+        for body in [
+            "for x in a.flatten():\n    mx.eval(x, b)\n    out(x.item())\n",
+            "for x in a.flatten():\n    mx.eval(x)  # now\n    out(x.item())\n",
+            "for x in a.flatten():\n    if n:\n        mx.eval(x)\n    out(x.item())\n",
+            "for x in a.flatten():\n    mx.async_eval(x)\n    out(x.item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn rows_that_are_read_as_lists_are_read_together() {
+        for (body, after) in [
+            ("for row in a:\n    out(row.tolist())\n", "for row in a.tolist():\n    out(row)\n"),
+            ("for row in a:\n    h, w = row.tolist()\n    out(h)\n", "for row in a.tolist():\n    h, w = row\n    out(h)\n"),
+            ("return [row.tolist() for row in a]\n", "return a.tolist()\n"),
+            (
+                "for i in range(len(a)):\n    h, w = a[i].tolist()\n    out(h)\n",
+                "a_list = a.tolist()\nfor i in range(len(a)):\n    h, w = a_list[i]\n    out(h)\n",
+            ),
+            ("for row in a:\n    row = row.tolist()\n    out(row)\n", "for row in a.tolist():\n    out(row)\n"),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+        for body in [
+            // Each call makes a list of its own.
+            "for row in a:\n    out(row.tolist(), row.tolist())\n",
+            "for row in a:\n    for x in xs:\n        out(x, row.tolist())\n",
+            "for row in a:\n    out([row.tolist() for x in xs])\n",
+            "out([row.tolist() for row in a for x in xs])\n",
+            "for i in range(len(a)):\n    out(a[i].tolist(), a[i].tolist())\n",
+            "for i in range(len(a)):\n    for x in xs:\n        out(x, a[i].tolist())\n",
+            // Many things have rows that have `tolist`.
+            "for row in xs:\n    out(row.tolist())\n",
+            "for row in np.asarray(xs):\n    out(row.tolist())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn one_row_may_be_read_by_columns() {
+        let table = "t = mx.zeros((2, n))\n";
+        assert_eq!(
+            safe(&format!("{table}for i in range(t.shape[1]):\n    out(t[0, i].item())\n")),
+            format!("{table}t_row = t[0].tolist()\nfor i in range(t.shape[1]):\n    out(t_row[i])\n")
+        );
+        // The second pass over the text takes the rows together.
+        assert_eq!(
+            safe(&format!("{table}for b in range(2):\n    for i in range(t.shape[1]):\n        out(int(t[b, i]), float(t[b][i]))\n")),
+            format!(
+                "{table}t_list = t.tolist()\nfor b in range(2):\n    t_row = t_list[b]\n    for i in range(t.shape[1]):\n        out(int(t_row[i]), float(t_row[i]))\n"
+            )
+        );
+        // Two rows have two names, also where one loop is inside the other.
+        assert_eq!(
+            safe(&format!("{table}for i in range(t.shape[1]):\n    out(t[0, i].item(), t[1, i].item())\n")),
+            format!("{table}t_row = t[0].tolist()\nt_row2 = t[1].tolist()\nfor i in range(t.shape[1]):\n    out(t_row[i], t_row2[i])\n")
+        );
+        for body in [
+            // The row may be one of logits, of which three are read.
+            "t = mx.zeros((2, n))\nfor i in range(3):\n    out(t[0, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    xs += 1\n    out(t[xs, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    out(t[xs, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    out(t[0, i].item())\n    t[0, 1] = 3\n",
+            "t = mx.zeros((2, n, 2))\nfor i in range(t.shape[1]):\n    out(t[0, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[0]):\n    out(t[0, i].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn an_index_may_count_through_something_else() {
+        only_unsafe(
+            "for i, x in enumerate(xs):\n    out(x, a[i].item())\n",
+            "a_list = a.flatten().tolist()\nfor i, x in enumerate(xs):\n    out(x, a_list[i])\n",
+        );
+        assert_eq!(
+            safe("for i, x in enumerate(a):\n    out(model(x), a[i].item())\n"),
+            "a_list = a.flatten().tolist()\nfor i, x in enumerate(a):\n    out(model(x), a_list[i])\n"
+        );
+        stays("for i, x in enumerate(xs, 1):\n    out(x, a[i].item())\n");
+    }
+
+    #[test]
+    fn a_name_that_becomes_its_own_number_has_it_from_the_start() {
+        assert_eq!(
+            safe("a = a.flatten()\nfor x in a:\n    mx.eval(x)\n    x = x.item()\n    out(x, x + 1)\n"),
+            "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
+        );
+        assert_eq!(
+            safe("a = a.flatten()\nfor x in a:\n    x = x.item()\n    out(x, x + 1)\n"),
+            "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
+        );
+        for body in [
+            "for x in a:\n    model(x)\n    x = x.item()\n    out(x)\n",
+            "for x in a:\n    if n:\n        x = x.item()\n    out(x)\n",
+            "for x in a:\n    x = x.item()  # once\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn an_indexed_array_that_may_change_stays() {
+        for body in [
+            "for i in range(len(a)):\n    out(a[i].item())\n    a[i] = 0\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    a += 1\n",
+            "c = a\nfor i in range(len(a)):\n    out(a[i].item())\n    c[i] = 1\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    a = a * 2\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    model(a)\n",
+            "for i in range(len(a)):\n    i = n\n    out(a[i].item())\n",
+            "for i in range(-1, len(a)):\n    out(a[i].item())\n",
+            "for i in range(n, len(a)):\n    out(a[i].item())\n",
+            "for i in range(*xs):\n    out(a[i].item())\n",
+            "for i in range(len(a)):\n    out(lambda: a[i].item())\n",
+            "out(n and [a[i].item() for i in range(len(a))])\n",
+            "g = (a[i].item() for i in range(len(a)))\n",
+            "c = a.tolist()\nfor i in range(len(c)):\n    out(int(c[i]))\n",
+            "c = np.asarray(a)\nfor i in range(len(c)):\n    out(c[i].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn line_endings_and_tabs_are_the_authors() {
+        let text = "import mlx.core as mx\r\ndef f(a: mx.array):\r\n\tfor i in range(len(a)):\r\n\t\tprint(a[i].item())\r\n";
+        let after = "import mlx.core as mx\r\ndef f(a: mx.array):\r\n\ta_list = a.flatten().tolist()\r\n\tfor i in range(len(a)):\r\n\t\tprint(a_list[i])\r\n";
+        assert_eq!(applied(find, text, Applicability::Safe), after);
+    }
+
+    #[test]
+    fn a_module_variable_that_a_function_reads_stays() {
+        let text = "import mlx.core as mx\na = mx.arange(3)\nfor x in a:\n    print(x.item())\n";
+        assert!(applied(find, text, Applicability::Safe).contains("for x in a.tolist():\n    print(x)\n"));
+        let read = format!("{text}def f():\n    return x\n");
+        assert_eq!(applied(find, &read, Applicability::Unsafe), read);
+    }
+}
