@@ -30,7 +30,8 @@ pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, cont
     let source = Source::parse(text).map_err(|e| Rejected(format!("the result is no Python: {e}")))?;
     keeps_comments(old.source, &source)?;
     let Analysis { mut graph, bodies, definitions, .. } = Analysis::new(&source, std::mem::take(&mut old.graph));
-    if let Some(lost) = lost_local(old, &definitions, edits) {
+    let scopes = touched(old, edits);
+    if let Some(lost) = lost_local(old, &definitions, &scopes) {
         old.graph = graph;
         return Err(Rejected(format!("`{lost}` would be a name of the scope around it")));
     }
@@ -40,20 +41,21 @@ pub(super) fn validate(old: &mut Analysis<'_>, text: &str, edits: &EditSet, cont
         old.graph = graph;
         return Err(newer);
     }
-    let mut result = behaves(old, &mut graph, &bodies, edits, contracts);
+    let mut result = behaves(old, &mut graph, &bodies, edits, contracts, &scopes);
     if result.is_err() {
         let mut before = Analysis::with(old.source, graph, Lambdas::Apart);
         let Analysis { graph: grown, bodies, .. } = Analysis::with(&source, std::mem::take(&mut before.graph), Lambdas::Apart);
         graph = grown;
-        result = result.or(behaves(&before, &mut graph, &bodies, edits, contracts));
+        let scopes = touched(&before, edits);
+        result = behaves(&before, &mut graph, &bodies, edits, contracts, &scopes);
     }
     old.graph = graph;
     result
 }
 
-/// A name that a function reads and binds no more: what was read too early there would be read from the scope around it.
-fn lost_local<'a>(old: &Analysis<'a>, new: &Definitions<'_>, edits: &EditSet) -> Option<&'a str> {
-    touched(old, edits).into_iter().find_map(|index| {
+/// A name that one of the functions among `scopes` reads and binds no more: what was read too early there would be read from the scope around it.
+fn lost_local<'a>(old: &Analysis<'a>, new: &Definitions<'_>, scopes: &BTreeSet<usize>) -> Option<&'a str> {
+    scopes.iter().find_map(|&index| {
         let body = &old.bodies[index];
         let before = old.definitions.functions[body.function?].ast;
         let after = new.functions[new.function_named(body.name)?].ast;
@@ -108,7 +110,15 @@ fn keeps_comments(old: &Source<'_>, new: &Source<'_>) -> Result<(), Rejected> {
     if texts(old) == texts(new) { Ok(()) } else { Err(Rejected("a comment would be lost".to_owned())) }
 }
 
-fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet, contracts: &[&Contract]) -> Result<(), Rejected> {
+/// Whether the scopes that edits touch, `touched`, behave in `new` as in `old` with each match replaced by what its rule says.
+fn behaves(
+    old: &Analysis<'_>,
+    graph: &mut Graph,
+    new: &[Body],
+    edits: &EditSet,
+    contracts: &[&Contract],
+    touched: &BTreeSet<usize>,
+) -> Result<(), Rejected> {
     let (mut memo, passes) = replacements(graph, contracts);
     let imports = imports(old, contracts)?;
     let by_name: FxHashMap<Symbol, &Body> = new.iter().map(|b| (b.name, b)).collect();
@@ -120,7 +130,7 @@ fn behaves(old: &Analysis<'_>, graph: &mut Graph, new: &[Body], edits: &EditSet,
         return Ok(());
     }
     // Scopes without an edit of their own have the same text; what they call is checked where it is defined.
-    for index in touched(old, edits) {
+    for &index in touched {
         let body = &old.bodies[index];
         let Some(after) = by_name.get(&body.name) else { continue };
         // A local is no longer seen from outside once the inner functions that read it are gone.
