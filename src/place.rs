@@ -172,6 +172,16 @@ impl<'x> Place<'x> {
         }
     }
 
+    /// The parameter of which `n` is the length of the first axis.
+    pub fn parameter_counted_by(&self, n: ValueId) -> Option<ValueId> {
+        let graph = &self.analysis.graph;
+        let (Op::Dim(0), &[mut of]) = graph.get(n) else { return None };
+        while let (Op::Changed(_), &[before]) = graph.get(of) {
+            of = before;
+        }
+        matches!(graph.op(of), Op::Param(..)).then_some(of)
+    }
+
     /// Whether `call` calls the builtin `name`.
     pub fn calls_builtin(&self, call: &ExprCall, name: &str) -> bool {
         if !matches!(&*call.func, Expr::Name(callee) if callee.id.as_str() == name) {

@@ -17,5 +17,7 @@ ARGUMENTS = {
     "evaluated_first": lambda mx, dtype: (mx.random.normal((5,)).astype(dtype),),
     "its_own_number": lambda mx, dtype: (mx.array([1, 2, 3, 4]), 3),
     "in_two_loops": lambda mx, dtype: (mx.array([True, False, True]), [[1, 2, 3], [4], [5, 6, 7]]),
+    "one_column": lambda mx, dtype: (mx.arange(8).reshape(4, 2).astype(dtype), 3),
+    "named_columns": lambda mx, dtype: (mx.arange(12).reshape(3, 4).astype(dtype),),
 }
 EXACT = set(ARGUMENTS)

@@ -130,3 +130,21 @@ def in_two_loops(mask: mx.array, rows):
         if mask[i].item():
             short.append(rows[i][:2])
     return short
+
+
+def one_column(boxes: mx.array, limit: int):
+    """A column is a list of numbers."""
+    kept = []
+    for i in range(boxes.shape[0]):
+        if boxes[i, 0].item() < limit:
+            kept.append(i)
+    return kept
+
+
+def named_columns(grids: mx.array):
+    """What names are given column by column is a row."""
+    areas = []
+    for i in range(len(grids)):
+        t, h, w = int(grids[i, 0]), int(grids[i, 1]), int(grids[i, 2])
+        areas.append(t * h * w)
+    return areas

@@ -145,6 +145,16 @@ def of_either_form(ids: mx.array, sizes: mx.array):
     return out
 
 
+def one_of_a_batch(tokens: mx.array, patches: mx.array, offsets: dict):
+    """A step has few sequences, often one, and a round waits for another number in any case."""
+    out = []
+    for b in range(tokens.shape[0]):
+        patch = patches[b, 0].item()
+        if patch >= 0:
+            out.append(patch + offsets["image"][b].item())
+    return out
+
+
 class Unused:
     """Nothing in this file runs the method, and others have no business to."""
 

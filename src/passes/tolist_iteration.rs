@@ -2,10 +2,11 @@
 //!
 //! Legal where `a` is an `mx.array` with one axis and the loop variable is read only as a number. Where `a` is an array but its axes are not known, its
 //! rows must have one element each for `.item()` to work at all, and `a.flatten().tolist()` gives the same. A row that is read by `.tolist()` may be of any
-//! shape. [`elements`] decides about loops over the elements; [`by_index`] about loops over indices, and [`subscripts`]
+//! shape. [`batch`] leaves out what gains nothing; [`elements`] decides about loops over the elements; [`by_index`] about loops over indices, and [`subscripts`]
 //! what they take; [`conditions`] whether the loop asks about an array before it reads it; [`origin`] what is an array; [`reads`] what counts as
-//! reading a number; [`shared`] which lists are there already.
+//! reading a number; [`rows`] names that are given the columns of a row; [`shared`] which lists are there already.
 
+mod batch;
 mod by_index;
 mod conditions;
 mod depth;
@@ -13,6 +14,7 @@ mod elements;
 mod left;
 mod origin;
 mod reads;
+mod rows;
 mod shared;
 mod subscripts;
 
@@ -535,15 +537,25 @@ mod tests {
         );
         assert_eq!(
             safe(&format!("{table}xs = [int(t[i][1]) for i in range(len(t))]\n")),
-            format!("{table}t_list = t.tolist()\nxs = [int(t_list[i][1]) for i in range(len(t))]\n")
+            format!("{table}t_list = t[:, 1].tolist()\nxs = [int(t_list[i]) for i in range(len(t))]\n")
+        );
+        // One column is a list of numbers.
+        only_unsafe(
+            "for i in range(len(a)):\n    out(a[i, 0].item(), int(a[i][0]))\n",
+            "a_list = a[:, 0].tolist()\nfor i in range(len(a)):\n    out(a_list[i], int(a_list[i]))\n",
+        );
+        only_unsafe(
+            "for i in range(len(a)):\n    out(a[i, -1].item())\n",
+            "a_list = a[:, -1].tolist()\nfor i in range(len(a)):\n    out(a_list[i])\n",
         );
         // Rows of unknown length may be those of logits.
         only_unsafe(
-            "for i in range(len(a)):\n    out(a[i, 0].item())\n",
-            "a_list = a[:, :1].tolist()\nfor i in range(len(a)):\n    out(a_list[i][0])\n",
+            "for i in range(len(a)):\n    out(a[i, 0].item(), a[i, 2].item())\n",
+            "a_list = a[:, :3].tolist()\nfor i in range(len(a)):\n    out(a_list[i][0], a_list[i][2])\n",
         );
         for body in [
-            "for i in range(len(a)):\n    out(a[i, -1].item())\n",
+            "for i in range(len(a)):\n    out(a[i, 0].item(), a[i, -1].item())\n",
+            "t = mx.zeros((n, 2))\nfor i in range(n):\n    out(t[i, 2].item())\n",
             "for i in range(len(a)):\n    out(a[i, 0].item(), a[i].item())\n",
             "for i in range(len(a)):\n    out(a[i, n].item())\n",
             "for i in range(len(a)):\n    out(a[0, i].item())\n",
@@ -551,6 +563,67 @@ mod tests {
         ] {
             stays(body);
         }
+    }
+
+    #[test]
+    fn leading_columns_that_names_are_given_are_unpacked() {
+        let head = "for i in range(len(a)):\n    ";
+        let list = |n: u32| format!("a_list = a[:, :{n}].tolist()\n{head}");
+        for (body, columns, after) in [
+            ("h, w = a[i, 0].item(), a[i][1].item()\n    out(h, w)\n", 2, "h, w = a_list[i]\n    out(h, w)\n"),
+            ("h, w = int(a[i, 0]), int(a[i, 1])\n    out(h, w)\n", 2, "h, w = map(int, a_list[i])\n    out(h, w)\n"),
+            (
+                "h = int(a[i, 0].item())\n    w = int(a[i, 1].item())\n    n = 3\n    out(h, w)\n",
+                2,
+                "h, w = map(int, a_list[i])\n    n = 3\n    out(h, w)\n",
+            ),
+            // A column more, another conversion or order, a comment, arithmetic.
+            (
+                "h, w = int(a[i, 0]), int(a[i, 1])\n    out(h, a[i, 2].item())\n",
+                3,
+                "h, w = int(a_list[i][0]), int(a_list[i][1])\n    out(h, a_list[i][2])\n",
+            ),
+            ("h, w = int(a[i, 0]), float(a[i, 1])\n    out(h)\n", 2, "h, w = int(a_list[i][0]), float(a_list[i][1])\n    out(h)\n"),
+            (
+                "h, w = float(int(a[i, 0])), float(int(a[i, 1]))\n    out(h)\n",
+                2,
+                "h, w = float(int(a_list[i][0])), float(int(a_list[i][1]))\n    out(h)\n",
+            ),
+            ("h, w = a[i, 1].item(), a[i, 0].item()\n    out(h)\n", 2, "h, w = a_list[i][1], a_list[i][0]\n    out(h)\n"),
+            ("h = a[i, 0].item()  # rows\n    w = a[i, 1].item()\n    out(h)\n", 2, "h = a_list[i][0]  # rows\n    w = a_list[i][1]\n    out(h)\n"),
+            ("h, w = a[i, 0].item() + 1, a[i, 1].item()\n    out(h)\n", 2, "h, w = a_list[i][0] + 1, a_list[i][1]\n    out(h)\n"),
+        ] {
+            only_unsafe(&format!("{head}{body}"), &format!("{}{after}", list(columns)));
+        }
+        let table = "t = mx.zeros((n, 2))\n";
+        assert_eq!(
+            safe(&format!("{table}for i in range(len(t)):\n    h, w = t[i, 0].item(), t[i, 1].item()\n    out(h, w)\n")),
+            format!("{table}t_list = t.tolist()\nfor i in range(len(t)):\n    h, w = t_list[i]\n    out(h, w)\n")
+        );
+        let shadowed = format!("map = xs\n{head}h, w = int(a[i, 0]), int(a[i, 1])\n    out(h, w)\n");
+        assert!(fixed(&shadowed, Applicability::Unsafe).contains("int(a_list[i][0]), int(a_list[i][1])"));
+    }
+
+    #[test]
+    fn where_it_is_assumed_how_many_there_are_an_element_more_is_assumed_too() {
+        only_unsafe(
+            "for i in range(n):\n    out(a[i].item(), a[i + 1].item())\n",
+            "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i], a_list[i + 1])\n",
+        );
+        let text = format!("{HEADER}    for i in range(n):\n        out(a[i + 2].item(), a[i + 1].item())\n");
+        assert_eq!(findings(find, &text)[0].assumptions, ["`a` has at least `n + 2` elements"]);
+    }
+
+    #[test]
+    fn a_batch_is_no_reason_where_the_rounds_wait_in_any_case() {
+        let head = "for i in range(b.shape[0]):\n    x = ";
+        for other in ["xs[0][i].item()", "model(i).item()", "int(b[i].sum())", "xs.tolist()"] {
+            stays(&format!("{head}a[i].item()\n    if x > 2:\n        out({other})\n"));
+            let images = format!("for i in range(a.shape[0]):\n    x = a[i].item()\n    if x > 2:\n        out({other})\n");
+            assert_ne!(fixed(&images, Applicability::Unsafe), images);
+        }
+        assert!(fixed(&format!("{head}a[i].item() + b[i, 0].item()\n    out(x)\n"), Applicability::Unsafe).contains("a_list[i] + b_list[i]"));
+        assert!(fixed(&format!("{head}a[i].item()\n    out(x, int(xs))\n"), Applicability::Unsafe).contains("a_list[i]"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use crate::graph::facts::Kind;
 use crate::graph::value::Op;
 use crate::place::Place;
-use crate::syntax::ast::{Expr, ExprSubscript, Operator, Stmt};
+use crate::syntax::ast::{self, Expr, ExprSubscript, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::super::reads::{Read, number};
@@ -48,6 +48,10 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     if let Some(name) = place.uncalled() {
         return place.notes.left(first.expr.range(), first.expr.range(), 100, || format!("nothing in this file calls `{name}`, which is private"));
     }
+    if let Some(wait) = wait_beside(place, round, &found) {
+        let reason = || "the loop is over a batch, which a step may have one sequence of, and its rounds wait here in any case".to_owned();
+        return place.notes.left(first.expr.range(), wait, 100, reason);
+    }
     Some(Told {
         range: TextRange::new(first.expr.start(), last.expr.end()),
         message: format!("`{one}` takes a number out of `{array}` and waits for it, {}", round.named(place)),
@@ -56,6 +60,27 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
             format!("Read the numbers together before the loop, with `{array}.tolist()`, and take them out of the list."),
         ],
     })
+}
+
+/// Where else the rounds wait, which go through the sequences of a batch that the function is given, beside the reads `found` of something else.
+fn wait_beside(place: &Place<'_>, round: &Round<'_>, found: &[(Read<'_>, &ExprSubscript)]) -> Option<TextRange> {
+    let Stmt::For(s) = round.statement else { return None };
+    let &[_, bound] = place.analysis.graph.operands(place.value(&s.iter)?) else { return None };
+    let batch = place.parameter_counted_by(bound)?;
+    let is_other = |at: TextRange| found.iter().all(|(read, subscript)| read.expr.range() != at && place.value(&subscript.value) != Some(batch));
+    let mut other = None;
+    for line in &round.lines {
+        expressions::of_statement(line.statement, &mut |expr| {
+            let is_read = |method: &ast::ExprAttribute| matches!(method.attr.as_str(), "item" | "tolist");
+            if let Expr::Call(call) = expr
+                && call.func.as_attribute_expr().is_some_and(is_read)
+                && is_other(call.range())
+            {
+                other.get_or_insert(call.range());
+            }
+        });
+    }
+    other
 }
 
 /// The subscript that `expr` makes a number of: `a[i].item()`, `float(a[i])`.

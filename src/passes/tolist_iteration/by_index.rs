@@ -1,5 +1,5 @@
-//! Loops over indices: `for i in range(len(a)): .. a[i].item() ..` becomes a list made before the loop and `.. a_list[i] ..` in it, and `a[i, 0]` becomes
-//! `a_list[i][0]`. So does `h, w = a[i]`, where `h` and `w` are read as numbers. The array must be the same from the first round to the last, and every index
+//! Loops over indices: `for i in range(len(a)): .. a[i].item() ..` becomes a list made before the loop and `.. a_list[i] ..` in it. So do one column, `a[i, 0]`,
+//! several of them, and `h, w = a[i]`, where `h` and `w` are read as numbers. The array must be the same from the first round to the last, and every index
 //! must lie inside: MLX does not check, a list does.
 
 use crate::finding::{Applicability, Proposal};
@@ -12,8 +12,9 @@ use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
 
 use super::conditions::{Asked, may_be_none};
 use super::reads::{Read, Way};
+use super::rows::Unpacked;
 use super::subscripts::{Element, Indexed, Part, Taken, plain_number};
-use super::{Loops, Use, Verdict, shorten};
+use super::{Loops, Use, Verdict, batch, shorten};
 
 /// Rows of more elements than these are cut to what is read of them.
 const NARROW: i64 = 16;
@@ -36,6 +37,16 @@ enum Bound {
     LengthOf(Option<ValueId>),
 }
 
+/// What a list is made of.
+struct Rows {
+    /// The text that takes it out of the array.
+    part: String,
+    /// It has the elements of one column.
+    is_column: bool,
+    /// The rows that are unpacked.
+    unpacked: Vec<Unpacked>,
+}
+
 /// Where the new statement goes, and what it is for.
 struct Site<'x> {
     /// The new list is made before this statement.
@@ -54,7 +65,15 @@ pub(super) fn in_loop(loops: &Loops<'_, '_>, s: &ast::StmtFor) -> Option<Vec<Pro
     let mut asked = Asked::default();
     asked.visit_body(&s.body);
     let site = Site { statement: s.range, inner: s.range, asked: asked.names };
-    Some(proposals(loops, &counter, seen, &site, &s.iter))
+    // An array that is itself gone through holds what there may be many of: images, segments.
+    let is_read = |of: &ValueId| seen.elements.iter().any(|e| loops.place.value_of(&e.taken.array.id, s.start()) == Some(*of));
+    let batch = match counter.bound {
+        Bound::Number(bound) => loops.place.parameter_counted_by(bound),
+        Bound::LengthOf(_) => None,
+    };
+    let is_batch = batch.is_some_and(|of| !is_read(&of));
+    let found = proposals(loops, &counter, seen, &site, &s.iter);
+    Some(if is_batch { batch::worthwhile(loops, &s.body, found) } else { found })
 }
 
 /// The proposals for a comprehension over a range; `None` for other comprehensions.
@@ -165,7 +184,7 @@ fn propose(
     let axis = u8::from(matches!(taken.part, Part::Of(..)));
     // A list checks its bounds: every index must lie inside, or be the last element counted from the end.
     let slack = slack(place, facts, &counter.bound, value, axis);
-    let is_inside = |e: &&Element<'_>| counter.start + e.taken.offset >= -1 && e.taken.offset <= slack.unwrap_or(0);
+    let is_inside = |e: &&Element<'_>| counter.start + e.taken.offset >= -1 && slack.is_none_or(|slack| e.taken.offset <= slack);
     let own: Vec<&Element<'_>> = elements.iter().filter(is_inside).collect();
     let read = elements[0].reads[0];
     let left = |reason: String| loops.left::<Proposal>(site.inner, read.call, &[read], || reason);
@@ -175,9 +194,8 @@ fn propose(
     if let Err(reason) = is_one_array(place, facts, seen, &own, site, value) {
         return left(reason);
     }
-    let columns: Vec<i64> = own.iter().filter_map(|e| Some(e.column()?.at)).collect();
     let reads: Vec<Read> = own.iter().flat_map(|e| e.reads.iter().copied()).collect();
-    let rows = !columns.is_empty() || own.iter().any(|e| e.is_unpacked()) || axis > 0;
+    let rows = own.iter().any(|e| e.column().is_some() || e.is_unpacked()) || axis > 0;
     let evaluations = own.iter().flat_map(|e| e.evaluations.iter().copied()).collect();
     let use_ = Use { reads, each_round: !rows, rebinding: None, evaluations };
     let mut verdict = match loops.judge(value, facts, if rows { 2 } else { 1 }, array, &use_) {
@@ -189,24 +207,26 @@ fn propose(
             return left(reason);
         }
         let what = if rows || use_.reads_rows() { "rows" } else { "elements" };
-        verdict.assume(format!("`{array}` has at least `{}` {what}", counter.bound_text));
+        let more = own.iter().map(|e| e.taken.offset).max().filter(|&offset| offset > 0);
+        let more = more.map_or_else(String::new, |offset| format!(" + {offset}"));
+        verdict.assume(format!("`{array}` has at least `{}{more}` {what}", counter.bound_text));
     }
-    let part = match part_of_rows(facts.known_length(value, 1), array, &columns, &mut verdict) {
-        Ok(part) => part,
+    let list = match rows_of(place, seen, &own, facts.known_length(value, 1), &mut verdict) {
+        Ok(list) => list,
         Err(reason) => return left(reason),
     };
     if !verdict.assumptions.is_empty() && site.asked.contains(&array) {
         return left(format!("the loop asks about `{array}` before it reads it, and a list made before the loop would not"));
     }
-    let suffix = format!("{part}{}", verdict.suffix);
+    let suffix = format!("{}{}", list.part, verdict.suffix);
     // Lists in a list may be changed by who takes them out.
-    let is_shared = !rows && !use_.reads_rows() && place.is_function();
+    let is_shared = (!rows || list.is_column) && !use_.reads_rows() && place.is_function();
     let there = match is_shared.then(|| list_there(loops, site, &own, value, &suffix, verdict.applicability)).transpose() {
         Ok(there) => there.flatten(),
         Err(reason) => return left(reason),
     };
-    let edits = edits(loops, site, &own, &use_, &suffix, there);
-    let message = message(place, array, &use_, &verdict);
+    let edits = edits(loops, site, &own, &use_, (&list, &suffix), there);
+    let message = message(place, array, &use_, if list.part.is_empty() { verdict.suffix } else { &suffix });
     Some(loops.proposal(TextRange::new(site.statement.start(), site.inner.end()), &verdict, message, &use_.reads, edits))
 }
 
@@ -229,10 +249,11 @@ fn list_there(
 }
 
 /// What is told of the loop.
-fn message(place: &Place<'_>, array: &str, use_: &Use, verdict: &Verdict) -> String {
-    let (first, suffix) = (place.source().slice(use_.reads[0].call), verdict.suffix.trim_start_matches('.'));
+fn message(place: &Place<'_>, array: &str, use_: &Use, suffix: &str) -> String {
+    let first = place.source().slice(use_.reads[0].call);
     let what = use_.of_what();
-    format!("`{first}` takes one {what} out of `{array}` and waits for it, in every round: read all of them once, with `{suffix}`")
+    let list = suffix.strip_prefix('.').map_or_else(|| format!("{array}{suffix}"), str::to_owned);
+    format!("`{first}` takes one {what} out of `{array}` and waits for it, in every round: read all of them once, with `{list}`")
 }
 
 /// Why not all of `array` may be read before a loop of which nobody knows how much of it the rounds read.
@@ -278,7 +299,14 @@ fn is_one_array(
 }
 
 /// The edits that make a list of what `elements` are of, by what is appended to it, unless one is `there`, and read that.
-fn edits(loops: &Loops<'_, '_>, site: &Site<'_>, elements: &[&Element<'_>], use_: &Use, suffix: &str, there: Option<String>) -> Vec<Edit> {
+fn edits(
+    loops: &Loops<'_, '_>,
+    site: &Site<'_>,
+    elements: &[&Element<'_>],
+    use_: &Use,
+    (list, suffix): (&Rows, &str),
+    there: Option<String>,
+) -> Vec<Edit> {
     let source = loops.place.source();
     let (newline, indentation) = (source.newline(), source.indentation(site.statement.start()));
     let taken = elements[0].taken;
@@ -299,9 +327,14 @@ fn edits(loops: &Loops<'_, '_>, site: &Site<'_>, elements: &[&Element<'_>], use_
         }
     };
     let mut edits: Vec<Edit> = made.into_iter().collect();
-    for element in elements {
+    edits.extend(list.unpacked.iter().map(|row| row.edit(loops.place, &fresh)));
+    let is_unpacked = |element: &Element<'_>| list.unpacked.iter().any(|row| row.range.contains_range(element.taken.array.range));
+    for element in elements.iter().filter(|e| !is_unpacked(e)) {
         edits.push(Edit::replace(element.taken.array.range, fresh.as_str()));
-        edits.extend(element.column().and_then(|c| c.comma).map(|comma| Edit::replace(comma, "][")));
+        edits.extend(element.column().and_then(|c| match list.is_column {
+            true => Some(Edit::delete(c.gone)),
+            false => c.comma.map(|comma| Edit::replace(comma, "][")),
+        }));
         if let Part::Of(_, gone) = element.taken.part {
             edits.push(Edit::delete(gone));
         }
@@ -319,18 +352,43 @@ fn is_one_row(place: &Place<'_>, facts: &Facts<'_>, seen: &Indexed<'_, '_>, row:
     is_same && before.is_some_and(|v| facts.kind(v) == Kind::Int) && !seen.touched.contains(&name.id.as_str())
 }
 
-/// What is taken of rows of `width` elements, if that is known, of which `columns` are read; what that assumes goes to `verdict`.
-fn part_of_rows(width: Option<i64>, array: &str, columns: &[i64], verdict: &mut Verdict) -> Result<String, String> {
+/// What list `elements` need, which are of one array with rows of `width` elements, if that is known; what that assumes goes to `verdict`.
+fn rows_of<'x>(
+    place: &Place<'_>,
+    seen: &Indexed<'_, 'x>,
+    elements: &[&Element<'x>],
+    width: Option<i64>,
+    verdict: &mut Verdict,
+) -> Result<Rows, String> {
+    let array = elements.first().map_or("", |e| e.taken.array.id.as_str());
+    let columns: Vec<i64> = elements.iter().filter_map(|e| Some(e.column()?.at)).collect();
     let needed = columns.iter().map(|&at| if at < 0 { -at } else { at + 1 }).max().unwrap_or(0);
-    // The rows may be long, as those of logits are, and all their elements would be made Python numbers.
-    let is_cut = needed > 0 && width.is_none_or(|width| width > NARROW);
-    if is_cut && columns.iter().any(|&at| at < 0) {
-        return Err(format!("the rows of `{array}` may be long, and few of their elements are read"));
+    if width.is_some_and(|width| needed > width) {
+        return Err(format!("`{array}` has fewer columns than are read"));
     }
-    if needed > width.unwrap_or(0) {
+    let mut rows = Rows { part: String::new(), is_column: false, unpacked: Vec::new() };
+    // What is unpacked has as many columns as there are names.
+    if columns.len() < elements.len() || needed == 0 {
+        return Ok(rows);
+    }
+    if width.is_none() {
         verdict.assume(format!("`{array}` has at least {needed} column{}", if needed == 1 { "" } else { "s" }));
     }
-    Ok(if is_cut { format!("[:, :{needed}]") } else { String::new() })
+    rows.is_column = columns.iter().all(|&at| at == columns[0]);
+    if rows.is_column {
+        rows.part = format!("[:, {}]", columns[0]);
+        return Ok(rows);
+    }
+    rows.unpacked = seen.assigned.iter().filter_map(|a| a.unpacked(place, elements, usize::try_from(needed).ok()?)).collect();
+    // The rows may be long, as those of logits are, and all their elements would be made Python numbers.
+    let is_long = width.is_none_or(|width| width > NARROW);
+    if is_long && columns.iter().any(|&at| at < 0) {
+        return Err(format!("the rows of `{array}` may be long, and few of their elements are read"));
+    }
+    if is_long || (!rows.unpacked.is_empty() && width != Some(needed)) {
+        rows.part = format!("[:, :{needed}]");
+    }
+    Ok(rows)
 }
 
 /// By how much `bound` is less than the length of `axis` of `array`, where it is known to be no more.

@@ -9,6 +9,7 @@ use super::Use;
 use super::depth::{Depth, Layered};
 use super::elements::is_read_only_at;
 use super::reads::{Read, Reads, Way, number_read};
+use super::rows::Assigned;
 
 /// Builtins that leave their arguments as they are.
 const HARMLESS: [&str; 12] = ["len", "enumerate", "zip", "sum", "min", "max", "list", "tuple", "print", "isinstance", "sorted", "float"];
@@ -48,8 +49,12 @@ pub(super) enum Part<'x> {
 #[derive(Clone, Copy)]
 pub(super) struct Column {
     pub(super) at: i64,
+    /// The first index.
+    pub(super) row: TextRange,
     /// What stands between the two where they share their brackets.
     pub(super) comma: Option<TextRange>,
+    /// The text that goes with the second.
+    pub(super) gone: TextRange,
 }
 
 impl Element<'_> {
@@ -76,13 +81,15 @@ pub(super) struct Indexed<'p, 'x> {
     pub(super) index_bound: bool,
     /// Names that are bound, written into, or given to code that may write into them.
     pub(super) touched: Vec<&'x str>,
+    /// The assignments that give several names a value each.
+    pub(super) assigned: Vec<Assigned<'x>>,
     depth: Depth,
 }
 
 impl<'p, 'x> Indexed<'p, 'x> {
     /// Nothing seen yet.
     pub(super) fn by(place: &'p Place<'x>, index: &'p str) -> Self {
-        Self { place, index, elements: Vec::new(), index_bound: false, touched: Vec::new(), depth: Depth::default() }
+        Self { place, index, elements: Vec::new(), index_bound: false, touched: Vec::new(), assigned: Vec::new(), depth: Depth::default() }
     }
 
     fn touch(&mut self, name: &'x str) {
@@ -153,6 +160,7 @@ impl<'x> Layered<'x> for Indexed<'_, 'x> {
 impl<'x> SourceOrderVisitor<'x> for Indexed<'_, 'x> {
     fn visit_body(&mut self, body: &'x [Stmt]) {
         for (at, statement) in body.iter().enumerate() {
+            self.assigned.extend(Assigned::at_start_of(self.place, &body[at..]));
             let (Some(element), Stmt::Assign(s)) = (self.unpacked(statement, &body[at + 1..]), statement) else {
                 self.visit_stmt(statement);
                 continue;
@@ -224,7 +232,11 @@ fn taken<'x>(source: &Source<'_>, subscript: &'x ast::ExprSubscript, index: &str
                 return None;
             }
             match (offset_from(first, index), offset_from(second, index)) {
-                (Some(offset), None) => Some(Taken { array, offset, part: Part::Column(Column { at: plain_number(second)?, comma: Some(comma) }) }),
+                (Some(offset), None) => {
+                    let gone = TextRange::new(first.end(), second.end());
+                    let column = Column { at: plain_number(second)?, row: first.range(), comma: Some(comma), gone };
+                    Some(Taken { array, offset, part: Part::Column(column) })
+                }
                 (None, Some(offset)) if is_row(first) => {
                     Some(Taken { array, offset, part: Part::Of(first, TextRange::new(first.start(), second.start())) })
                 }
@@ -235,7 +247,11 @@ fn taken<'x>(source: &Source<'_>, subscript: &'x ast::ExprSubscript, index: &str
         (Expr::Subscript(inner), second) => {
             let Expr::Name(array) = &*inner.value else { return None };
             match (offset_from(&inner.slice, index), offset_from(second, index)) {
-                (Some(offset), None) => Some(Taken { array, offset, part: Part::Column(Column { at: plain_number(second)?, comma: None }) }),
+                (Some(offset), None) => {
+                    let gone = TextRange::new(inner.end(), subscript.end());
+                    let column = Column { at: plain_number(second)?, row: inner.slice.range(), comma: None, gone };
+                    Some(Taken { array, offset, part: Part::Column(column) })
+                }
                 (None, Some(offset)) if is_row(&inner.slice) => {
                     Some(Taken { array, offset, part: Part::Of(&inner.slice, TextRange::new(array.end(), inner.end())) })
                 }
