@@ -19,9 +19,8 @@ ARGUMENTS = {
     "plain": pair,
     "continued": pair,
     "mirrored": lambda mx, dtype: (rows(mx, dtype, 3, 4), rows(mx, dtype, 4, 5)),
-    "Stack": lambda mx, dtype: ((8,), (rows(mx, dtype, 2, 5, 8),)),
-    "written": pair,
-    "decayed": pair,
+    "Stack": lambda mx, dtype: ((8,), (mx.arange(10).reshape(2, 5),)),
+    "Experts": lambda mx, dtype: ((8,), (rows(mx, dtype, 5, 8), mx.array([0, 2]))),
     "preceded": lambda mx, dtype: (*pair(mx, dtype), 3),
     "centred": lambda mx, dtype: (rows(mx, dtype, 3, 4), rows(mx, dtype, 4, 5)),
 }

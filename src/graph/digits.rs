@@ -21,7 +21,7 @@ use marks::{is_running, is_softmax, is_sum};
 use rounds::followed;
 
 /// Words in names of what is small, or has many digits, or is looked at for a long time.
-const WARNINGS: [&str; 38] = [
+const WARNINGS: [&str; 43] = [
     "accumulator",
     "acc",
     "alphas",
@@ -40,6 +40,9 @@ const WARNINGS: [&str; 38] = [
     "grad",
     "grads",
     "ids",
+    "joints",
+    "keypoints",
+    "landmarks",
     "loss",
     "losses",
     "mel",
@@ -58,6 +61,8 @@ const WARNINGS: [&str; 38] = [
     "timestep",
     "timesteps",
     "tokens",
+    "vertices",
+    "verts",
     "wav",
     "window",
 ];

@@ -1,7 +1,9 @@
 //! Whether two values have the same dtype whatever the dtypes of their inputs: both are worked out for every combination of float16, bfloat16 and float32
 //! of the arrays they are made from, and for both outcomes of every condition. Rules of promotion: `dtypes/promotion.rs`.
 
+mod arguments;
 pub mod flow;
+pub mod half;
 mod promotion;
 mod search;
 pub mod shown;

@@ -18,7 +18,8 @@ use crate::graph::body::StatementId;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::digits;
 use crate::graph::dtypes::flow::{DtypeFlow, Known};
-use crate::graph::dtypes::table::{spelt, spread};
+use crate::graph::dtypes::half::{Origins, Sign};
+use crate::graph::dtypes::table::{spelt, spread, written};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
@@ -56,7 +57,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     if !MAKERS.iter().any(|(path, _)| memchr::memmem::find(text, path.rsplit('.').next().unwrap_or(path).as_bytes()).is_some()) {
         return Vec::new();
     }
-    let (mut found, file) = (Vec::new(), File { analysis, longest_line: OnceCell::new() });
+    let (mut found, file) = (Vec::new(), File { analysis, origins: OnceCell::new(), longest_line: OnceCell::new() });
     for body in &analysis.bodies {
         let Some(function) = body.function else { continue };
         let place = Place::new(analysis, body, notes);
@@ -144,6 +145,7 @@ struct Scope<'p, 'x> {
 /// What is worked out once for all scopes, where somebody asks.
 struct File<'p, 'a> {
     analysis: &'p Analysis<'a>,
+    origins: OnceCell<Origins>,
     longest_line: OnceCell<usize>,
 }
 
@@ -213,6 +215,7 @@ impl<'p, 'x> Scope<'p, 'x> {
         }
         let Some(given) = self.given(&members, meetings, flow) else { return left("nothing that has the dtype of what it meets has a name there") };
         assumptions.extend(given.assumptions);
+        let Some(sign) = self.sign(meetings) else { return left("nothing says that what it meets is ever in half precision") };
         for meeting in &meetings.met {
             let near: Vec<ValueId> = meeting.others.iter().chain(&meetings.own).copied().collect();
             if let Some(reason) = digits::stays(self.place.analysis, self.place.body, &self.users, meeting.at, &near) {
@@ -223,7 +226,7 @@ impl<'p, 'x> Scope<'p, 'x> {
         let mut seen = FxHashSet::default();
         assumptions.retain(|a| seen.insert(a.clone()));
         let edits = self.edits(&members, &given.name);
-        let rationale = self.rationale(meetings, flow);
+        let rationale = self.rationale(meetings, sign, flow);
         let applicability = if assumptions.is_empty() { Applicability::Narrowing } else { Applicability::Unsafe };
         let text = spelt_on_one_line(self.place, range);
         let message = format!("`{text}` is float32 whatever the model is; with `dtype={}.dtype` a model in half precision stays in it", given.name);
@@ -372,9 +375,21 @@ impl<'p, 'x> Scope<'p, 'x> {
         met
     }
 
-    fn rationale(&self, meetings: &Meetings, flow: &mut DtypeFlow<'_>) -> Vec<String> {
+    /// What says that arrays that are met are in half precision where the model is.
+    fn sign(&self, meetings: &Meetings) -> Option<Sign> {
+        let met: Vec<ValueId> = meetings.met.iter().flat_map(|m| m.others.iter().copied()).collect();
+        let origins = self.file.origins.get_or_init(|| Origins::of(self.place.analysis));
+        let number = self.place.analysis.bodies.iter().position(|body| body.name == self.place.body.name)?;
+        origins.sign(self.place.analysis, number, &met)
+    }
+
+    fn rationale(&self, meetings: &Meetings, sign: Sign, flow: &mut DtypeFlow<'_>) -> Vec<String> {
+        let analysis = self.place.analysis;
         let spoilt = flow.spoilt(meetings.met.iter().map(|m| m.at), &self.users);
-        let mut lines: Vec<String> = spread(self.place.analysis, self.place.body, meetings.met.iter().map(|m| m.at), &spoilt).into_iter().collect();
+        let mut lines: Vec<String> = spread(analysis, self.place.body, meetings.met.iter().map(|m| m.at), &spoilt).into_iter().collect();
+        let scope = &analysis.bodies[sign.body];
+        let elsewhere = if scope.name == self.place.body.name { String::new() } else { format!(" in `{}`", analysis.graph.name(scope.name)) };
+        lines.push(format!("Half precision is meant here, as `{}`{elsewhere} shows.", written(analysis, scope, sign.value)));
         lines.push("Where the model is in float32 nothing changes.".to_owned());
         lines
     }

@@ -7,13 +7,13 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::arguments::{Call, Passed, calls};
 use super::flow::{DtypeFlow, Known};
 use super::promotion::Dtype;
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect};
-use crate::graph::definitions::{ClassIndex, FunctionIndex};
+use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::Facts;
-use crate::graph::modules::passed;
 use crate::graph::value::{Op, Symbol, ValueId};
 
 /// What is shown of values of which one scope alone knows nothing.
@@ -34,25 +34,6 @@ const MAX_ROUNDS: usize = 8;
 const MAX_DEPTH: u32 = 4;
 /// So many results are worked out.
 const MAX_RESULTS: usize = 500;
-
-/// A call of a function of the file.
-struct Call {
-    value: ValueId,
-    function: FunctionIndex,
-    /// The parameters, and what they are given; nothing where that is not known.
-    given: Option<Vec<(ValueId, Passed)>>,
-    /// The scope that it stands in.
-    body: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Passed {
-    Value(ValueId),
-    /// The default, which is `None`.
-    None,
-    /// Another default.
-    Default,
-}
 
 impl Passed {
     fn given(self, flow: &mut DtypeFlow<'_>) -> Option<Given> {
@@ -112,84 +93,6 @@ pub(in crate::graph) fn shown(analysis: &Analysis<'_>) -> Shown {
         }
     }
     shown
-}
-
-/// The calls of functions of the file, and the functions of which others may be made.
-fn calls(analysis: &Analysis<'_>) -> (Vec<Call>, FxHashSet<FunctionIndex>) {
-    let graph = &analysis.graph;
-    let (mut calls, mut made, mut reached) = (Vec::new(), FxHashMap::default(), FxHashSet::default());
-    for (number, body) in analysis.bodies.iter().enumerate() {
-        let facts = Facts::at(analysis, body, 0, body.range.end());
-        let mut seen = FxHashSet::default();
-        for value in body.occurrences.iter().map(|o| o.value).filter(|&v| seen.insert(v)) {
-            let (Op::Apply | Op::Call(..), operands) = graph.get(value) else { continue };
-            if let Op::Class(_) = graph.op(operands[0])
-                && let Some(class) = facts.class_of(value, 0)
-                && let Some(function) = method(analysis, class, graph.known_symbol("__call__"))
-            {
-                made.insert(value, function);
-            }
-            if let Some(function) = called(analysis, &facts, operands[0], &mut reached) {
-                calls.push(Call { value, function, given: given(analysis, function, &operands[1..]), body: number });
-            }
-        }
-    }
-    // An instance that is kept elsewhere may be called with anything.
-    let elsewhere = made.into_iter().filter(|(value, _)| !reached.contains(value)).map(|(_, function)| function);
-    (calls, elsewhere.collect())
-}
-
-/// The function of the file that `callee` is, or that calling it runs; the instances that it may be are noted as `reached`.
-fn called(analysis: &Analysis<'_>, facts: &Facts<'_>, callee: ValueId, reached: &mut FxHashSet<ValueId>) -> Option<FunctionIndex> {
-    let graph = &analysis.graph;
-    if let Op::Function(name) = graph.op(callee) {
-        return analysis.definitions.function_named(name).filter(|&f| analysis.definitions.functions[f].class.is_none());
-    }
-    if let (Op::Attr(name, _), &[object]) = graph.get(callee)
-        && let Some(class) = analysis.classes.receiver(object)
-        && let Some(method) = method(analysis, class, Some(name))
-    {
-        return Some(method);
-    }
-    let instances = facts.instances(callee);
-    let call = graph.known_symbol("__call__");
-    let mut methods = instances.iter().map(|&v| method(analysis, facts.class_of(v, 0)?, call));
-    let first = methods.next()??;
-    methods.all(|m| m == Some(first)).then_some(())?;
-    reached.extend(instances);
-    Some(first)
-}
-
-/// What calling the method `name` of an instance of `class` runs, as far as the file says: its own, or that of a class in the file that it extends.
-fn method(analysis: &Analysis<'_>, class: ClassIndex, name: Option<Symbol>) -> Option<FunctionIndex> {
-    let (name, definitions) = (name?, &analysis.definitions);
-    let mut classes = std::iter::once(class).chain(definitions.ancestors(class));
-    let own = classes.find_map(|c| definitions.classes[c].methods.get(&name)).copied().flatten();
-    own.filter(|_| !definitions.classes[class].overridden.contains(&name) && !definitions.classes[class].dynamic)
-}
-
-/// What a call gives each parameter of `function`.
-fn given(analysis: &Analysis<'_>, function: FunctionIndex, arguments: &[ValueId]) -> Option<Vec<(ValueId, Passed)>> {
-    let (graph, info) = (&analysis.graph, &analysis.definitions.functions[function]);
-    let parameters = &info.ast.parameters;
-    if arguments.iter().any(|&v| graph.op(v) == Op::Star) || parameters.vararg.is_some() || parameters.kwarg.is_some() {
-        return None;
-    }
-    // Of a method that is called on an instance the first is the instance.
-    let first = parameters.iter_non_variadic_params().next().and_then(|p| graph.known_symbol(p.parameter.name.as_str()));
-    let receiver = first.and_then(|name| graph.find_leaf(Op::Param(info.name, name))).and_then(|v| analysis.classes.receiver(v));
-    if receiver != info.class {
-        return None;
-    }
-    let bound = parameters.iter_non_variadic_params().skip(usize::from(receiver.is_some())).enumerate();
-    let pairs = bound.filter_map(|(at, parameter)| {
-        let name = parameter.parameter.name.as_str();
-        let leaf = graph.find_leaf(Op::Param(info.name, graph.known_symbol(name)?))?;
-        let passed = passed(graph, arguments, at, name).map(Passed::Value);
-        let default = || if parameter.default().is_some_and(|d| d.is_none_literal_expr()) { Passed::None } else { Passed::Default };
-        Some((leaf, passed.unwrap_or_else(default)))
-    });
-    Some(pairs.collect())
 }
 
 impl<'x, 'a> Reader<'x, 'a> {
@@ -362,7 +265,7 @@ impl<'x, 'a> Reader<'x, 'a> {
 }
 
 /// What is carried to each join of a scope.
-fn carried(body: &Body) -> FxHashMap<ValueId, Vec<ValueId>> {
+pub(super) fn carried(body: &Body) -> FxHashMap<ValueId, Vec<ValueId>> {
     let mut carried: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
     for effect in &body.effects {
         if let Effect::Carry(join, value) = *effect {

@@ -302,6 +302,11 @@ pub fn spelt(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
     }
 }
 
+/// `value` as it is computed, or its name where it is not.
+pub fn written(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
+    body.occurrences_of(value).next().map_or_else(|| spelt(analysis, body, value), |place| cut(analysis, place.range))
+}
+
 fn with_line(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> String {
     let text = spelt(analysis, body, value);
     match place_of(analysis, body, value) {

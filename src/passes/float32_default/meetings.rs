@@ -43,6 +43,8 @@ enum Fate {
     Widened,
     /// It is cast.
     Cast,
+    /// Elements are compared or chosen among.
+    Decided,
 }
 
 /// So many operations are followed.
@@ -124,7 +126,7 @@ impl Walk<'_, '_, '_> {
         if self.constants.contains(&value) {
             self.found.members.push(value);
         }
-        self.enter_loops(value);
+        self.enter_loops(value)?;
         let body = self.place.body;
         for effect in &body.effects {
             match *effect {
@@ -144,16 +146,34 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Go on with the joins of the one name that holds the buffer `value`; where a loop stores arrays into it, it is filled after the loop.
-    fn enter_loops(&mut self, value: ValueId) {
+    fn enter_loops(&mut self, value: ValueId) -> Result<(), InTheWay> {
         let joins: Vec<ValueId> = self.joins.iter().copied().filter(|&join| self.is_buffer(join, value)).collect();
-        let mut stored = self.place.body.effects.iter().filter_map(|e| match *e {
-            Effect::StoreItem(object, _, stored) if joins.contains(&object) => Some(stored),
+        if joins.is_empty() {
+            return Ok(());
+        }
+        let stores = self.place.body.effects.iter().filter_map(|e| match *e {
+            Effect::StoreItem(object, index, stored) if joins.contains(&object) => Some((index, stored)),
             _ => None,
         });
-        if stored.any(|v| matches!(self.flow.of(v), Known::Promotion(..))) {
-            self.filled.extend(&joins);
+        for (index, stored) in stores {
+            if self.is_one_part(index) {
+                return Err(InTheWay(value, "a loop fills it part by part, and the loop is what costs"));
+            }
+            if matches!(self.flow.of(stored), Known::Promotion(..)) {
+                self.filled.extend(&joins);
+            }
         }
         self.waiting.extend(joins);
+        Ok(())
+    }
+
+    /// Whether `index` is made of numbers and slices alone, so that nothing is scattered.
+    fn is_one_part(&mut self, index: ValueId) -> bool {
+        match self.place.analysis.graph.get(index) {
+            (Op::Tuple, parts) => parts.iter().all(|&part| self.is_one_part(part)),
+            (Op::Slice | Op::Ellipsis | Op::None, _) => true,
+            _ => matches!(self.flow.of(index), Known::Number(_)),
+        }
     }
 
     /// Whether `join` stands for the buffer `value` in or after a loop: its name holds it before its next assignment.
@@ -216,12 +236,10 @@ impl Walk<'_, '_, '_> {
             Op::Gate if operands[0] != value => self.waiting.push(user),
             Op::Phi(..) if self.is_buffer(user, value) => self.waiting.push(user),
             Op::List | Op::Tuple => {
-                let joins = self.users.users(user);
-                let is_join = |&v: &ValueId| matches!(graph.get(v), (Op::Mlx("concatenate" | "stack"), parts) if parts[0] == user);
-                if self.users.is_seen(user) || !joins.iter().all(is_join) {
+                if !self.is_joined(user) {
                     return Err(InTheWay(value, "it is kept in a list or tuple"));
                 }
-                for &join in joins {
+                for &join in self.users.users(user) {
                     self.meet(join, operands)?;
                 }
             }
@@ -240,10 +258,16 @@ impl Walk<'_, '_, '_> {
         if users.is_empty() || self.users.is_seen(value) || depth > MAX_DEPTH {
             return Fate::Kept;
         }
-        let mut least = Fate::Cast;
+        let mut least = Fate::Decided;
         for &user in users {
             let fate = match graph.op(user) {
+                Op::Shape | Op::Dim(_) | Op::Ndim => continue,
                 Op::Mlx("astype") => Fate::Cast,
+                Op::Compare(_) | Op::Mlx("argmax" | "argmin" | "argsort" | "argpartition") => Fate::Decided,
+                Op::Mlx(name) if MOVES.contains(&name) => self.fate(user, depth + 1),
+                Op::Index(_) if graph.operands(user)[0] == value => self.fate(user, depth + 1),
+                Op::List | Op::Tuple if self.is_joined(user) => self.fate(user, depth + 1),
+                Op::Mlx("concatenate" | "stack") => self.fate(user, depth + 1),
                 Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Mlx("maximum" | "minimum") if self.is_widened(user, value) => Fate::Widened,
                 Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg | Op::Permute | Op::Mlx("maximum" | "minimum") => self.fate(user, depth + 1),
                 _ => Fate::Kept,
@@ -251,6 +275,13 @@ impl Walk<'_, '_, '_> {
             least = least.min(fate);
         }
         least
+    }
+
+    /// Whether the arrays of the list or tuple `parts` are joined, and nothing else is made of it.
+    fn is_joined(&self, parts: ValueId) -> bool {
+        let graph = &self.place.analysis.graph;
+        let is_join = |&v: &ValueId| matches!(graph.get(v), (Op::Mlx("concatenate" | "stack"), operands) if operands[0] == parts);
+        !self.users.is_seen(parts) && self.users.users(parts).iter().all(is_join)
     }
 
     /// Whether anything but `value` and the constants makes `user` float32, which is made of `value`.
@@ -296,6 +327,7 @@ impl Walk<'_, '_, '_> {
             Fate::Kept => {}
             Fate::Widened => return Err(InTheWay(at, "another array makes the result float32 all the same")),
             Fate::Cast => return Err(InTheWay(at, "the result is cast afterwards")),
+            Fate::Decided => return Err(InTheWay(at, "the result is only compared, or chosen by")),
         }
         if !self.found.met.iter().any(|m| m.at == at) {
             self.found.met.push(Meeting { others, at, stores: false });

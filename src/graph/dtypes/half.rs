@@ -1,0 +1,244 @@
+//! Signs that an array is in half precision where the model is. In many models nothing is: their inputs are float32, and no one casts them. What a file says
+//! of it stands on the way of the array, through layers and across the functions of the file: a cast to the dtype of weights or back from float32, tokens that
+//! are embedded, a cache that is kept between calls. That serves to see whether anything is gained, and proves nothing.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::arguments::{Passed, calls};
+use super::flow::{DtypeFlow, Known};
+use super::promotion::Dtype;
+use super::shown::carried;
+use crate::graph::Analysis;
+use crate::graph::body::Effect;
+use crate::graph::definitions::FunctionIndex;
+use crate::graph::facts::Facts;
+use crate::graph::value::{Graph, Op, ValueId};
+
+/// A word of names of what is kept between the steps of a generation.
+const CACHES: [&str; 3] = ["cache", "caches", "past"];
+
+/// What says that an array may be in half precision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sign {
+    /// The number of the scope that it stands in.
+    pub body: usize,
+    /// The value.
+    pub value: ValueId,
+}
+
+/// Where arrays come from, in one file.
+pub struct Origins {
+    /// What calls give each parameter, and the scope of the call.
+    passed: FxHashMap<ValueId, Vec<(usize, ValueId)>>,
+    /// The functions of the file that are called.
+    called: FxHashMap<ValueId, FunctionIndex>,
+    /// What was found of values before.
+    known: RefCell<FxHashMap<ValueId, Option<Sign>>>,
+    /// For each scope that was looked at the arrays beside which a sign stands.
+    beside: RefCell<FxHashMap<usize, FxHashMap<ValueId, ValueId>>>,
+}
+
+/// What is followed back from arrays: values by the number of their scope.
+#[derive(Default)]
+struct Trail {
+    waiting: BTreeMap<usize, Vec<ValueId>>,
+    seen: FxHashSet<ValueId>,
+}
+
+impl Trail {
+    fn go(&mut self, body: usize, value: ValueId) {
+        if self.seen.insert(value) {
+            self.waiting.entry(body).or_default().push(value);
+        }
+    }
+}
+
+impl Origins {
+    /// The origins of arrays in the file of `analysis`.
+    pub fn of(analysis: &Analysis<'_>) -> Self {
+        let (mut passed, mut called): (FxHashMap<_, Vec<_>>, FxHashMap<_, _>) = Default::default();
+        for call in calls(analysis).0 {
+            called.insert(call.value, call.function);
+            for (parameter, given) in call.given.into_iter().flatten() {
+                if let Passed::Value(value) = given {
+                    passed.entry(parameter).or_default().push((call.body, value));
+                }
+            }
+        }
+        let (known, beside) = Default::default();
+        Self { passed, called, known, beside }
+    }
+
+    /// A sign that `arrays`, values of the scope with the number `body` in the file of these origins, are in half precision where the model is.
+    pub fn sign(&self, analysis: &Analysis<'_>, body: usize, arrays: &[ValueId]) -> Option<Sign> {
+        let mut trail = Trail::default();
+        arrays.iter().for_each(|&v| trail.go(body, v));
+        let sign = self.found(analysis, &mut trail);
+        // Where nothing is found, nothing is found from all that was looked at; what is found speaks for what was asked for.
+        let told = if sign.is_some() { arrays.iter().copied().collect() } else { trail.seen };
+        self.known.borrow_mut().extend(told.into_iter().map(|v| (v, sign)));
+        sign
+    }
+
+    fn found(&self, analysis: &Analysis<'_>, trail: &mut Trail) -> Option<Sign> {
+        while let Some((number, mut waiting)) = trail.waiting.pop_first() {
+            let body = &analysis.bodies[number];
+            let facts = Facts::at(analysis, body, 0, body.range.end());
+            let flow = DtypeFlow::in_file(analysis, &facts);
+            let mut scope = Scope { analysis, number, facts: &facts, flow, carried: carried(body), origins: self };
+            self.beside.borrow_mut().entry(number).or_insert_with(|| scope.beside());
+            while let Some(value) = waiting.pop() {
+                match self.known.borrow().get(&value) {
+                    Some(Some(sign)) => return Some(*sign),
+                    Some(None) => continue,
+                    None => {}
+                }
+                let beside = || self.beside.borrow().get(&number)?.get(&value).copied();
+                if let Some(value) = scope.is_sign(value).then_some(value).or_else(beside) {
+                    return Some(Sign { body: number, value });
+                }
+                scope.step(value, trail);
+                waiting.extend(trail.waiting.remove(&number).into_iter().flatten());
+            }
+        }
+        None
+    }
+
+    /// Go on to what `function` returns: the whole of it, or one item.
+    fn results(&self, analysis: &Analysis<'_>, function: FunctionIndex, item: Option<u32>, trail: &mut Trail) {
+        let Some(number) = analysis.body_of(function) else { return };
+        let returned = analysis.bodies[number].effects.iter().filter_map(|e| if let Effect::Return(v) = *e { Some(v) } else { None });
+        for value in returned {
+            let part = match (analysis.graph.get(value), item) {
+                ((Op::Tuple, items), Some(item)) => items.get(item as usize).copied(),
+                ((Op::Tuple, _), None) => None,
+                _ => Some(value),
+            };
+            part.into_iter().for_each(|v| trail.go(number, v));
+        }
+    }
+}
+
+/// One scope on the way.
+struct Scope<'s> {
+    analysis: &'s Analysis<'s>,
+    number: usize,
+    facts: &'s Facts<'s>,
+    flow: DtypeFlow<'s>,
+    /// What is carried to each join.
+    carried: FxHashMap<ValueId, Vec<ValueId>>,
+    origins: &'s Origins,
+}
+
+impl Scope<'_> {
+    /// Whether `value` says by itself that it is in half precision where the model is.
+    fn is_sign(&mut self, value: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        match graph.get(value) {
+            (Op::Mlx("astype"), operands) => self.is_cast_of_a_model(operands[0], operands[1]),
+            (Op::Apply | Op::Call(..), operands) => self.facts.module_of(operands[0]) == Some("Embedding") || is_cache_method(graph, operands[0]),
+            _ => is_cached(graph, value),
+        }
+    }
+
+    /// Whether `array` is cast to `dtype` for the sake of half precision: float32 is cast back to what an array has, or an input to what weights have.
+    fn is_cast_of_a_model(&mut self, array: ValueId, dtype: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        match self.flow.of(dtype) {
+            Known::Dtype(Some(known)) => return matches!(known, Dtype::Float16 | Dtype::Bfloat16),
+            Known::Dtype(None) if graph.op(dtype) != Op::DtypeOf => return !self.is_whole(array),
+            _ => {}
+        }
+        let is_of_weights = graph.op(dtype) == Op::DtypeOf && matches!(graph.op(graph.operands(dtype)[0]), Op::Attr(..));
+        self.is_floating(array) || is_of_weights && !self.is_whole(array)
+    }
+
+    fn is_floating(&mut self, array: ValueId) -> bool {
+        self.flow.is_floating(array) || matches!(self.flow.of(array), Known::Array(dtype) if dtype.is_floating())
+    }
+
+    fn is_whole(&mut self, array: ValueId) -> bool {
+        matches!(self.flow.of(array), Known::Array(dtype) if !dtype.is_floating())
+    }
+
+    /// The arrays beside which something says so, and what: they give something else their dtype, or are kept in a cache.
+    fn beside(&mut self) -> FxHashMap<ValueId, ValueId> {
+        let graph = &self.analysis.graph;
+        let body = &self.analysis.bodies[self.number];
+        let mut found = FxHashMap::default();
+        for value in body.occurrences.iter().filter(|o| o.own).map(|o| o.value) {
+            let (op, operands) = graph.get(value);
+            let arrays: &[ValueId] = match op {
+                Op::Mlx("concatenate") if graph.operands(operands[0]).iter().any(|&v| is_cached(graph, v)) => graph.operands(operands[0]),
+                Op::Apply | Op::Call(..) if is_cache_method(graph, operands[0]) => &operands[1..],
+                Op::DtypeOf => continue,
+                Op::Mlx("astype") if !self.is_floating(operands[0]) => continue,
+                _ => {
+                    for &v in operands.iter().filter(|&&v| matches!(op, Op::Mlx(_)) && graph.op(v) == Op::DtypeOf) {
+                        found.entry(graph.operands(v)[0]).or_insert(value);
+                    }
+                    continue;
+                }
+            };
+            for &v in arrays {
+                found.entry(v).or_insert(value);
+            }
+        }
+        for effect in &body.effects {
+            if let Effect::StoreItem(object, _, v) = *effect
+                && is_cached(graph, object)
+            {
+                found.entry(v).or_insert(v);
+            }
+        }
+        found
+    }
+
+    /// Go on to what `value` has its dtype from.
+    fn step(&mut self, value: ValueId, trail: &mut Trail) {
+        let (origins, number) = (self.origins, self.number);
+        let (op, operands) = self.analysis.graph.get(value);
+        if let (Op::Item(item), Some(&function)) = (op, operands.first().and_then(|call| origins.called.get(call))) {
+            origins.results(self.analysis, function, Some(item), trail);
+        }
+        match op {
+            Op::Param(..) => origins.passed.get(&value).into_iter().flatten().for_each(|&(body, v)| trail.go(body, v)),
+            Op::Phi(..) => operands.iter().chain(self.carried.get(&value).into_iter().flatten()).for_each(|&v| trail.go(number, v)),
+            Op::Item(_) | Op::Changed(_) => trail.go(number, operands[0]),
+            Op::Apply | Op::Call(..) => {
+                if let Some(&function) = origins.called.get(&value) {
+                    origins.results(self.analysis, function, None, trail);
+                }
+                operands.get(1).into_iter().for_each(|&v| trail.go(number, v));
+            }
+            _ => self.flow.joined(value).into_iter().for_each(|v| trail.go(number, v)),
+        }
+    }
+}
+
+/// Whether `value` is a cache, or a part of one: by its name, which proves nothing.
+fn is_cached(graph: &Graph, value: ValueId) -> bool {
+    let part = |&v: &ValueId| match graph.get(v) {
+        (Op::Attr(..) | Op::Index(_) | Op::Item(_) | Op::Element(..) | Op::Changed(_), operands) => operands.first().copied(),
+        _ => None,
+    };
+    std::iter::successors(Some(value), part).any(|v| match graph.get(v) {
+        (Op::Param(_, name) | Op::Captured(_, name) | Op::Phi(_, _, name) | Op::Attr(name, _), _) => names_cache(graph.name(name)),
+        (Op::Gate, &[_, then, otherwise]) => {
+            [then, otherwise].iter().any(|&v| matches!(graph.op(v), Op::Param(..) | Op::Index(_)) && is_cached(graph, v))
+        }
+        _ => false,
+    })
+}
+
+/// Whether `callee` is a method of a cache.
+fn is_cache_method(graph: &Graph, callee: ValueId) -> bool {
+    matches!(graph.get(callee), (Op::Attr(..), &[object]) if is_cached(graph, object))
+}
+
+fn names_cache(name: &str) -> bool {
+    name.split('_').any(|word| CACHES.contains(&word))
+}
