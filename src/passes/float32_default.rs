@@ -177,6 +177,8 @@ impl<'p, 'x> Scope<'p, 'x> {
         let mut flow = DtypeFlow::in_file(self.place.analysis, &self.facts);
         let values: FxHashSet<ValueId> = self.constants.iter().filter(|c| !c.is_given).map(|c| c.value).collect();
         let mut done: FxHashSet<ValueId> = FxHashSet::default();
+        // What stands in the way of one call stands in the way of all that make the same.
+        let mut in_the_way: FxHashMap<ValueId, InTheWay> = FxHashMap::default();
         for constant in self.constants {
             let left = |reason: &str| self.place.notes.left::<()>(constant.call.range(), constant.call.range(), 40, || reason.to_owned());
             if constant.is_given || !flow.is_single(constant.value) {
@@ -186,14 +188,16 @@ impl<'p, 'x> Scope<'p, 'x> {
             if done.contains(&constant.value) {
                 continue;
             }
-            match meetings(self.place, &self.users, &mut flow, &values, constant.value) {
+            let known = in_the_way.get(&constant.value).copied();
+            match known.map_or_else(|| meetings(self.place, &self.users, &mut flow, &values, constant.value), Err) {
                 Ok(meetings) => {
                     done.extend(&meetings.members);
                     found.extend(self.proposal(constant, &meetings, &mut flow));
                 }
-                Err(InTheWay(at, reason)) => {
-                    let at = self.place.body.occurrences_of(at).next().map_or(constant.call.range(), |o| o.range);
-                    self.place.notes.left::<()>(constant.call.range(), at, 60, || reason.to_owned());
+                Err(way) => {
+                    in_the_way.insert(constant.value, way);
+                    let at = self.place.body.occurrences_of(way.0).next().map_or(constant.call.range(), |o| o.range);
+                    self.place.notes.left::<()>(constant.call.range(), at, 60, || way.1.to_owned());
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! How dtypes flow through one scope: of each value the dtype, known or as the promotion of those of other values; what makes float32 of arrays that may be in
 //! half precision; and what is computed in float32 because of it.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::promotion::Dtype;
@@ -63,12 +63,14 @@ pub struct Spoilt {
 pub struct DtypeFlow<'x> {
     analysis: &'x Analysis<'x>,
     search: Search<'x>,
+    /// What makes values float32 of which that was asked before.
+    causes: FxHashMap<ValueId, ValueId>,
 }
 
 impl<'x> DtypeFlow<'x> {
     /// The flow under `facts`.
     pub fn new(analysis: &'x Analysis<'x>, facts: &'x Facts<'x>) -> Self {
-        Self { analysis, search: Search::told(&analysis.graph, facts) }
+        Self { analysis, search: Search::told(&analysis.graph, facts), causes: FxHashMap::default() }
     }
 
     /// The flow with what the file shows across its functions.
@@ -78,7 +80,7 @@ impl<'x> DtypeFlow<'x> {
 
     /// The flow with what is `shown` across functions.
     pub(super) fn shown(analysis: &'x Analysis<'x>, facts: &'x Facts<'x>, shown: &'x Shown) -> Self {
-        Self { analysis, search: Search::shown(&analysis.graph, facts, shown) }
+        Self { analysis, search: Search::shown(&analysis.graph, facts, shown), causes: FxHashMap::default() }
     }
 
     /// The dtype of `value`.
@@ -158,10 +160,15 @@ impl<'x> DtypeFlow<'x> {
 
     /// What makes the float32 array `value` float32: the first in the chain that is so by itself.
     pub fn cause(&mut self, value: ValueId) -> ValueId {
-        let mut cause = value;
-        while let Some(next) = self.joined(cause).into_iter().find(|&v| self.is_single(v)) {
+        let (mut cause, mut way) = (value, Vec::new());
+        while !self.causes.contains_key(&cause)
+            && let Some(next) = self.joined(cause).into_iter().find(|&v| self.is_single(v))
+        {
+            way.push(cause);
             cause = next;
         }
+        let cause = self.causes.get(&cause).copied().unwrap_or(cause);
+        self.causes.extend(way.into_iter().map(|v| (v, cause)));
         cause
     }
 

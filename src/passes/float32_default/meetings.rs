@@ -74,6 +74,7 @@ pub(super) struct Meetings {
 }
 
 /// What is in the way: a value, and why.
+#[derive(Clone, Copy)]
 pub(super) struct InTheWay(pub(super) ValueId, pub(super) &'static str);
 
 /// Follow `start`, one of `constants`, to where it meets other arrays.
