@@ -25,11 +25,13 @@ numerics = {"before": "rounding"}
 
 def before(x: mx.array, w: mx.array):
     h = mx.exp(x)
+    first = mx.ones((h.shape[0], 1, h.shape[2]), dtype=h.dtype)
     padding = mx.zeros((h.shape[0], 2, h.shape[2]))
-    return mx.concatenate([padding, h], axis=1) @ w
+    return mx.concatenate([first, padding, h], axis=1) @ w
 
 
 def after(x: mx.array, w: mx.array):
     h = mx.exp(x)
+    first = mx.ones((h.shape[0], 1, h.shape[2]), dtype=h.dtype)
     padding = mx.zeros((h.shape[0], 2, h.shape[2]), dtype=h.dtype)
-    return mx.concatenate([padding, h], axis=1) @ w
+    return mx.concatenate([first, padding, h], axis=1) @ w

@@ -1,4 +1,4 @@
-"""Constants without a dtype beside arrays that are in half precision where the model is, as the file shows. Each is given the dtype of the array."""
+"""Constants without a dtype beside arrays in half precision, as the file shows. Each is given the dtype of the array."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -62,7 +62,7 @@ def whitened(x: mx.array, w: mx.array):
 
 
 def plain(x: mx.array, w: mx.array):
-    """That `x` holds no whole numbers is for the caller to know; that it may be in half precision, what is cast to its dtype shows."""
+    """That `x` holds no whole numbers is for the caller to know. What is cast to its dtype shows why."""
     w = mx.tanh(w.astype(mx.float32)).astype(x.dtype)
     return mx.concatenate([x, mx.zeros((x.shape[0], 1, x.shape[2]))], axis=1) @ w
 
@@ -89,7 +89,7 @@ def centred(x: mx.array, w: mx.array):
 
 
 class Stack(nn.Module):
-    """Embedded tokens have the dtype of the model. What a stack of layers takes in is kept in none of them: each is called once."""
+    """Embedded tokens have the dtype of the model. A stack of layers keeps nothing: each is called once."""
 
     def __init__(self, dims: int):
         super().__init__()

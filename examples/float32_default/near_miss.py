@@ -200,6 +200,6 @@ def decided(x: mx.array, w: mx.array, n: int):
     return mx.argmax(padded.reshape(h.shape[0], -1), axis=-1), padded > 0.5
 
 
-def mirrored(verts: mx.array, w: mx.array):
+def reflected(verts: mx.array, w: mx.array):
     """Coordinates need their digits."""
     return (_normed(verts) * mx.array([1.0, -1.0, -1.0])) @ w

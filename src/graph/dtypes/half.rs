@@ -144,15 +144,18 @@ impl Scope<'_> {
         }
     }
 
-    /// Whether `array` is cast to `dtype` for the sake of half precision: float32 is cast back to what an array has, or an input to what weights have.
+    /// Whether `array` is cast to `dtype` for the sake of half precision: float32 is cast back to what an array has, or an input to what weights have or
+    /// somebody says.
     fn is_cast_of_a_model(&mut self, array: ValueId, dtype: ValueId) -> bool {
         let graph = &self.analysis.graph;
-        match self.flow.of(dtype) {
-            Known::Dtype(Some(known)) => return matches!(known, Dtype::Float16 | Dtype::Bfloat16),
-            Known::Dtype(None) if graph.op(dtype) != Op::DtypeOf => return !self.is_whole(array),
-            _ => {}
+        if let Known::Dtype(Some(known)) = self.flow.of(dtype) {
+            return matches!(known, Dtype::Float16 | Dtype::Bfloat16);
         }
-        let is_of_weights = graph.op(dtype) == Op::DtypeOf && matches!(graph.op(graph.operands(dtype)[0]), Op::Attr(..));
+        // One that is chosen elsewhere is a choice between float32 and less.
+        if graph.op(dtype) != Op::DtypeOf {
+            return !self.is_whole(array);
+        }
+        let is_of_weights = matches!(graph.op(graph.operands(dtype)[0]), Op::Attr(..));
         self.is_floating(array) || is_of_weights && !self.is_whole(array)
     }
 
@@ -241,4 +244,75 @@ fn is_cache_method(graph: &Graph, callee: ValueId) -> bool {
 
 fn names_cache(name: &str) -> bool {
     name.split('_').any(|word| CACHES.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::Source;
+
+    /// The text that says of what `Block.__call__` with this body returns that it is in half precision where the model is.
+    fn sign(body: &str) -> Option<String> {
+        let text = format!(
+            "import mlx.core as mx
+import mlx.nn as nn
+
+class Block(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.proj = nn.Linear(d, d)
+
+    def __call__(self, x, cache=None, dtype=mx.float32):
+        for _ in range(2):
+            x = self.proj(x)
+        {body}
+
+class Model(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.embed = nn.Embedding(8, d)
+        self.block = Block(d)
+        self.other = Block(d)
+
+    def __call__(self, tokens, features):
+        h = features
+        TAKES
+        return self.block(h, tokens)
+"
+        );
+        let (text, takes) = (text.replace("# embedded", "pass"), body.contains("# embedded"));
+        let text = text.replace("TAKES", if takes { "h = self.embed(tokens)" } else { "pass" });
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let is_call = |body: &crate::graph::body::Body| analysis.graph.name(body.name) == "Block.__call__";
+        let number = analysis.bodies.iter().position(is_call).expect("the text has the method");
+        let returned = analysis.bodies[number].effects.iter().find_map(|e| if let Effect::Return(v) = *e { Some(v) } else { None });
+        let sign = Origins::of(&analysis).sign(&analysis, number, &[returned.expect("it returns a value")])?;
+        let place = analysis.bodies[sign.body].occurrences_of(sign.value).next();
+        Some(place.map_or(String::new(), |place| analysis.source.slice(place.range).to_owned()))
+    }
+
+    #[test]
+    fn a_sign_of_half_precision_stands_on_the_way_of_an_array_or_beside_it() {
+        for (body, text) in [
+            ("# embedded\n        return x", "self.embed(tokens)"),
+            ("x = mx.softmax(x.astype(mx.float32)).astype(x.dtype)\n        return x * 2", "mx.softmax(x.astype(mx.float32)).astype(x.dtype)"),
+            ("h = mx.tanh(x.astype(self.proj.weight.dtype))\n        return h", "x.astype(self.proj.weight.dtype)"),
+            ("return x.astype(mx.bfloat16) @ x", "x.astype(mx.bfloat16)"),
+            ("return mx.abs(x.astype(dtype))", "x.astype(dtype)"),
+            ("k, v = cache.update_and_fetch(x, x)\n        return x @ k", "cache.update_and_fetch(x, x)"),
+            ("y = mx.concatenate([cache[0], x])\n        return x", "mx.concatenate([cache[0], x])"),
+            ("mask = mx.zeros((4,), dtype=x.dtype)\n        return x", "mx.zeros((4,), dtype=x.dtype)"),
+        ] {
+            assert_eq!(sign(body).as_deref(), Some(text), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_called_with_features_shows_none() {
+        let mask = "return x * cache.astype(x.dtype)".replace("cache", "(dtype > 0)");
+        for body in ["return x", "return x.astype(mx.float32)", "return self.proj(x) + mx.zeros((4,))", &mask] {
+            assert_eq!(sign(body), None, "{body}");
+        }
+    }
 }

@@ -30,8 +30,8 @@ pub enum Given {
 
 /// So often calls are gone through, and joins held against what is assumed of them.
 const MAX_ROUNDS: usize = 8;
-/// So many calls are followed one into another.
-const MAX_DEPTH: u32 = 4;
+/// So many calls are followed one into another; fewer where that are too many results to work out, in all of the file, so that the order decides nothing.
+const DEPTHS: [u32; 3] = [4, 1, 0];
 /// So many results are worked out.
 const MAX_RESULTS: usize = 500;
 
@@ -72,27 +72,18 @@ struct Reader<'x, 'a> {
     lists: FxHashMap<ValueId, Vec<ValueId>>,
     /// What functions return, by what their parameters are.
     results: RefCell<FxHashMap<Arguments, Rc<Returned>>>,
+    /// So many calls are followed.
+    depth: u32,
 }
 
 /// What the file shows.
 pub(in crate::graph) fn shown(analysis: &Analysis<'_>) -> Shown {
-    let mut shown = Shown::default();
     let (calls, elsewhere) = calls(analysis);
     if calls.is_empty() {
-        return shown;
+        return Shown::default();
     }
-    let reader = Reader::new(analysis, calls, elsewhere);
-    for _ in 0..MAX_ROUNDS {
-        let before = shown.len();
-        for number in 0..analysis.bodies.len() {
-            reader.settle(number, &mut shown, 0);
-        }
-        reader.parameters(&mut shown);
-        if shown.len() == before {
-            break;
-        }
-    }
-    shown
+    let mut reader = Reader::new(analysis, calls, elsewhere);
+    DEPTHS.into_iter().find_map(|depth| reader.shown(depth)).unwrap_or_default()
 }
 
 impl<'x, 'a> Reader<'x, 'a> {
@@ -100,7 +91,7 @@ impl<'x, 'a> Reader<'x, 'a> {
         let graph = &analysis.graph;
         let values: FxHashSet<ValueId> = calls.iter().map(|c| c.value).collect();
         let (parts, lists, results) = Default::default();
-        let mut reader = Self { analysis, calls, elsewhere, parts, lists, results };
+        let mut reader = Self { analysis, calls, elsewhere, parts, lists, results, depth: 0 };
         let part = |of: ValueId, number: Option<usize>| number.filter(|_| values.contains(&of)).map(|number| (of, number));
         for id in graph.ids() {
             let part = match graph.get(id) {
@@ -117,6 +108,30 @@ impl<'x, 'a> Reader<'x, 'a> {
             }
         }
         reader
+    }
+
+    /// What is shown where `depth` calls are followed; nothing where those give too many results.
+    fn shown(&mut self, depth: u32) -> Option<Shown> {
+        (self.depth, self.results) = (depth, RefCell::default());
+        let mut shown = Shown::default();
+        for _ in 0..MAX_ROUNDS {
+            let before = shown.len();
+            for number in 0..self.analysis.bodies.len() {
+                self.settle(number, &mut shown, 0);
+            }
+            self.parameters(&mut shown);
+            if self.is_full() {
+                return None;
+            }
+            if shown.len() == before {
+                break;
+            }
+        }
+        Some(shown)
+    }
+
+    fn is_full(&self) -> bool {
+        self.results.borrow().len() > MAX_RESULTS
     }
 
     /// Parameters to which every call of the file gives the same.
@@ -177,7 +192,7 @@ impl<'x, 'a> Reader<'x, 'a> {
             let before = shown.len();
             let joined = self.appended(body, shown);
             shown.extend(joined.into_iter().map(|v| (v, Given::Single)));
-            for call in self.calls_in(number).iter().filter(|_| depth < MAX_DEPTH) {
+            for call in self.calls_in(number).iter().filter(|_| depth < self.depth) {
                 self.call(body, call, shown, depth);
             }
             if shown.len() == before {
@@ -213,8 +228,7 @@ impl<'x, 'a> Reader<'x, 'a> {
             return Rc::clone(known);
         }
         let mut result = Returned::default();
-        let full = self.results.borrow().len() >= MAX_RESULTS;
-        if let Some(number) = self.analysis.body_of(function).filter(|_| !full) {
+        if let Some(number) = self.analysis.body_of(function).filter(|_| !self.is_full()) {
             let mut shown: Shown = key.1.iter().copied().collect();
             self.settle(number, &mut shown, depth);
             result = self.returned(&self.analysis.bodies[number], &shown);
@@ -369,27 +383,42 @@ class Model(nn.Module):
         assert!(!is_single("self.kept = Model(8)"));
     }
 
+    /// The functions of the file with the texts `functions` that return float32, sorted.
+    fn single(functions: impl Iterator<Item = String>) -> Vec<String> {
+        let text = format!("import mlx.core as mx\n{}", functions.collect::<String>());
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let is_single = |body: &&Body| {
+            let facts = Facts::at(&analysis, body, 0, body.range.end());
+            let mut flow = DtypeFlow::in_file(&analysis, &facts);
+            body.effects.iter().any(|e| matches!(*e, Effect::Return(v) if flow.is_single(v)))
+        };
+        let mut names: Vec<String> = analysis.bodies.iter().filter(is_single).map(|b| analysis.graph.name(b.name).to_owned()).collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn the_order_of_functions_decides_nothing_however_long_the_chain_of_calls() {
         let function = |n: usize| match n {
             7 => "def f7(x):\n    h = mx.zeros((4,))\n    for _ in range(2):\n        h = h + x\n    return h\n".to_owned(),
             _ => format!("def f{n}(x):\n    for _ in range(2):\n        x = x + 1\n    return f{}(x)\n", n + 1),
         };
-        let single = |functions: &mut dyn Iterator<Item = usize>| -> Vec<String> {
-            let text = format!("import mlx.core as mx\n{}", functions.map(function).collect::<String>());
-            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-            let analysis = Analysis::new(&source, Graph::default());
-            let is_single = |body: &&Body| {
-                let facts = Facts::at(&analysis, body, 0, body.range.end());
-                let mut flow = DtypeFlow::in_file(&analysis, &facts);
-                body.effects.iter().any(|e| matches!(*e, Effect::Return(v) if flow.is_single(v)))
-            };
-            let mut names: Vec<String> = analysis.bodies.iter().filter(is_single).map(|b| analysis.graph.name(b.name).to_owned()).collect();
-            names.sort();
-            names
-        };
-        let (down, up) = (single(&mut (0..8)), single(&mut (0..8).rev()));
+        let (down, up) = (single((0..8).map(function)), single((0..8).rev().map(function)));
         assert_eq!(down, up);
         assert!(up.len() > 3, "{up:?}");
+    }
+
+    #[test]
+    fn the_order_of_functions_decides_nothing_however_many_calls_there_are() {
+        let pair = |n: usize| {
+            let state = "h = mx.zeros((4,))\n    for _ in range(2):\n        h = h + x\n    return h";
+            format!("def f{n}(x):\n    {state}\n\ndef g{n}(x):\n    for _ in range(2):\n        x = x + 1\n    return f{n}(x)\n")
+        };
+        for (count, returns) in [(20, 40), (MAX_RESULTS + 1, MAX_RESULTS + 1)] {
+            let (down, up) = (single((0..count).map(pair)), single((0..count).rev().map(pair)));
+            assert_eq!(down, up);
+            assert_eq!(up.len(), returns, "where calls are too many none is followed");
+        }
     }
 }
