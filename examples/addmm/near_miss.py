@@ -196,3 +196,31 @@ def explained_steps(q: mx.array, k: mx.array, c: mx.array):
     scaled = 0.5 * scores  # the content of each position
     positions = mx.tanh(c)
     return scaled + positions
+
+
+class Codes(nn.Module):
+    """What is added first is one number of each row, which is copied to the shape of the product: not worth a longer text."""
+
+    def __call__(self, latents: mx.array, codebook: mx.array):
+        distances = (
+            mx.sum(mx.square(latents), axis=1, keepdims=True)
+            - 2 * latents @ codebook.T
+            + mx.sum(mx.square(codebook), axis=1, keepdims=True).T
+        )
+        return mx.argmin(distances, axis=1)
+
+
+def sum_of_heads(weights: mx.array, kv: mx.array, pooled: mx.array):
+    """What is added has its axes in another order than the product, in which one matrix serves all heads of a batch."""
+    return weights @ kv + pooled.transpose(0, 2, 1, 3)
+
+
+def squared_error(x: mx.array, w: mx.array, target: mx.array):
+    """The error of a fit as everybody writes it."""
+    return mx.mean(mx.square(x @ w - target))
+
+
+def many_lines_for_one_kernel(latent: mx.array, state: dict):
+    """The call needs three lines in place of one, in a function that may run once."""
+    decoded_from_components = (latent / state["latent_scale"]) @ state["pca_components"] + state["pca_mean"]
+    return decoded_from_components

@@ -292,6 +292,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_generator_makes_of_several_arrays_has_their_dtypes() {
+        let unpacked = |made: &str| {
+            let text =
+                format!("import mlx.core as mx\n\ndef f(a: mx.array, b: mx.array):\n    p, q = ({made} for x in (a, b))\n    return a @ b, p @ q\n");
+            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let analysis = Analysis::new(&source, Graph::default());
+            let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects).rev();
+            let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None }).expect("the text returns a value");
+            let &[before, after] = analysis.graph.operands(returned) else { panic!("{made}: no pair") };
+            compare(&analysis.graph, &Facts::anywhere(&analysis), before, after)
+        };
+        for same in ["x.T", "mx.pad(x, 1).reshape(4, 4)", "-x.reshape(2, -1)"] {
+            assert_eq!(unpacked(same), Agreement::Same, "{same}");
+        }
+        for other in ["x.astype(mx.float32)", "x + a", "other(x)"] {
+            assert_ne!(unpacked(other), Agreement::Same, "{other}");
+        }
+    }
+
+    #[test]
     fn what_two_values_share_may_be_made_of_anything() {
         assert_eq!(agreement("mx.softmax(s.astype(mx.float32)).astype(s.dtype), mx.softmax(s, precise=True)"), Agreement::Same);
         assert_eq!(agreement("mx.where(s > 0, s, mx.array(0.5)), s * mx.array(0.5)"), Agreement::Same);

@@ -1,7 +1,10 @@
 //! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
-//! accumulator of products, an addend that is cast to float32, matrices of a few numbers, code that runs once, positions and vectors of parameters, which are
-//! few, and casts of what is float32 already.
+//! accumulator of products, an addend that is cast to float32 or lies in memory in another way, matrices of a few numbers, code that runs once, errors that are
+//! summed up, a text that grows, positions and vectors of parameters, which are few, and casts of what is float32 already.
 
+use std::iter;
+
+use super::elaborate::Plan;
 use super::kernels::kernels;
 use super::once::runs_once;
 use super::{Candidate, after_values};
@@ -9,23 +12,29 @@ use crate::graph::Analysis;
 use crate::graph::body::{Body, Effect, Occurrence};
 use crate::graph::dtypes::Agreement;
 use crate::graph::dtypes::flow::DtypeFlow;
-use crate::graph::facts::Facts;
+use crate::graph::facts::{Facts, UNARY};
+use crate::graph::users::Users;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::graph::{digits, dtypes};
+use crate::syntax::Edit;
 
 /// Values further up are not asked for.
 const MAX_DEPTH: u32 = 8;
 /// A matrix of a module with no more numbers is so small that the kernel which is saved takes no time to speak of.
 const FEW_NUMBERS: i64 = 64 * 64;
+/// One kernel less is not worth so many more lines in code that may run once.
+const MANY_LINES: usize = 2;
 /// The product of a narrower matrix may have many times as many rows.
 const NARROW: i64 = 16;
 
 /// Why `after` is no gain in the place of `root`.
 pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
     match analysis.graph.get(after) {
-        (Op::Mlx("addmm"), _) => {
-            runs_once(analysis, body).or_else(|| no_gain_in_sum(analysis, body, root.value, after)).or_else(|| few(analysis, body, root, after))
-        }
+        (Op::Mlx("addmm"), _) => runs_once(analysis, body)
+            .or_else(|| no_gain_in_sum(analysis, body, root.value, after))
+            .or_else(|| few(analysis, body, root, after))
+            .or_else(|| is_laid_out_otherwise(analysis, body, root, after))
+            .or_else(|| is_error(analysis, body, root)),
         (Op::Mlx("repeat"), operands) => runs_once(analysis, body).or_else(|| {
             let facts = Facts::at(analysis, body, 0, body.range.end());
             let is_little = [root.value, operands[0]].iter().any(|&v| digits::numbers_things(analysis, body, &facts, v));
@@ -99,6 +108,75 @@ fn is_of_cast(graph: &Graph, facts: &Facts<'_>, value: ValueId, depth: u32) -> b
     op == Op::Mlx("astype") && may_be_half(operands[0]) || operands.iter().any(|&v| is_of_cast(graph, facts, v, depth + 1))
 }
 
+/// Why `addmm` is no gain where what is added is a view with its axes in another order: a product whose second matrix is the same for a whole batch is computed as
+/// one of many rows, but not where what is added lies in memory in another way.
+fn is_laid_out_otherwise(analysis: &Analysis<'_>, body: &Body, root: Occurrence, addmm: ValueId) -> Option<String> {
+    let [c, a, b, ..] = *analysis.graph.operands(addmm) else { return None };
+    let facts = Facts::at(analysis, body, root.block, root.range.end());
+    let rank = facts.rank(a).max(facts.rank(b)).max(facts.rank(c));
+    let same = |axis: i64| facts.same_length((a, axis), (b, axis));
+    let is_batch_of_both = facts.rank(a) == facts.rank(b) && rank.is_some_and(|n| (3..=i64::from(n)).all(|axis| same(-axis)));
+    (analysis.graph.op(c) == Op::Permute && rank.is_none_or(|n| n > 2) && !is_batch_of_both).then(|| {
+        "what is added is a view with its axes in another order: a product with one matrix for a whole batch is one of many rows only without it"
+            .to_owned()
+    })
+}
+
+/// Why `edits`, which write `addmm`, are too long for the one kernel that they save: nothing shows that the code runs more than once, or what is added is a column,
+/// which some backends copy to the shape of the product first.
+pub(super) fn too_long(plan: &Plan<'_>, after: ValueId, edits: &[Edit]) -> Option<String> {
+    let &Plan { analysis, body, root, .. } = plan;
+    let (Op::Mlx("addmm"), &[c, a, b, ..]) = analysis.graph.get(after) else { return None };
+    let lines = |text: &str| text.matches('\n').count();
+    let before: usize = edits.iter().map(|e| lines(analysis.source.slice(e.range))).sum();
+    let more = edits.iter().map(|e| lines(&e.content)).sum::<usize>().checked_sub(before).filter(|&n| n > 0)?;
+    let facts = Facts::at(analysis, body, root.block, root.range.end());
+    if is_column(analysis, &facts, [c, a, b]) {
+        return Some("what is added is a column, which is copied to the shape of the product first: not worth a longer text".to_owned());
+    }
+    let functions = &analysis.definitions.functions;
+    let is_repeated = body.blocks[root.block as usize].loop_depth > 0
+        || iter::successors(body.function, |&f| functions[f].parent).any(|f| functions[f].class.is_some());
+    (!is_repeated && more >= MANY_LINES)
+        .then(|| format!("it would take {more} more lines for one kernel, where nothing shows that this runs more than once"))
+}
+
+/// Whether what is added is one number of each row: of a sum over one axis of what is multiplied, too, no other axis but that one fits.
+fn is_column(analysis: &Analysis<'_>, facts: &Facts<'_>, [c, a, b]: [ValueId; 3]) -> bool {
+    let graph = &analysis.graph;
+    let parts = if graph.op(a) == Op::Mul { graph.operands(a) } else { &[a][..] };
+    let is_of_rows = matches!(graph.get(c), (Op::Mlx("sum" | "mean" | "max" | "min"), &[of, axis, keeps, ..])
+        if graph.op(keeps) == Op::Bool(true) && graph.as_int(axis).is_some() && parts.iter().any(|&part| reaches(graph, of, part, 0)));
+    facts.rank(c) != Some(0) && (facts.is_one_long(c, -1) || is_of_rows) && !facts.is_one_long(b, -1)
+}
+
+/// Why the difference `root` of a product and something stays as it is: its squares are summed up.
+fn is_error(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Option<String> {
+    let graph = &analysis.graph;
+    let users = Users::around(analysis, body, root);
+    let is_square = |&v: &ValueId| matches!(graph.get(v), (Op::Pow, &[_, exponent]) if graph.number(exponent) == Some(2.0));
+    let is_sum = |&v: &ValueId| matches!(graph.op(v), Op::Mlx("sum" | "mean"));
+    let only = |of: ValueId, are: &dyn Fn(&ValueId) -> bool| !users.is_seen(of) && !users.users(of).is_empty() && users.users(of).iter().all(are);
+    let summed = graph.op(root.value) == Op::Sub && only(root.value, &is_square) && users.users(root.value).iter().all(|&v| only(v, &is_sum));
+    summed.then(|| "it is an error of which the squares are summed up, which says so as it is written".to_owned())
+}
+
+/// What a caller that compiles the sum `root` is to know: where all that is made of it is computed element by element, `mx.compile` fuses the sum with that.
+pub(super) fn in_compiled_caller(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
+    let graph = &analysis.graph;
+    let users = Users::around(analysis, body, root);
+    let is_fused = |&v: &ValueId| match graph.op(v) {
+        Op::Mlx(name) => UNARY.contains(&name) || matches!(name, "astype" | "linalg.norm" | "maximum" | "minimum"),
+        op => matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg),
+    };
+    let made = users.users(root.value);
+    let is_sum = graph.op(after) == Op::Mlx("addmm") && !users.is_seen(root.value) && !made.is_empty() && made.iter().all(is_fused);
+    is_sum.then(|| {
+        "Where a caller compiles this, nothing is gained: `mx.compile` fuses the sum with what is made of it (DoRA's norm of a weight: 0.93 to 0.96 of the speed, on a CPU)."
+            .to_owned()
+    })
+}
+
 /// Why the sum is nothing to notice where `__init__` shows that the matrix has a few numbers; in a loop a kernel less counts all the same.
 fn few(analysis: &Analysis<'_>, body: &Body, root: Occurrence, addmm: ValueId) -> Option<String> {
     let graph = &analysis.graph;
@@ -131,6 +209,6 @@ fn reaches(graph: &Graph, value: ValueId, part: ValueId, depth: u32) -> bool {
         return value == part;
     }
     let (op, operands) = graph.get(value);
-    matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Gate | Op::Mlx("astype" | "where"))
+    matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Gate | Op::Mlx("astype" | "where"))
         && operands.iter().any(|&v| reaches(graph, v, part, depth + 1))
 }

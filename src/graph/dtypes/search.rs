@@ -267,6 +267,10 @@ impl<'x> Search<'x> {
             // Of arrays; where it is a Python bool nothing here asks for its dtype.
             Op::Compare(_) => Dtype::Bool.into(),
             Op::Item(_) if matches!(graph.op(operands[0]), Op::Mlx("split")) => self.type_of(graph.operands(operands[0])[0], depth),
+            Op::Item(n) => match calls::unpacked(graph, operands[0], n as usize) {
+                Some(same) => self.type_of(same, depth),
+                None => self.free(value),
+            },
             Op::Gate => self.gate(value, operands, depth),
             // What changes an array in place makes no float32 narrower.
             Op::Changed(_) if self.shown.is_some() => match self.type_of(operands[0], depth) {

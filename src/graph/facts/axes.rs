@@ -112,11 +112,19 @@ impl Facts<'_> {
             }
             Op::Item(_) => match graph.get(operands[0]) {
                 (Op::Mlx("split"), of) => self.rank_at(of[0], depth),
+                (Op::Comprehension(b'(' | b'['), [.., made]) => self.rank_at(*made, depth),
                 // `q, k, v = qkv` takes the first axis apart.
                 _ if self.kind_at(operands[0], depth) == Kind::Array => self.rank_at(operands[0], depth)?.checked_sub(1),
                 _ => None,
             },
-            Op::Element(..) if self.kind_at(operands[0], depth) == Kind::Array => self.rank_at(operands[0], depth)?.checked_sub(1),
+            Op::Element(..) => match graph.get(operands[0]) {
+                (Op::Tuple | Op::List, items) => {
+                    let first = self.rank_at(*items.first()?, depth)?;
+                    items[1..].iter().all(|&v| self.rank_at(v, depth) == Some(first)).then_some(first)
+                }
+                _ if self.kind_at(operands[0], depth) == Kind::Array => self.rank_at(operands[0], depth)?.checked_sub(1),
+                _ => None,
+            },
             Op::Index(_) => self.rank_of_subscript(operands[0], operands[1], depth),
             Op::Attr(name, _) => {
                 let class = self.class_of(operands[0], depth)?;
@@ -180,7 +188,7 @@ impl Facts<'_> {
             },
             "where" | "maximum" | "minimum" => self.rank_of_broadcast(operands, depth),
             "transpose" if graph.op(operands[1]) != Op::None => self.rank_of_shape(operands[1], depth),
-            "swapaxes" | "moveaxis" | "transpose" | "tril" | "triu" | "roll" => of(0),
+            "swapaxes" | "moveaxis" | "transpose" | "tril" | "triu" | "roll" | "pad" => of(0),
             "repeat" if graph.op(operands[2]) != Op::None => of(0),
             "take_along_axis" | "put_along_axis" | "argsort" | "argpartition" | "partition" | "topk" | "clip" => of(0),
             "squeeze" if graph.as_int(operands[1]).is_some() => of(0)?.checked_sub(1),

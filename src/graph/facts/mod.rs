@@ -220,21 +220,12 @@ impl<'x> Facts<'x> {
             },
             Op::Mlx(name) => self.kind_of_mlx(name),
             Op::Permute | Op::Stored => self.kind_at(operands[0], depth),
-            Op::Item(_) => match graph.op(operands[0]) {
-                Op::Mlx("split" | "meshgrid" | "broadcast_arrays") => Kind::Array,
-                Op::Element(..) => Kind::Unknown,
-                _ if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
-                _ => Kind::Unknown,
-            },
-            Op::Element(..) => match graph.get(operands[0]) {
-                (Op::Apply, callee) if self.is_builtin(callee[0], "range") => Kind::Int,
-                _ if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
-                _ => Kind::Unknown,
-            },
+            Op::Item(_) | Op::Element(..) => self.kind_of_part(op, operands[0], depth),
             Op::Index(_) if self.kind_at(operands[0], depth) == Kind::Array => Kind::Array,
             // A sum that starts at 0 is a number in the first round.
             Op::Phi(..) => match operands.first().map(|&v| self.kind_at(v, depth)) {
                 Some(kind) if kind.is_number() || kind == Kind::None => Kind::Other,
+                Some(Kind::Array) if self.view.is_some_and(|view| view.proved.is_carried(&self.analysis.graph, value)) => Kind::Array,
                 _ => Kind::Unknown,
             },
             Op::Changed(_) => self.kind_at(operands[0], depth),
@@ -245,6 +236,23 @@ impl<'x> Facts<'x> {
             Op::Apply | Op::Call(..) => self.kind_of_call(operands, depth),
             _ => Kind::Unknown,
         }
+    }
+
+    /// What sort of thing one of the items of `whole` is: the one of a place, or any one that a loop comes to.
+    fn kind_of_part(&self, op: Op, whole: ValueId, depth: u32) -> Kind {
+        let is_array = match (op, self.analysis.graph.get(whole)) {
+            (Op::Item(_), (Op::Mlx("split" | "meshgrid" | "broadcast_arrays"), _)) => true,
+            (Op::Item(_), (Op::Element(..), _)) => false,
+            (Op::Element(..), (Op::Apply, callee)) if self.is_builtin(callee[0], "range") => return Kind::Int,
+            (Op::Element(..), (Op::Tuple | Op::List, items)) => self.are_arrays(items, depth),
+            (_, (Op::Comprehension(b'(' | b'['), [.., made])) => self.are_arrays(&[*made], depth),
+            _ => self.are_arrays(&[whole], depth),
+        };
+        if is_array { Kind::Array } else { Kind::Unknown }
+    }
+
+    fn are_arrays(&self, values: &[ValueId], depth: u32) -> bool {
+        !values.is_empty() && values.iter().all(|&v| self.kind_at(v, depth) == Kind::Array)
     }
 
     /// With anything but arrays and numbers, the comparison of an array is a `bool`, or an exception.
@@ -440,6 +448,46 @@ mod tests {
         let unknown = ["np.load(other).item()", "mx.square(np.ones(3))", "mx.add(np.ones(3), np.ones(3))", "mx.exp(np.ones(3))"];
         for unknown in unknown.into_iter().chain(["other.astype(n)", "other.rand(3)"]) {
             assert_ne!(kind_of(unknown), Kind::Other, "{unknown}");
+        }
+    }
+
+    /// What sort of thing the `s` is that the body of a function reads last, of an array `x`, a list `xs`, and something unknown.
+    fn kind_after(body: &str) -> Kind {
+        let text = format!("import mlx.core as mx\n\ndef f(x: mx.array, xs: list, other):\n    s = mx.zeros(4)\n    {body}\n    return s\n");
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
+        let returned = body.effects.iter().rev().find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
+        Facts::at(&analysis, body, 0, body.range.end()).kind(returned.expect("the text returns a value"))
+    }
+
+    #[test]
+    fn what_a_loop_makes_of_arrays_is_an_array_where_all_that_it_assigns_is_one() {
+        let arrays = [
+            "for i in xs: s = s * 2 + x",
+            "t = s\n    for i in xs:\n        s = t\n        t = x @ s",
+            "while other(s):\n        s = s @ x",
+            "for i in xs:\n        for j in xs: s = s + x\n        s = s.T",
+            "try: s = mx.exp(s)\n    except ValueError: s = x",
+            "s, t = (y.T for y in (s, x))",
+        ];
+        for body in arrays {
+            assert_eq!(kind_after(body), Kind::Array, "{body}");
+        }
+        let others = [
+            "for i in xs: s = other(s)",
+            "t = s\n    for i in xs:\n        s = t\n        t = other",
+            "for s in xs: pass",
+            "for i in xs: [s := y for y in xs]",
+            "def g():\n        nonlocal s\n        s = other\n    for i in xs:\n        s = x\n        g()",
+            "with other():\n        s = None\n        s = mx.ones(4)\n        raise ValueError",
+            "try: s = x\n    except ValueError as s: pass",
+            "for i in xs:\n        if other: s = None\n        s = s",
+            "s, t = (y for y in (s, other))",
+            "other if xs else (s := other)",
+        ];
+        for body in others {
+            assert_ne!(kind_after(body), Kind::Array, "{body}");
         }
     }
 

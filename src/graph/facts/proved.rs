@@ -4,11 +4,11 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::{Facts, View};
+use super::{Facts, Kind, View};
 use crate::graph::Analysis;
 use crate::graph::api;
-use crate::graph::body::{BlockId, Body, Proved};
-use crate::graph::value::{Op, ValueId};
+use crate::graph::body::{BlockId, Body, Effect, Proved};
+use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::TextSize;
 
 /// For each block in which something is proved of a value, in the order of their numbers: from where on, and what.
@@ -23,12 +23,19 @@ pub struct ProvedFacts {
     ranks: FxHashMap<ValueId, Places<u8>>,
     /// The array whose cast proves that a value is a dtype.
     casts: FxHashMap<ValueId, Places<ValueId>>,
+    /// Names after joins that are arrays before them, and of which all that is assigned inside is one, too.
+    carried: FxHashSet<ValueId>,
+    /// Names of which something is assigned inside a join that is not known to be an array.
+    others: FxHashSet<Symbol>,
 }
+
+/// So often at most is what loops carry looked at anew; a chain of loops that are longer is left unknown.
+const MAX_ROUNDS: usize = 8;
 
 impl ProvedFacts {
     /// What `body` proves. A proof holds from its place on, and so does what follows from it and from those before.
     pub(super) fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
-        let mut proved = Self::default();
+        let mut proved = Self::of_joins(analysis, body);
         for proof in &body.proofs {
             let (value, block, offset) = (proof.value, proof.block, proof.offset);
             match proof.proved {
@@ -49,6 +56,38 @@ impl ProvedFacts {
 
     pub(super) fn is_array(&self, value: ValueId, view: View<'_>) -> bool {
         find(&self.arrays, value, view).is_some()
+    }
+
+    /// The names that hold an array after joins, whatever path was taken: each is taken for one until what it starts with or what a path assigns is not known to
+    /// be, given the others.
+    fn of_joins(analysis: &Analysis<'_>, body: &Body) -> Self {
+        let graph = &analysis.graph;
+        let carries = body.effects.iter().filter_map(|e| if let Effect::Carry(join, value) = *e { Some((join, value)) } else { None });
+        let carries: Vec<(ValueId, ValueId)> = carries.collect();
+        let starts = carries.iter().map(|&(join, _)| (join, graph.operands(join).first().copied()));
+        let paths: Vec<(ValueId, Option<ValueId>)> = starts.chain(carries.iter().map(|&(join, value)| (join, Some(value)))).collect();
+        let mut proved = Self { carried: carries.iter().map(|c| c.0).collect(), ..Self::default() };
+        // What an inner function assigns is not carried anywhere.
+        let is_own = |join: ValueId| matches!(graph.op(join), Op::Phi(_, _, name) if !analysis.definitions.written.contains(&name));
+        let mut lost: Vec<ValueId> = carries.iter().map(|c| c.0).filter(|&join| !is_own(join)).collect();
+        for _ in 0..MAX_ROUNDS {
+            for join in lost.drain(..) {
+                proved.carried.remove(&join);
+                proved.others.extend(joined(graph, join));
+            }
+            let facts = Facts::new(analysis, Some(View { body, proved: &proved, block: 0, offset: body.range.start() }));
+            let is_array = |value: Option<ValueId>| value.is_some_and(|v| facts.kind(v) == Kind::Array);
+            lost.extend(paths.iter().filter(|&&(join, value)| proved.carried.contains(&join) && !is_array(value)).map(|&(join, _)| join));
+            if lost.is_empty() {
+                return proved;
+            }
+        }
+        Self { others: carries.iter().filter_map(|c| joined(graph, c.0)).collect(), ..Self::default() }
+    }
+
+    /// Whether a name after a join is an array where what reaches the join in the text is one: nothing else is assigned to it.
+    pub(super) fn is_carried(&self, graph: &Graph, join: ValueId) -> bool {
+        self.carried.contains(&join) || joined(graph, join).is_some_and(|name| !self.others.contains(&name))
     }
 
     pub(super) fn is_int(&self, value: ValueId, view: View<'_>) -> bool {
@@ -98,6 +137,11 @@ impl ProvedFacts {
         }
         arrays
     }
+}
+
+/// The name that a join is of.
+fn joined(graph: &Graph, join: ValueId) -> Option<Symbol> {
+    if let Op::Phi(_, _, name) = graph.op(join) { Some(name) } else { None }
 }
 
 /// Whether `value` is made of `of` and numbers by methods and operators alone: NumPy's if `of` is NumPy's, an `mx.array` if `of` is one.

@@ -354,6 +354,7 @@ impl<'g> Lowerer<'_, 'g> {
         // Inside a comprehension the name belongs to the scope around it, and holds what the last round left.
         let unknown = self.opaque();
         self.effect(Effect::StoreName(symbol, value));
+        self.carry(symbol, unknown);
         if let Some(frame) = self.frames.iter_mut().rev().find(|f| f.locals.contains(&symbol)) {
             frame.set(symbol, super::frame::Binding { value: unknown, definitions: smallvec::SmallVec::new() });
         }

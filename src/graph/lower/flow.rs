@@ -250,6 +250,15 @@ impl<'g> Lowerer<'_, 'g> {
         let mut names: Vec<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
         let frame = self.frame();
         names.retain(|n| frame.locals.contains(n) && !frame.deferred);
+        if self.inlining > 0 {
+            // Nothing is carried inside a helper.
+            let result = lower(self);
+            for name in names {
+                let value = self.opaque();
+                self.frame().set(name, Binding { value, definitions: SmallVec::new() });
+            }
+            return result;
+        }
         let Some(end) = parts.last().map(Ranged::end).filter(|_| !names.is_empty()) else { return lower(self) };
         let first = self.body.definitions.len();
         self.joins += 1;
@@ -355,6 +364,13 @@ impl<'g> Lowerer<'_, 'g> {
         if flow == Flow::Stops {
             let names = self.assigned_in(&[&s.body], Vec::new());
             self.forget(&names, s.range.end());
+            // How far the body came is not known, nor what it left.
+            for name in names {
+                let unknown = self.opaque();
+                if let Some(join) = self.frame().get(name).map(|b| b.value) {
+                    self.effect(Effect::Carry(join, unknown));
+                }
+            }
         }
     }
 

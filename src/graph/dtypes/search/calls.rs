@@ -5,7 +5,7 @@ use crate::graph::api::{self, Accepts, DtypeRule};
 use crate::graph::dtypes::Dtype;
 use crate::graph::facts::ACTIVATIONS;
 use crate::graph::modules::passed;
-use crate::graph::value::{Op, ValueId};
+use crate::graph::value::{Graph, Op, ValueId};
 
 /// Modules of `mlx.nn` whose parameters promote what they are given.
 const PROMOTING_MODULES: [&str; 12] = [
@@ -125,5 +125,23 @@ impl Search<'_> {
             }
             _ => result,
         }
+    }
+}
+
+/// A value with the dtype of item `n` that a comprehension over written-out values makes: one that is cast, or the value that it is another shape of.
+pub(super) fn unpacked(graph: &Graph, comprehension: ValueId, n: usize) -> Option<ValueId> {
+    let (Op::Comprehension(b'(' | b'['), &[iterable, made]) = graph.get(comprehension) else { return None };
+    let (Op::Tuple | Op::List, items) = graph.get(iterable) else { return None };
+    let mut value = made;
+    loop {
+        value = match graph.get(value) {
+            (Op::Mlx("astype"), of) => return matches!(graph.op(of[1]), Op::Global(_)).then_some(value),
+            (
+                Op::Mlx("reshape" | "pad" | "expand_dims" | "squeeze" | "flatten" | "transpose" | "swapaxes" | "moveaxis") | Op::Permute | Op::Neg,
+                of,
+            ) => of[0],
+            (Op::Element(..), &[of]) if of == iterable && !items.iter().any(|&v| graph.op(v) == Op::Star) => return items.get(n).copied(),
+            _ => return None,
+        };
     }
 }
