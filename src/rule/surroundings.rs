@@ -16,7 +16,7 @@ use crate::graph::facts::{Facts, UNARY};
 use crate::graph::users::Users;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::graph::{digits, dtypes};
-use crate::syntax::Edit;
+use crate::syntax::{Edit, LINE_WIDTH};
 
 /// Values further up are not asked for.
 const MAX_DEPTH: u32 = 8;
@@ -137,7 +137,9 @@ pub(super) fn too_long(plan: &Plan<'_>, after: ValueId, edits: &[Edit]) -> Optio
     let functions = &analysis.definitions.functions;
     let is_repeated = body.blocks[root.block as usize].loop_depth > 0
         || iter::successors(body.function, |&f| functions[f].parent).any(|f| functions[f].class.is_some());
-    (!is_repeated && more >= MANY_LINES)
+    // What is much wider than a line is laid out over several whoever writes it.
+    let is_line = body.statements[root.statement as usize].range.len().to_usize() <= 2 * LINE_WIDTH;
+    (!is_repeated && is_line && more >= MANY_LINES)
         .then(|| format!("it would take {more} more lines for one kernel, where nothing shows that this runs more than once"))
 }
 
