@@ -81,6 +81,13 @@ fn async_eval_names_what_waits_within_a_step() {
     };
     assert!(told(&routed("best.tolist()")));
     assert!(!told(&routed("range(best.shape[-1])")));
+    // Where the file shows that the model is made of it, that is what is told; and a loop in a method of the module itself does not call it.
+    let model = "class Decoder(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.layers = [Routed()]\n\n\n";
+    let shown = routed("best.tolist()").replace("def tokens(model,", &format!("{model}def tokens(model: Decoder,"));
+    let found = fixed(&shown, &["async-eval"]).findings;
+    assert!(found[0].finding.message.starts_with("`best.tolist()` in `Routed` waits within each step"), "{}", found[0].finding.message);
+    let indented: String = loop_.replace("(model, y", "(self, model, y").lines().map(|l| format!("    {l}\n")).collect();
+    assert!(!told(&routed("best.tolist()").replace(&format!("\n\n{loop_}"), &indented)));
 }
 
 #[test]

@@ -124,3 +124,22 @@ def asked_now_and_then(model, y, end, limit):
         finished = finished | (y == end)
         mx.eval(y, finished)
     return mx.stack(rows)
+
+
+def grown(model, x, end, limit):
+    """The sample on which the loop ends is in what follows it."""
+    for _ in range(limit):
+        y = mx.argmax(model(x)[:, -1:], axis=-1)
+        if y.item() == end:
+            break
+        x = mx.concatenate([x, y], axis=1)
+    return x
+
+
+def of_fixed_length(model, y, limit):
+    """No sample ends the loop, so that the last round asks for nothing."""
+    tokens = []
+    for _ in range(limit):
+        y = mx.argmax(model(y), axis=-1)
+        tokens.append(y.item())
+    return tokens

@@ -170,3 +170,12 @@ def evaluated_afterwards(model, y, steps):
         mx.eval(y)
     mx.eval(y)
     return y
+
+
+def forced(model, tokens: list, prompt: int):
+    """The first rounds do not sample: what they go on with is there before."""
+    for n in range(len(tokens) - 1):
+        logits = model(mx.array([[tokens[n]]]))
+        if n >= prompt:
+            tokens[n + 1] = int(mx.argmax(logits[:, -1]))
+    return tokens

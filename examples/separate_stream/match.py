@@ -61,3 +61,12 @@ def prefilled(model, prompt, y, stream):
         while True:
             y = step(y)
             yield y
+
+
+def with_scores(model, y, stream):
+    """The number is plain, the array beside it is not."""
+    with mx.stream(stream):
+        while True:
+            logits = model(y)
+            y = mx.argmax(logits, axis=-1)
+            yield y.item(), logits

@@ -1,6 +1,8 @@
 """Streams that are entered and left within one step."""
 
+import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import mlx.core as mx
 
@@ -53,3 +55,20 @@ def on_the_cpu():
     """The block is lent to the caller on purpose."""
     with mx.stream(mx.cpu):
         yield
+
+
+def texts(model, y, tokenizer, stream, limit: int):
+    """Nobody computes on a device with texts and numbers."""
+
+    def result(text: str):
+        return SimpleNamespace(text=text, tokens=count, rate=count / max(time.perf_counter() - start, 1e-9))
+
+    start = time.perf_counter()
+    count = 0
+    with mx.stream(stream):
+        for n in range(limit):
+            y = mx.argmax(model(y), axis=-1)
+            count += 1
+            token = y.item()
+            yield token, tokenizer.decode([token])
+            yield result(f"{n} of {limit}")

@@ -119,6 +119,46 @@ def one_of_many(logits: mx.array, sequences):
     return scores
 
 
+def whole_model(model, data: mx.array, size: int):
+    """Next to a run of the whole model, on a slice of what is there already, the wait is short."""
+    total = 0.0
+    for start in range(0, len(data), size):
+        logits = model(data[start : start + size])
+        total += mx.sum(logits).item()
+    return total
+
+
+def lengths_of_a_batch(mask: mx.array):
+    """A step has few sequences, often one."""
+    return [mx.sum(mask[i]).item() for i in range(mask.shape[0])]
+
+
+def offset_of_a_batch(tokens: mx.array, positions: mx.array, model, cache):
+    """A round over the sequences of a batch waits for something else as well."""
+    found = []
+    for b in range(tokens.shape[0]):
+        if positions[b, 0].item() > 0:
+            found.append(model(tokens[b], cache.offsets[b].item()))
+    return found
+
+
+def reported(step, batches, metrics: dict):
+    """What is reported every so many rounds costs little."""
+    for n, x in enumerate(batches):
+        metrics["loss"] = metrics["loss"] + step(x)
+        mx.eval(metrics)
+        if n % 100 == 0:
+            print({k: mx.sum(v).item() for k, v in metrics.items()})
+
+
+def told_to_numpy(logprobs: mx.array, mask: np.ndarray, begin: int):
+    """The branch writes into an array of NumPy: nothing of MLX is spared that `mx.where` could do."""
+    for k in range(8):
+        if mx.max(logprobs[k, begin:]) > mx.max(logprobs[k, :begin]):
+            mask[k, :begin] = -np.inf
+    return mask
+
+
 class Scorer:
     """The step itself waits, whatever becomes of the number."""
 

@@ -5,12 +5,12 @@ use rustc_hash::FxHashSet;
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
-use crate::graph::value::Op;
+use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::behind::{appended, is_read_behind};
+use super::behind::{appended, is_read_behind, lengthened};
 use super::rounds::{self, Line, Round};
 use super::tokens::{Generation, generation, mentions, targets};
 use super::waits::{Waits, evaluates};
@@ -40,6 +40,9 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
     if super::steering::steers(place, round, &generation) {
         return left(sampling, "a number that a round reads decides what is computed next");
     }
+    if !is_drawn_in_every_round(round, &generation) {
+        return left(sampling, "not every round samples: what the others go on with is there before");
+    }
     let source = place.source();
     let asked: Vec<TextRange> = [&generation.reads[..], &generation.tests].concat();
     let first = asked.iter().chain(&generation.evaluations).min_by_key(|r| r.start());
@@ -55,11 +58,13 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
     let Some(recipe) = recipe(place, round, &generation, &asked) else {
         return left(sampling, "what the round reads is not what the next one computes with");
     };
-    let mut rationale = vec![
-        "1 wait for each sample with nothing queued behind it; in a pipeline the device computes the next one while Python handles this one."
-            .to_owned(),
-        recipe,
-    ];
+    let within = wait_within(place, round, waits);
+    if let Some((module, wait, true)) = within {
+        return Some(blocked(place, at, module, wait));
+    }
+    const COST: &str =
+        "1 wait for each sample with nothing queued behind it; in a pipeline the device computes the next one while Python handles this one.";
+    let mut rationale = vec![COST.to_owned(), recipe];
     let evaluations: Vec<String> = generation.evaluations.iter().map(|&e| one_line(source, e)).collect();
     if !evaluations.is_empty() {
         rationale.push(format!("Leave out {}, which waits: `mx.async_eval` computes all that the sample needs.", listed(&evaluations)));
@@ -70,7 +75,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
         "Whatever else a round reads belongs into the same `mx.async_eval` or an earlier one: what is computed after it waits for the next step as well."
     };
     rationale.push(order.to_owned());
-    if let Some((module, wait)) = waits.of_modules().filter(|_| calls_what_it_is_given(place, round)) {
+    if let Some((module, wait, _)) = within {
         let wait = one_line(source, wait);
         rationale.push(format!("`{wait}` in `{module}` waits within a step: a model that runs it must do without that first, for no step is queued behind one that waits."));
     }
@@ -80,6 +85,10 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
 
 /// What is told of the step that is asked for before Python knows that there is none.
 fn extra_step(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>) -> String {
+    let ends = |l: &&Line<'_>| matches!(l.statement, Stmt::Break(_) | Stmt::Return(_) | Stmt::Raise(_));
+    if round.statement.is_for_stmt() && !round.lines.iter().any(|l| ends(&l)) && generation.yields.is_empty() {
+        return "The last round asks for no further sample: its step would be one more than before.".to_owned();
+    }
     let made: FxHashSet<String> =
         round.lines.iter().filter(|l| l.statement.start() < generation.sampling.start()).flat_map(|l| targets(l.statement)).collect();
     let is_of_step = |value: &Expr| mentions(place, value, &made) && !mentions(place, value, &generation.names);
@@ -87,11 +96,19 @@ fn extra_step(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>)
         let (list, value) = appended(l.statement)?;
         (is_of_step(value) && is_read_behind(place, round, list)).then(|| (list, one_line(place.source(), l.statement.range())))
     });
-    match kept {
-        None => "Where the loop ends on a sample, 1 step is computed that nobody reads.".to_owned(),
-        Some((list, text)) => format!(
+    let joined = round.lines.iter().find_map(|l| {
+        let array = lengthened(place, l.statement).filter(|_| l.once && l.statement.start() > generation.sampling.start())?;
+        let is_input = generation.names.contains(array) && is_read_behind(place, round, array);
+        is_input.then(|| (array, one_line(place.source(), l.statement.range())))
+    });
+    match (kept, joined) {
+        (Some((list, text)), _) => format!(
             "1 step more is computed than before, and `{text}` keeps something of it that is read behind the loop: drop the last entry of `{list}` there."
         ),
+        (None, Some((array, text))) => format!(
+            "1 step more is computed than before, on which `{text}` comes before the sample is read: leave the last of `{array}` out behind the loop where that ended on a sample."
+        ),
+        (None, None) => "Where the loop ends on a sample, 1 step is computed that nobody reads.".to_owned(),
     }
 }
 
@@ -171,16 +188,50 @@ fn other_wait(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>,
     found
 }
 
-/// Whether a round calls something that comes from outside: a model, of which the file may show the parts.
-fn calls_what_it_is_given(place: &Place<'_>, round: &Round<'_>) -> bool {
-    let mut found = false;
+/// The module of the file that waits when it is called, and where, if a round calls a model that comes from outside and may be made of it; and whether the file
+/// shows that it is.
+fn wait_within<'x>(place: &Place<'x>, round: &Round<'_>, waits: &Waits<'x>) -> Option<(&'x str, TextRange, bool)> {
+    let mut called: Vec<ValueId> = Vec::new();
     for line in &round.lines {
         expressions::of_statement(line.statement, &mut |expr| {
-            let called = expr.as_call_expr().and_then(|call| place.value(&call.func));
-            found |= called.is_some_and(|v| matches!(place.analysis.graph.op(v), Op::Param(..) | Op::Captured(..) | Op::Attr(..)));
+            let callee = expr.as_call_expr().and_then(|call| place.value(&call.func));
+            called.extend(callee.filter(|&v| matches!(place.analysis.graph.op(v), Op::Param(..) | Op::Captured(..) | Op::Attr(..))));
         });
     }
-    found
+    let known = called.iter().filter_map(|&v| waits.class_of(v)).find_map(|class| {
+        let parts = waits.parts_of(class);
+        waits.of_modules(|module| parts.contains(&module))
+    });
+    if let Some((module, wait)) = known {
+        return Some((module, wait, true));
+    }
+    // The loop does not call the module that it is a method of.
+    let (module, wait) = waits.of_modules(|module| Some(module) != place.body.class).filter(|_| !called.is_empty())?;
+    Some((module, wait, false))
+}
+
+/// What is told of a loop whose steps wait within: that has to go before anything else.
+fn blocked(place: &Place<'_>, at: TextRange, module: &str, wait: TextRange) -> Told {
+    let (wait, at_text) = (one_line(place.source(), wait), one_line(place.source(), at));
+    Told {
+        range: at,
+        message: format!("`{wait}` in `{module}` waits within each step, so that no step can be queued behind another"),
+        rationale: vec![
+            format!(
+                "1 wait in each call of `{module}`, and nearly all of a step is computed by then: at `{at_text}` there is little left to wait for."
+            ),
+            format!(
+                "Do without `{wait}` first, with operations that choose on the device (`mx.take`, `mx.where`, `mx.gather_mm`). Then the next sample can be asked for, with `mx.async_eval`, before this one is read."
+            ),
+        ],
+    }
+}
+
+/// Whether each round draws a sample: no branch does that another would do without.
+fn is_drawn_in_every_round(round: &Round<'_>, generation: &Generation<'_>) -> bool {
+    let sampling = generation.sampling.range();
+    let holding = |l: &&Line<'_>| l.statement.range().contains_range(sampling) && l.statement.range() != sampling;
+    round.lines.iter().filter(holding).filter_map(|l| l.statement.as_if_stmt()).all(|s| s.elif_else_clauses.iter().any(|c| c.test.is_none()))
 }
 
 /// Whether `line` stands in a branch that ends the loop.

@@ -41,6 +41,16 @@ pub(super) fn appended(statement: &Stmt) -> Option<(&str, &Expr)> {
     }
 }
 
+/// The array that `statement` makes longer: `x = mx.concatenate([x, y], axis=1)`.
+pub(super) fn lengthened<'x>(place: &Place<'_>, statement: &'x Stmt) -> Option<&'x str> {
+    let Stmt::Assign(s) = statement else { return None };
+    let ([Expr::Name(target)], Expr::Call(call)) = (&s.targets[..], &*s.value) else { return None };
+    let joins = place.path(&call.func).is_some_and(|p| matches!(p.as_str(), "mlx.core.concatenate" | "mlx.core.concat"));
+    let Expr::List(parts) = call.arguments.args.first()? else { return None };
+    let is_first = parts.elts.first().and_then(Expr::as_name_expr).is_some_and(|n| n.id == target.id);
+    (joins && is_first).then_some(target.id.as_str())
+}
+
 /// Whether anything behind the loop reads `name`.
 pub(super) fn is_read_behind(place: &Place<'_>, round: &Round<'_>, name: &str) -> bool {
     let behind = TextRange::new(round.statement.end(), place.body.range.end().max(round.statement.end()));

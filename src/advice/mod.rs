@@ -12,6 +12,7 @@ pub mod compile_scalar_args;
 mod compiled;
 pub mod eval_in_compiled;
 pub mod eval_in_loop;
+mod handed_out;
 pub mod mixed_half;
 pub mod numpy_scalar_left;
 mod origin;

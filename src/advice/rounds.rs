@@ -161,7 +161,7 @@ fn lines<'x>(body: &'x [Stmt], like: Line<'x>, into: &mut Vec<Line<'x>>) {
 }
 
 /// Whether `test` holds every so many rounds: it asks for a remainder.
-fn counts_rounds(test: &Expr) -> bool {
+pub(super) fn counts_rounds(test: &Expr) -> bool {
     match test {
         Expr::BinOp(e) => e.op == ast::Operator::Mod,
         Expr::Compare(e) => counts_rounds(&e.left) || e.comparators.iter().any(counts_rounds),

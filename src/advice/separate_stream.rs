@@ -10,7 +10,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt, WithItem};
 use crate::syntax::{Ranged, TextRange};
 
-use super::{Told, one_line};
+use super::{Told, handed_out, one_line};
 use crate::place::{Place, expressions};
 
 /// Find the streams that leak out of generators and of threads.
@@ -39,10 +39,8 @@ fn leaking(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
                 if lends_itself(place) {
                     let reason = || "the function lends the block to its caller on purpose".to_owned();
                     place.notes.left::<()>(range, range, 80, reason);
-                } else if yields(&s.body) {
-                    told.push(leak(place, range, &s.body));
                 } else {
-                    place.notes.left::<()>(range, range, 60, || "it is entered and left within one step".to_owned());
+                    of_block(place, range, &s.body, told);
                 }
             }
         }
@@ -50,6 +48,17 @@ fn leaking(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
             blocks(statement).into_iter().for_each(|b| leaking(place, b, told));
         }
     }
+}
+
+/// What is told of the block `body` in the stream that `range` opens.
+fn of_block(place: &Place<'_>, range: TextRange, body: &[Stmt], told: &mut Vec<Told>) {
+    let yields = yielded(body);
+    let (likeness, reason) = match yields.iter().any(|y| handed_out::may_hold_an_array(place, y)) {
+        true => return told.push(leak(place, range, body)),
+        false if yields.is_empty() => (60, "it is entered and left within one step"),
+        false => (100, "what it yields are numbers and texts, with which nobody computes on a device"),
+    };
+    place.notes.left::<()>(range, range, likeness, || reason.to_owned());
 }
 
 /// Whether the scope is a context manager or a fixture of a test, made of a generator.
@@ -121,10 +130,10 @@ fn made_by_the_module(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
     }
 }
 
-/// Whether `body` yields, functions inside left out.
-fn yields(body: &[Stmt]) -> bool {
-    struct Yields(bool);
-    impl<'x> SourceOrderVisitor<'x> for Yields {
+/// The expressions that `body` yields, functions inside left out.
+fn yielded(body: &[Stmt]) -> Vec<&Expr> {
+    struct Yields<'x>(Vec<&'x Expr>);
+    impl<'x> SourceOrderVisitor<'x> for Yields<'x> {
         fn visit_stmt(&mut self, statement: &'x Stmt) {
             if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
                 source_order::walk_stmt(self, statement);
@@ -132,13 +141,15 @@ fn yields(body: &[Stmt]) -> bool {
         }
 
         fn visit_expr(&mut self, expr: &'x Expr) {
-            self.0 |= matches!(expr, Expr::Yield(_) | Expr::YieldFrom(_));
+            if matches!(expr, Expr::Yield(_) | Expr::YieldFrom(_)) {
+                self.0.push(expr);
+            }
             if !expr.is_lambda_expr() {
                 source_order::walk_expr(self, expr);
             }
         }
     }
-    let mut look = Yields(false);
+    let mut look = Yields(Vec::new());
     look.visit_body(body);
     look.0
 }

@@ -4,11 +4,12 @@
 //! A number that decides what the round does, is printed, yielded or passed on is needed, and no finding; nor is one whose array the same round has
 //! evaluated already, or one that is read now and then, under an `if`. Where a round needs some number, or measures time, it waits in any case. [`parts`]
 //! tells of elements that are read one by one, [`choices`] of tests that an operation could replace, [`comprehensions`] of those that wait;
-//! [`computed`] knows what the arrays are made of.
+//! [`computed`] knows what the arrays are made of, [`host`] what Python does meanwhile.
 
 mod choices;
 mod comprehensions;
 mod computed;
+mod host;
 mod parts;
 
 use rustc_hash::FxHashSet;
@@ -93,33 +94,54 @@ impl<'x> Loop<'_, 'x> {
         if let Some(wait) = self.other_wait(&late) {
             return left(wait, "the round waits here as well, whatever becomes of the number");
         }
+        if let Some(model) = host::model_of_a_light_round(self.place, self.round, &late) {
+            return left(model, "a round runs a whole model, on parts of what is there already: next to that the wait is short");
+        }
         let source = self.place.source();
         let mut texts: Vec<String> = late.iter().map(|r| one_line(source, r.expr.range())).collect();
         texts.dedup();
         let (waits, numbers) = if texts.len() == 1 { ("waits", "number") } else { ("wait", "numbers") };
         let (texts, named) = (listed(&texts), self.round.named(self.place));
+        let made = host::maker_of_the_next(self.place, self.round);
+        let (meanwhile, caveat) = match &made {
+            Some(maker) => (format!("the device idles while `{maker}` makes what the next round takes, and Python queues it"), ""),
+            None => (
+                "the device idles while Python prepares the next round".to_owned(),
+                " Where a round runs a large model, the device idles for a small part of it only.",
+            ),
+        };
+        Some(Told {
+            range,
+            message: format!("{texts} {waits} for the device {named}, and only the code after the loop needs the {numbers}"),
+            rationale: vec![
+                format!("{}, where 1 after the loop would do: {meanwhile}.", cost(self.place, self.round, computed::waits(self.place, &late))),
+                self.what_to_do(first, caveat),
+            ],
+        })
+    }
+
+    /// How to do without the read `first` and those after it, with `caveat` where that is to keep the arrays.
+    fn what_to_do(&self, first: &Read<'x>, caveat: &str) -> String {
+        let source = self.place.source();
         let evaluations: Vec<String> = self.evaluations().into_iter().map(|at| one_line(source, at)).collect();
         let besides = match &evaluations[..] {
             [] => String::new(),
             some => format!(" {} in the round would have to become `mx.async_eval` as well.", listed(some)),
         };
         let given = self.place.value(first.array).and_then(|v| computed::moved_parameters(&self.place.analysis.graph, v));
-        let what_to_do = match (given, self.rows_of(first)) {
-            (Some(given), _) => format!("The round computes nothing, it only moves elements: read {} before the loop, with `.tolist()`, and do the same with the lists.", listed(&given)),
-            (None, Some(array)) => format!("Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."),
-            (None, None) => "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop. Where a round runs a large model, the device idles for a small part of it only.".to_owned(),
-        } + &besides;
-        Some(Told {
-            range,
-            message: format!("{texts} {waits} for the device {named}, and only the code after the loop needs the {numbers}"),
-            rationale: vec![
-                format!(
-                    "{}, where 1 after the loop would do: the device idles while Python prepares the next round.",
-                    cost(self.place, self.round, computed::waits(self.place, &late))
-                ),
-                what_to_do,
-            ],
-        })
+        let text = match (given, self.rows_of(first)) {
+            (Some(given), _) => format!(
+                "The round computes nothing, it only moves elements: read {} before the loop, with `.tolist()`, and do the same with the lists.",
+                listed(&given)
+            ),
+            (None, Some(array)) => format!(
+                "Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."
+            ),
+            (None, None) => format!(
+                "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop.{caveat}"
+            ),
+        };
+        text + &besides
     }
 
     /// The evaluations that each round makes itself.

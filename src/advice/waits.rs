@@ -3,13 +3,13 @@
 
 use std::cell::RefCell;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::graph::definitions::{ClassIndex, FunctionIndex, ModuleBinding, blocks};
 use crate::graph::facts::{Facts, Kind};
-use crate::graph::value::Op;
+use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -41,13 +41,34 @@ impl<'x> Waits<'x> {
         self.followed(place, call, 0)
     }
 
-    /// The first module of the file that waits when it is called: its name, and the wait. A model that is made of it comes to that, whoever calls the model.
-    pub(super) fn of_modules(&self) -> Option<(&'x str, TextRange)> {
+    /// The first module of the file, among those that are asked about, that waits when it is called: its name, and the wait. A model that is made of it comes to
+    /// that, whoever calls the model.
+    pub(super) fn of_modules(&self, is_asked: impl Fn(ClassIndex) -> bool) -> Option<(&'x str, TextRange)> {
         let classes = &self.analysis.definitions.classes;
-        (0..classes.len()).filter(|&class| self.analysis.classes.base(class) == Some("Module")).find_map(|class| {
+        (0..classes.len()).filter(|&class| self.analysis.classes.base(class) == Some("Module") && is_asked(class)).find_map(|class| {
             let wait = self.in_function(self.method(class, "__call__")?, 0)?;
             Some((classes[class].ast.name.as_str(), wait))
         })
+    }
+
+    /// The class of the file of which `object` is an instance.
+    pub(super) fn class_of(&self, object: ValueId) -> Option<ClassIndex> {
+        self.facts.class_of(object, 0)
+    }
+
+    /// The classes that the text of `class` names, those that their texts name, and so on: what an instance may be made of.
+    pub(super) fn parts_of(&self, class: ClassIndex) -> FxHashSet<ClassIndex> {
+        let classes = &self.analysis.definitions.classes;
+        let by_name: FxHashMap<&str, ClassIndex> = classes.iter().zip(0..).map(|(c, index)| (c.ast.name.as_str(), index)).collect();
+        let source = self.analysis.source;
+        let (mut parts, mut waiting) = (FxHashSet::default(), vec![class]);
+        while let Some(class) = waiting.pop() {
+            if parts.insert(class) {
+                let tokens = source.tokens().in_range(classes[class].ast.range);
+                waiting.extend(tokens.iter().filter_map(|t| by_name.get(source.slice(t.range()))));
+            }
+        }
+        parts
     }
 
     fn followed(&self, place: &Place<'_>, call: &ExprCall, depth: u32) -> Option<TextRange> {

@@ -1,7 +1,7 @@
 //! Tests of arrays that only spare a few operations: `if mx.any(mask): x = x + mask * y`. The test makes each round wait for all that was queued before it,
 //! where the operations, or `mx.where`, would wait for nothing.
 
-use crate::graph::value::Op;
+use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions};
 use crate::syntax::Ranged;
 use crate::syntax::ast::{Expr, Stmt, StmtIf};
@@ -63,7 +63,10 @@ fn spared(place: &Place<'_>, s: &StmtIf) -> Option<usize> {
                 _ => false,
             };
             let value = place.value(expr).filter(|_| !expr.is_name_expr() && !expr.is_literal_expr());
-            let computes = |v| matches!(graph.op(v), Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg | Op::Mlx(_));
+            // `-np.inf` is a number.
+            let is_number = |&v: &ValueId| matches!(graph.op(v), Op::Global(_) | Op::Int(_) | Op::Float(_));
+            let is_arithmetic = |v| matches!(graph.op(v), Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg);
+            let computes = |v| matches!(graph.op(v), Op::Mlx(_)) || (is_arithmetic(v) && !graph.operands(v).iter().all(is_number));
             count += usize::from(value.is_some_and(computes));
         });
         if calls_other {

@@ -2,20 +2,23 @@
 
 use crate::finding::Notes;
 use crate::graph::Analysis;
+use crate::graph::facts::Kind;
 use crate::place::{Place, expressions};
 use crate::syntax::Ranged;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::ast::{Comprehension, Expr, Stmt};
 
 use super::super::reads::{Read, gives_array, number};
+use super::super::rounds::counts_rounds;
 use super::super::{Told, one_line};
+use super::operand;
 
 /// What is told of each comprehension of the file.
 pub(super) fn told(analysis: &Analysis<'_>, notes: &Notes) -> Vec<Told> {
     let mut found = Vec::new();
     for body in &analysis.bodies {
         let place = Place::new(analysis, body, notes);
-        let mut scope = Scope { place: &place, found: &mut found };
+        let mut scope = Scope { place: &place, is_rare: false, found: &mut found };
         scope.visit_body(place.own_statements());
     }
     found
@@ -23,6 +26,8 @@ pub(super) fn told(analysis: &Analysis<'_>, notes: &Notes) -> Vec<Told> {
 
 struct Scope<'p, 'x> {
     place: &'p Place<'x>,
+    /// In a branch that is taken every so many rounds.
+    is_rare: bool,
     found: &'p mut Vec<Told>,
 }
 
@@ -31,8 +36,17 @@ impl<'x> SourceOrderVisitor<'x> for Scope<'_, '_> {
         if matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
             return;
         }
-        expressions::of_statement(statement, &mut |expr| self.found.extend(of_comprehension(self.place, statement, expr)));
+        expressions::of_statement(statement, &mut |expr| {
+            let told = of_comprehension(self.place, statement, expr);
+            self.found.extend(told.and_then(|told| match self.is_rare {
+                true => self.place.notes.left(told.range, told.range, 100, || "few rounds come to it".to_owned()),
+                false => Some(told),
+            }));
+        });
+        let was_rare = self.is_rare;
+        self.is_rare |= statement.as_if_stmt().is_some_and(|s| counts_rounds(&s.test));
         source_order::walk_stmt(self, statement);
+        self.is_rare = was_rare;
     }
 
     fn visit_expr(&mut self, _: &'x Expr) {}
@@ -46,17 +60,48 @@ fn of_comprehension(place: &Place<'_>, statement: &Stmt, expr: &Expr) -> Option<
         _ => return None,
     };
     let read = waits(place, statement, element)?;
+    let generator = generators.first()?;
+    if is_over_a_batch(place, &generator.iter) {
+        let reason = || "it goes through a batch that the function is given, which may have one sequence".to_owned();
+        return place.notes.left(expr.range(), read.expr.range(), 100, reason);
+    }
     let source = place.source();
     let text = one_line(source, read.expr.range());
-    let target = one_line(source, generators.first()?.target.range());
+    let target = one_line(source, generator.target.range());
+    let together = match rows(place, statement, generator, read.array) {
+        Some(array) => format!("Compute it for all of `{array}` in one operation, over the other axes, and read the numbers together, with one `.tolist()`."),
+        None => {
+            "Compute all of them in one operation, over an axis, if they are parts of one array; else make a list of the arrays first, and read it together, with `mx.stack(arrays).tolist()`.".to_owned()
+        }
+    };
     Some(Told {
         range: expr.range(),
         message: format!("`{text}` waits for the device for each `{target}` of a comprehension"),
-        rationale: vec![
-            "1 wait an element: the next array is not even queued before the number of this one is there.".to_owned(),
-            "Make a list of the arrays first, and read it together: `mx.stack(arrays).tolist()`; or compute all of them in one operation, over an axis.".to_owned(),
-        ],
+        rationale: vec!["1 wait an element: the next array is not even queued before the number of this one is there.".to_owned(), together],
     })
+}
+
+/// Whether `iterable` counts the sequences of a batch that the function is given: `range(x.shape[0])`.
+fn is_over_a_batch(place: &Place<'_>, iterable: &Expr) -> bool {
+    let Expr::Call(call) = iterable else { return false };
+    let bound = || match place.analysis.graph.operands(place.value(iterable)?) {
+        &[_, bound] => place.parameter_counted_by(bound),
+        _ => None,
+    };
+    place.calls_builtin(call, "range") && bound().is_some()
+}
+
+/// The array of which `generator` takes one row after the other, of which `computed` is made: `a` in `mx.sum(x) for x in a`, and in `mx.sum(a[i]) for i in ..`.
+fn rows(place: &Place<'_>, statement: &Stmt, generator: &Comprehension, computed: &Expr) -> Option<String> {
+    let target = generator.target.as_name_expr()?.id.as_str();
+    let is_target = |e: &Expr| e.as_name_expr().is_some_and(|n| n.id.as_str() == target);
+    let array = match operand(place, computed) {
+        part if is_target(part) => &generator.iter,
+        Expr::Subscript(e) if is_target(&e.slice) => &e.value,
+        _ => return None,
+    };
+    let is_array = place.facts(statement.range(), array)?.kind(place.value(array)?) == Kind::Array;
+    is_array.then(|| one_line(place.source(), array.range()))
 }
 
 /// The read in `element` of what MLX computes for it.
