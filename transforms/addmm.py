@@ -5,7 +5,7 @@ registers: one kernel and one temporary less, and for half precision one roundin
 is added only if it is not None makes a choice between `mx.addmm` and the product.
 
 `c` must be an `mx.array` that broadcasts into the product; the fast operation refuses numbers, and a `c` that would enlarge the
-product. It must be no wider than the matrices: with a float32 `c`, matrices in half precision are copied to float32 first, which
+product. It must be no wider than one of the matrices: with a float32 `c`, matrices in half precision are copied to float32 first, which
 is slower than the sum, so that a float32 accumulator of products is left alone. What a module holds may be cast later, so only
 arrays whose dtypes show make the edit safe. A sum that goes into a softmax, or that `mx.compile` fuses with what surrounds it, is
 left alone; so is one in `__init__` or `sanitize`, which run once, and one whose matrix has at most 4096 numbers by what `__init__`
@@ -22,8 +22,7 @@ group = "operations"
 guide = "Operations: mx.addmm"
 gain = "1.09 to 1.15 times faster from 2 to 2048 rows in bfloat16, but slower with a single row on CUDA (NVIDIA H200); no difference on a CPU"
 slower = {"cuda unless has_rows(a, b)": "0.63 to 0.88 of the speed with a single row, against 1.09 to 1.15 with more (NVIDIA H200, MLX 0.32.4)"}
-cautions = {"a.dtype == b.dtype": "with matrices of two dtypes nothing was measured to gain",
-            "promotes_into(c.dtype, a.dtype)": "the matrices would be copied to the dtype of `c`, which is slower than the sum"}  # fmt: skip
+cautions = {"promotes_into(c.dtype, b.dtype) or promotes_into(c.dtype, a.dtype)": "the matrices would be copied to the dtype of `c`, which is slower than the sum"}
 numerics = {"before": "rounding", "before_optional": "rounding", "before_minus": "rounding",
             "before_less": "rounding", "before_scaled": "rounding", "before_minus_scaled": "rounding"}  # fmt: skip
 
@@ -77,15 +76,15 @@ def after_minus_scaled(a, b, c, s):
 
 
 def guard_scaled(a, b, c, s):
-    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and promotes_into(c.dtype, a.dtype)
+    return is_number(s) and is_floating(a.dtype) and is_floating(b.dtype) and guard(a, b, c)
 
 
 def guard_minus_scaled(a, b, c, s):
-    return is_number(s) and broadcasts_into(c, a, b) and is_floating(a.dtype) and a.dtype == b.dtype and promotes_into(c.dtype, a.dtype)
+    return is_number(s) and is_floating(a.dtype) and is_floating(b.dtype) and guard(a, b, c)
 
 
 def guard(a, b, c):
-    return broadcasts_into(c, a, b) and a.dtype == b.dtype and promotes_into(c.dtype, a.dtype)
+    return broadcasts_into(c, a, b) and (promotes_into(c.dtype, b.dtype) or promotes_into(c.dtype, a.dtype))
 
 
 def inputs(dtype):

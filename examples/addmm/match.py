@@ -110,6 +110,6 @@ def step_of_an_iteration(x: mx.array):
 
 
 def distances_to_codes(residual: mx.array, codes: mx.array):
-    """The codes are cast to float32, and what is assumed of the other matrix is that it is, too."""
+    """The codes are cast to float32, and so is the product, whatever the other matrix is."""
     codes = codes.astype(mx.float32)
     return mx.sum(codes * codes, axis=-1) - 2 * residual @ codes.T
