@@ -529,6 +529,21 @@ mod tests {
     }
 
     #[test]
+    fn a_loop_goes_through_the_list_that_it_reads_by_index() {
+        let body = "a = a.flatten()\nfor i, x in enumerate(a):\n    if i > 0 and int(x) == int(a[i - 1]):\n        out(x.item())\n";
+        assert_eq!(
+            safe(body),
+            "a = a.flatten()\na_list = a.tolist()\nfor i, x in enumerate(a_list):\n    if i > 0 and int(x) == int(a_list[i - 1]):\n        out(x)\n"
+        );
+        // Another list where that may have changed, and one of its own for who keeps it.
+        let list = "a = a.flatten()\na_list = a.tolist()\nout(a_list[0])\n";
+        assert!(safe(&format!("{list}for x in a:\n    out(x.item())\n")).ends_with("for x in a_list:\n    out(x)\n"));
+        assert!(safe(&format!("{list}a_list.append(3)\nfor x in a:\n    out(x.item())\n")).contains("for x in a.tolist():"));
+        assert!(safe(&format!("{list}xs = [x.item() for x in a]\n")).ends_with("xs = a.tolist()\n"));
+        assert!(safe(&format!("{list}for x in a:\n    a_list[0] = x.item()\n")).contains("for x in a.tolist():"));
+    }
+
+    #[test]
     fn columns_are_read_out_of_lists_of_rows() {
         let table = "t = mx.zeros((n, 2))\n";
         only_unsafe(

@@ -8,7 +8,7 @@ use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, is_builtin};
 use crate::syntax::ast::visitor::source_order::SourceOrderVisitor;
 use crate::syntax::ast::{self, Expr, Stmt};
-use crate::syntax::{Edit, Ranged, TextRange, TokenKind};
+use crate::syntax::{Edit, Ranged, TextRange, TextSize, TokenKind};
 
 use super::conditions::{Asked, may_be_none};
 use super::reads::{Read, Way};
@@ -241,7 +241,8 @@ fn list_there(
 ) -> Result<Option<String>, String> {
     let (place, array) = (loops.place, elements[0].taken.array.id.as_str());
     let list = format!("{array}{suffix}");
-    let there = loops.lists.made(place, elements, site.statement, site.inner, value, &list);
+    let reads: Vec<TextSize> = elements.iter().map(|e| e.taken.array.range.start()).collect();
+    let there = loops.lists.made(place, (array, value), &reads, site.statement, site.inner, &list);
     if there.is_none() && loops.lists.are_about_to_be_made(place, site.statement, (array, value), &list, applicability) {
         return Err(format!("a loop before it makes the same list of `{array}`, which is read here once it is there"));
     }

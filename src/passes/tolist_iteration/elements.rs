@@ -163,7 +163,20 @@ impl<'x> Loops<'_, 'x> {
             Ok(verdict) => verdict,
             Err(reason) => return self.left(range, at, &use_.reads, || reason),
         };
-        let mut edits = wrap(source.iterable, verdict.suffix)?;
+        let list = format!("{text}{}", verdict.suffix);
+        let mut edits = match source.iterable {
+            // A loop may go through a list that another reads as well, where that holds numbers.
+            Expr::Name(name) if self.place.is_function() && !use_.reads_rows() && range == statement => {
+                let array = (name.id.as_str(), value);
+                let there = self.lists.made(self.place, array, &[name.range.start()], statement, range, &list);
+                if there.is_none() && self.lists.is_proposed(self.place, statement, array, &list, verdict.applicability) {
+                    return self
+                        .left(range, at, &use_.reads, || format!("a list of `{text}` is about to be made, which is read here once it is there"));
+                }
+                there.map_or_else(|| wrap(source.iterable, verdict.suffix), |there| Some(vec![Edit::replace(name.range, there)]))?
+            }
+            iterable => wrap(iterable, verdict.suffix)?,
+        };
         match self.around_whole_list(source, use_, range) {
             // `[x.item() for x in a]` is `a.tolist()`.
             Some([head, tail]) => {

@@ -12,8 +12,6 @@ use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange, TextSize};
 
-use super::subscripts::Element;
-
 /// The lists of one scope.
 #[derive(Default)]
 pub(super) struct Lists<'x> {
@@ -45,32 +43,42 @@ impl<'x> Lists<'x> {
         applicability: Applicability,
     ) -> bool {
         let Some(block) = place.statement(statement).map(|id| place.body.statements[id as usize].block) else { return false };
-        let mut proposed = self.proposed.borrow_mut();
-        let key = (block, list.to_owned());
-        let is_there = |&(at, before): &(TextSize, Applicability)| before <= applicability && place.value_of(array, at) == Some(value);
-        let known = proposed.get(&key).is_some_and(is_there);
+        let known = self.is_proposed(place, statement, (array, value), list, applicability);
         if !known {
-            proposed.insert(key, (statement.start(), applicability));
+            self.proposed.borrow_mut().insert((block, list.to_owned()), (statement.start(), applicability));
         }
         known
     }
 
-    /// The name that holds `list`, made of the array `value` before `statement`, where the loop `inner` reads each of `elements`.
+    /// Whether a loop before `statement` in its block, or that one, is proposed to get `list` of the array `value`, and no less readily than `applicability` says.
+    pub(super) fn is_proposed(
+        &self,
+        place: &Place<'x>,
+        statement: TextRange,
+        (array, value): (&str, ValueId),
+        list: &str,
+        applicability: Applicability,
+    ) -> bool {
+        let Some(block) = place.statement(statement).map(|id| place.body.statements[id as usize].block) else { return false };
+        let is_there = |&(at, before): &(TextSize, Applicability)| before <= applicability && place.value_of(array, at) == Some(value);
+        self.proposed.borrow().get(&(block, list.to_owned())).is_some_and(is_there)
+    }
+
+    /// The name that holds `list`, made of the array `value`, which is called `array`, before `statement`, where the loop `inner` reads it at each of `reads`.
     pub(super) fn made(
         &self,
         place: &Place<'x>,
-        elements: &[&Element<'_>],
+        (array, value): (&str, ValueId),
+        reads: &[TextSize],
         statement: TextRange,
         inner: TextRange,
-        value: ValueId,
         list: &str,
     ) -> Option<String> {
         let names = self.names.get_or_init(|| Names::of(place));
-        let array = elements.first()?.taken.array.id.as_str();
         let is_held = |&&(name, made): &&(&str, &Expr)| {
             let is_made = made.end() < statement.start() && place.value_of(array, made.start()) == Some(value);
             let held = place.value(made).filter(|_| is_made);
-            let mut offsets = elements.iter().map(|e| e.taken.array.range.start()).chain([inner.end()]);
+            let mut offsets = reads.iter().copied().chain([inner.end()]);
             held.is_some() && offsets.all(|at| place.value_of(name, at) == held) && names.is_only_indexed(place, name)
         };
         names.given.get(list)?.iter().find(is_held).map(|(name, _)| (*name).to_owned())
