@@ -5,18 +5,17 @@
 //! called in `__init__` or by the module runs once.
 
 mod kernels;
-pub(super) mod known;
 
 use rustc_hash::FxHashSet;
 
 use crate::finding::{Finding, Notes, TransformId};
-use crate::graph::Analysis;
+use crate::graph::{Analysis, activations};
 use crate::graph::body::{Body, Effect};
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::place::Place;
-use crate::syntax::Ranged;
+use crate::syntax::{Ranged, TextRange};
 use crate::syntax::ast::Expr;
 
 use super::compiled::{body_of, calls_of, with_partial};
@@ -30,7 +29,26 @@ const LEAST: usize = 4;
 /// Find the functions that compilation would make one kernel of.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = analysis.bodies.iter().filter_map(|body| of_function(analysis, body, notes));
-    told.map(|t: Told| t.finding(id)).collect()
+    let lambdas = analysis.bodies.iter().flat_map(|body| of_lambdas(analysis, body));
+    told.chain(lambdas).map(|t: Told| t.finding(id)).collect()
+}
+
+/// What is told of the lambdas in `body` that are activations of `mlx.nn`, written out.
+fn of_lambdas(analysis: &Analysis<'_>, body: &Body) -> Vec<Told> {
+    let graph = &analysis.graph;
+    let lambdas = body.occurrences.iter().filter(|o| o.own && matches!(graph.op(o.value), Op::Function(_)));
+    let told = lambdas.filter_map(|lambda| {
+        let inside = body.occurrences_in(lambda.range).filter(|o| o.own && o.range != lambda.range);
+        let whole = inside.max_by_key(|o| o.range.len())?;
+        let mut kernels = Kernels::new(graph);
+        let &[x] = kernels.see(whole.value).then(|| kernels.leaves.iter().copied().collect::<Vec<_>>())?.as_slice() else { return None };
+        activations::activation(graph, whole.value, x)?;
+        let counts = kernels.apart(&kernels.leaves);
+        let head = analysis.source.slice(TextRange::new(lambda.range.start(), whole.range.start()));
+        let name = head.split(':').next()?.trim();
+        (counts.0 >= LEAST).then(|| told(analysis, (lambda.range, name), &kernels, whole.value, counts))
+    });
+    told.collect()
 }
 
 fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<Told> {
@@ -71,18 +89,22 @@ fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<To
     if function.parameters.len() != kernels.leaves.len() || runs_once(analysis, index) || is_compiled_with_its_users(analysis, index) {
         return left(100, "it runs once, or in a function that is compiled, or takes more than arrays");
     }
-    Some(told(analysis, index, &kernels, returned, (operations, n)))
+    Some(told(analysis, (range, function.name.as_str()), &kernels, returned, (operations, n)))
 }
 
-/// What is told of function number `index`, which returns `returned`: so many `operations`, which are `n` kernels one by one.
-fn told(analysis: &Analysis<'_>, index: FunctionIndex, kernels: &Kernels<'_>, returned: ValueId, (operations, n): (usize, usize)) -> Told {
-    let function = analysis.definitions.functions[index].ast;
+/// What is told of a function in `range` with a name, which returns `returned`: so many `operations`, which are `n` kernels one by one.
+fn told(
+    analysis: &Analysis<'_>,
+    (range, name): (TextRange, &str),
+    kernels: &Kernels<'_>,
+    returned: ValueId,
+    (operations, n): (usize, usize),
+) -> Told {
     let graph = &analysis.graph;
-    let name = function.name.as_str();
     let message = format!("`{name}` computes with elements alone, {operations} operations of them, and is not compiled");
     let cost = format!("{}{n} kernels and {} temporary arrays of the size of the data", if kernels.has_casts() { "Up to " } else { "" }, n - 1);
     let only: Vec<ValueId> = kernels.leaves.iter().copied().collect();
-    let known = if let [x] = only[..] { known::activation(graph, returned, x) } else { None };
+    let known = if let [x] = only[..] { activations::activation(graph, returned, x) } else { None };
     let (fused, one_shape) = (kernels.fused(returned, true), kernels.fused(returned, false));
     let compiled = match fused {
         1 => "1 kernel without any".to_owned(),
@@ -107,7 +129,7 @@ fn told(analysis: &Analysis<'_>, index: FunctionIndex, kernels: &Kernels<'_>, re
         rationale
             .push(format!("Write `@partial(mx.compile, shapeless=True)` above `{name}`{}; each dtype is compiled once.", with_partial(analysis)));
     }
-    Told { range: function.range(), message, rationale }
+    Told { range, message, rationale }
 }
 
 /// The leaves that are of the size of the data: not those for which every call in the file gives a parameter of its module.

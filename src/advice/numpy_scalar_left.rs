@@ -2,19 +2,18 @@
 //! On the right of the operator it is a Python number for MLX.
 
 use crate::finding::{Finding, Notes, TransformId};
-use crate::graph::Analysis;
 use crate::graph::body::Effect;
 use crate::graph::dtypes::flow::DtypeFlow;
-use crate::graph::dtypes::table::listed;
+use crate::graph::dtypes::table::{listed, spelt};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
+use crate::graph::{Analysis, activations};
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprBinOp, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::compile_elementwise::known::activation;
 use super::{Told, one_line};
 
 const MAX_DEPTH: u32 = 8;
@@ -110,15 +109,10 @@ impl Operators<'_, '_> {
     /// What to write instead of the activation of `mlx.nn` that the operation is a part of.
     fn activation(&self, operation: TextRange) -> Option<String> {
         let Place { analysis, body, .. } = *self.place;
-        let graph = &analysis.graph;
-        let around = body.occurrences.iter().filter(|o| o.own && o.range.contains_range(operation));
-        let found = around.filter_map(|o| {
-            let mut arrays = body.held(operation.start()).filter(|&(_, v)| self.facts.kind(v) == Kind::Array);
-            arrays.find_map(|(name, v)| Some((o.range, name, activation(graph, o.value, v)?)))
-        });
-        let (range, name, activation) = found.max_by_key(|(range, ..)| range.len())?;
-        let whole = one_line(self.place.source(), range);
-        Some(format!("All of `{whole}` is `nn.{activation}({})`, which is compiled.", graph.name(name)))
+        let part = body.occurrences.iter().find(|o| o.own && o.range == operation)?;
+        let whole = activations::around(&analysis.graph, body, *part)?;
+        let text = one_line(self.place.source(), whole.range);
+        Some(format!("All of `{text}` is `nn.{}({})`, which is compiled.", whole.name, spelt(analysis, body, whole.of)))
     }
 
     /// What to write instead.

@@ -29,6 +29,8 @@ pub enum Agreement {
 
 /// More combinations than this are not tried.
 const MAX_COMBINATIONS: usize = 4096;
+/// So many operations are looked at behind an array.
+const MAX_STEPS: usize = 6;
 /// So many values are looked at for what two values share.
 const MAX_NEAR: usize = 64;
 
@@ -93,6 +95,21 @@ pub fn widens_again(graph: &Graph, facts: &Facts<'_>, narrowed: (ValueId, ValueI
 
 /// Whether the dtype of `narrow` (an array, or a dtype itself) is that of the array `wide`, or promotes to it; a bool never does.
 pub fn promotes_into(graph: &Graph, facts: &Facts<'_>, narrow: ValueId, wide: ValueId) -> Agreement {
+    let mut wide = wide;
+    for _ in 0..MAX_STEPS {
+        let agreement = promotes_as_a_whole(graph, facts, narrow, wide);
+        // What is computed with an array is no narrower, whatever else takes part.
+        let (Agreement::Unknown, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::MatMul) = (&agreement, graph.op(wide)) else { return agreement };
+        let is_wide = |v: &ValueId| promotes_as_a_whole(graph, facts, narrow, *v) == Agreement::Same;
+        if graph.operands(wide).iter().any(is_wide) {
+            return Agreement::Same;
+        }
+        wide = graph.operands(wide)[0];
+    }
+    Agreement::Unknown
+}
+
+fn promotes_as_a_whole(graph: &Graph, facts: &Facts<'_>, narrow: ValueId, wide: ValueId) -> Agreement {
     over_all(graph, facts, |search| match (search.type_of(narrow, 0), search.type_of(wide, 0)) {
         (Type::Raises | Type::None, _) | (_, Type::Raises) => Case::Skip,
         (a, b) => match (a.dtype(), b.dtype()) {

@@ -1,5 +1,6 @@
 //! The value graph of a file: what it computes, what is known of it, and what has effects. Knows the semantics of Python and MLX; builds no text.
 
+pub mod activations;
 mod aliases;
 pub mod api;
 mod attributes;

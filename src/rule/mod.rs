@@ -40,7 +40,7 @@ use crate::finding::{Contract, Finding, MEASURED, Proposal, Refusal};
 use crate::graph::Analysis;
 use crate::graph::body::{BlockId, Occurrence};
 use crate::graph::dtypes::flow::DtypeFlow;
-use crate::graph::dtypes::table::spread;
+use crate::graph::dtypes::table::{spelt, spread};
 use crate::graph::facts::Facts;
 use crate::graph::normalize;
 use crate::graph::users::Users;
@@ -378,12 +378,12 @@ fn proposal(
     let reads = !judgement.narrows && !rule.about.narrows.is_empty();
     let of_module = candidate.found.inner.iter().any(|&v| graph.calls_module(v));
     let counted = if of_module { fewer(before, after) } else { (before > 0 && !reads).then(|| counts(before, after, kernels(&written.kept) > 0)) };
-    let mut rationale: Vec<String> = counted.into_iter().collect();
+    let mut rationale: Vec<String> = counted.into_iter().chain(only_casts(analysis, candidate, before.saturating_sub(after))).collect();
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
         rationale.extend(spreads(analysis, candidate));
     } else if reads {
-        rationale.push("Where a number is wanted, the array is read back from the device at each call, which waits for it.".to_owned());
+        rationale.push("Where a number is wanted, the array is read back from the device at each call (under `mx.compile` once, at tracing), which waits for it.".to_owned());
     }
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
@@ -412,6 +412,17 @@ fn proposal(
             site: Box::new(site::site(rule, analysis, candidate)),
         },
     }
+}
+
+/// On what the gain hangs where the kernels that are left out, `less` of them, are casts to float32 and back alone.
+fn only_casts(analysis: &Analysis<'_>, candidate: &Candidate, less: usize) -> Option<String> {
+    let graph = &analysis.graph;
+    let casts = || candidate.found.inner.iter().filter(|&&v| graph.op(v) == Op::Mlx("astype"));
+    let kept = after_values(graph, candidate, candidate.after).into_iter().filter(|&v| graph.op(v) == Op::Mlx("astype")).count();
+    let up = casts().map(|&v| graph.operands(v)).find(|of| graph.path(of[1]) == Some("mlx.core.float32"))?;
+    let text = spelt(analysis, &analysis.bodies[candidate.body], up[0]);
+    (less > 0 && casts().count().checked_sub(kept) == Some(less))
+        .then(|| format!("Where `{text}` is float32 already the casts are no kernels, and nothing is gained."))
 }
 
 /// What is float32 because of what the match makes, where it is used.

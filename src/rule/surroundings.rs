@@ -1,6 +1,7 @@
 //! What surrounds a match and takes its gain away: a sum that `mx.compile` fuses with its neighbours already, scores to which a mask is added, a float32
 //! accumulator of products, an addend that is cast to float32 or lies in memory in another way, matrices of a few numbers, code that runs once, errors that are
-//! summed up, a text that grows, positions and vectors of parameters, which are few, and casts of what is float32 already.
+//! summed up, a text that grows, positions and vectors of parameters, which are few, casts of what is float32 already, and parts of an
+//! activation that is written out.
 
 use std::iter;
 
@@ -15,7 +16,7 @@ use crate::graph::dtypes::flow::DtypeFlow;
 use crate::graph::facts::{Facts, UNARY};
 use crate::graph::users::Users;
 use crate::graph::value::{Graph, Op, ValueId};
-use crate::graph::{digits, dtypes};
+use crate::graph::{activations, digits, dtypes};
 use crate::syntax::{Edit, LINE_WIDTH};
 
 /// Values further up are not asked for.
@@ -46,7 +47,11 @@ pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, af
             is_vector.then(|| "it is one vector of parameters: a kernel more or less is next to nothing".to_owned())
         }
         (Op::Mlx("astype"), operands) if analysis.graph.op(operands[0]) == Op::Mlx("softmax") => no_gain(analysis, body, root, operands[0]),
-        _ => None,
+        (Op::Mlx(_) | Op::Apply | Op::Call(..), _) => None,
+        _ => {
+            let whole = activations::around(&analysis.graph, body, root).filter(|whole| whole.range != root.range)?;
+            Some(format!("it is a part of `nn.{}`, written out, which is compiled and keeps half precision", whole.name))
+        }
     }
 }
 

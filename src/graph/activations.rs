@@ -3,7 +3,9 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::graph::body::{Body, Occurrence};
 use crate::graph::value::{Graph, Op, ValueId};
+use crate::syntax::TextRange;
 
 /// An activation as a function of one number.
 type Activation = fn(f64) -> f64;
@@ -17,16 +19,58 @@ const ACTIVATIONS: [(&str, Activation); 5] = [
     ("mish", |x| x * x.exp().ln_1p().tanh()),
 ];
 
+/// An activation is made of no more values.
+const MAX_VALUES: usize = 40;
 /// Where both are computed.
 const AT: [f64; 6] = [-3.1, -1.2, -0.3, 0.4, 1.3, 2.7];
 
-/// The activation of `mlx.nn` that `value` is of the parameter `x`, if it is one.
-pub(in crate::advice) fn activation(graph: &Graph, value: ValueId, x: ValueId) -> Option<&'static str> {
+/// The activation of `mlx.nn` that `value` is of `x`, if it is one.
+pub fn activation(graph: &Graph, value: ValueId, x: ValueId) -> Option<&'static str> {
     let computed = |&at: &f64| Evaluation { graph, known: FxHashMap::from_iter([(x, at)]) }.value(value, 0);
     let computed: Vec<f64> = AT.iter().map(computed).collect::<Option<_>>()?;
     let is_near = |a: f64, b: f64| (a - b).abs() <= 1e-7 * (1.0 + b.abs());
     let same = |of: &Activation| computed.iter().zip(AT).all(|(&a, at)| is_near(a, of(at)));
     ACTIVATIONS.iter().find(|(_, of)| same(of)).map(|&(name, _)| name)
+}
+
+/// An activation of `mlx.nn` that the text writes out.
+pub struct WrittenOut {
+    /// The text.
+    pub range: TextRange,
+    /// What it is the activation of.
+    pub of: ValueId,
+    /// The activation.
+    pub name: &'static str,
+}
+
+/// The activation that is written out around `part`, or is it.
+pub fn around(graph: &Graph, body: &Body, part: Occurrence) -> Option<WrittenOut> {
+    let wider = body.occurrences.iter().filter(|o| o.own && o.range.contains_range(part.range));
+    let found = wider.filter_map(|o| {
+        let within = within(graph, o.value, None)?;
+        let mut candidates = within.into_iter().filter(|&x| x != o.value && graph.number(x).is_none());
+        let (of, name) = candidates.find_map(|x| Some((x, activation(graph, o.value, x)?)))?;
+        let is_part = self::within(graph, o.value, Some(of))?.contains(&part.value);
+        (is_part && part.value != of).then_some(WrittenOut { range: o.range, of, name })
+    });
+    found.max_by_key(|whole| whole.range.len())
+}
+
+/// What `value` is made of, itself included, up to `end`; nothing where that is too much for an activation.
+fn within(graph: &Graph, value: ValueId, end: Option<ValueId>) -> Option<Vec<ValueId>> {
+    let (mut found, mut next) = (vec![value], 0);
+    while let Some(&value) = found.get(next) {
+        next += 1;
+        for &operand in graph.operands(value) {
+            if Some(value) != end && !found.contains(&operand) {
+                found.push(operand);
+            }
+        }
+        if found.len() > MAX_VALUES {
+            return None;
+        }
+    }
+    Some(found)
 }
 
 /// What stands for the error function, on both sides alike: something as odd as it that no other operation makes.
