@@ -15,6 +15,7 @@ ARGUMENTS = {
     "neural_network_softmax": lambda mx, dtype: (logits(mx, dtype, 3, 50),),
     "picked_before_the_cast": lambda mx, dtype: (logits(mx, dtype, 6, 8), mx.array([[0, 3]] * 6)),
     "Router": lambda mx, dtype: ((16, 8), (logits(mx, dtype, 6, 16),)),
+    "positioned": lambda mx, dtype: tuple(logits(mx, dtype, *shape) / 4 for shape in [(2, 4, 8), (2, 4, 8), (4, 4, 8)]),
     "with_temperature": lambda mx, dtype: (logits(mx, dtype, 3, 50), 0.7),
 }
 EXACT = set(ARGUMENTS) - {"Router"}

@@ -76,3 +76,9 @@ class Router(nn.Module):
         gates = mx.softmax(self.gate(x).astype(mx.float32), axis=-1)
         inds = mx.stop_gradient(mx.argpartition(-gates, kth=self.top_k - 1, axis=-1)[:, : self.top_k])
         return mx.take_along_axis(gates, inds, axis=-1).astype(x.dtype), inds
+
+
+def positioned(q: mx.array, k: mx.array, relative: mx.array):
+    """What is computed with `q` is no narrower than it, whatever is added."""
+    scores = (q @ k.swapaxes(-1, -2)) * 0.5 + mx.einsum("hqd,qrd->hqr", q, relative)
+    return mx.softmax(scores.astype(mx.float32), axis=-1).astype(q.dtype)

@@ -44,10 +44,11 @@ def one_dtype(x: mx.array):
 
 
 class LayerNorm(nn.LayerNorm):
-    """A subclass for the casts alone; its weight and bias may be float32, so that the cast back stays."""
+    """A subclass for another order of axes; its weight and bias may be float32, so that the cast back stays."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        return super().__call__(x.astype(mx.float32)).astype(x.dtype)
+        y = super().__call__(x.swapaxes(0, 1).astype(mx.float32)).astype(x.dtype)
+        return y.swapaxes(0, 1)
 
 
 class ResnetBlock(nn.Module):

@@ -171,3 +171,8 @@ def twice_under_one_condition(scores: mx.array, mask=None):
     if mask is not None:
         weights = mx.where(mask, weights, mx.array(0.0))
     return weights
+
+
+def gelu(x: mx.array):
+    """All of it is an activation of `mlx.nn`, which keeps half precision."""
+    return 0.5 * x * (1 + mx.tanh(mx.sqrt(2 / mx.pi) * (x + 0.044715 * x**3)))

@@ -9,14 +9,14 @@ mod kernels;
 use rustc_hash::FxHashSet;
 
 use crate::finding::{Finding, Notes, TransformId};
-use crate::graph::{Analysis, activations};
 use crate::graph::body::{Body, Effect};
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, ValueId};
+use crate::graph::{Analysis, activations};
 use crate::place::Place;
-use crate::syntax::{Ranged, TextRange};
 use crate::syntax::ast::Expr;
+use crate::syntax::{Ranged, TextRange};
 
 use super::compiled::{body_of, calls_of, with_partial};
 use super::reach::is_compiled_with_its_users;
