@@ -157,10 +157,3 @@ def both_are_used(x: mx.array):
     """The norm in float32 is returned as well, so that it would be computed twice."""
     normed = mx.fast.rms_norm(x.astype(mx.float32), None, 1e-6)
     return normed.astype(x.dtype), normed
-
-
-class LayerNorm32(nn.LayerNorm):
-    """The class is there for the casts: without them nothing is left of it."""
-
-    def __call__(self, x: mx.array) -> mx.array:
-        return super().__call__(x.astype(mx.float32)).astype(x.dtype)
