@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::attributes::{assigned_by_name, attribute_targets};
 use super::value::{Graph, Symbol};
-use super::writes::inner_writes;
+use super::writes::{Writes, inner_writes};
 use crate::syntax::ast::{self, Expr, Stmt};
 
 /// Index of a function in [`Definitions::functions`].
@@ -101,9 +101,9 @@ impl<'a> Definitions<'a> {
         for class in &mut collector.definitions.classes {
             class.overridden.extend(class.methods.keys().filter(|m| assigned.contains(m)).copied().collect::<Vec<_>>());
         }
-        let mut written = Vec::new();
-        inner_writes(&module.body, 0, &mut written);
-        collector.definitions.written = written.into_iter().map(|name| collector.graph.symbol(name)).collect();
+        let mut writes = Writes::default();
+        inner_writes(&module.body, 0, &mut writes);
+        collector.definitions.written = writes.rebound.into_iter().chain(writes.changed).map(|name| collector.graph.symbol(name)).collect();
         collector.definitions
     }
 

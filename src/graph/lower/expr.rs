@@ -194,8 +194,17 @@ impl<'g> Lowerer<'_, 'g> {
         if !exposed || self.epoch == 0 || fixed && !self.volatile.contains(&name) {
             return value;
         }
+        // Nothing that was known of the value need hold of another one.
+        let is_rebound = self.rebound.contains(&name) && self.frame_of(name) == Some(0);
+        let held = if is_rebound { self.graph.leaf(Op::Captured(self.body.name, name)) } else { value };
         let epoch = self.epoch;
-        self.graph.value(Op::Changed(epoch), &[value])
+        self.graph.value(Op::Changed(epoch), &[held])
+    }
+
+    /// The frame in which `name` is bound; the first is that of the scope.
+    fn frame_of(&self, name: Symbol) -> Option<usize> {
+        let parent = |&at: &usize| self.frames[at].parent;
+        std::iter::successors(self.frames.len().checked_sub(1), parent).find(|&at| self.frames[at].get(name).is_some())
     }
 
     /// What an operand is when all of its expression have been evaluated: `x * f(x)` multiplies what `f` left of `x`.

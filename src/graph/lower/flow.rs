@@ -3,10 +3,11 @@
 use smallvec::SmallVec;
 
 use super::Lowerer;
+use super::assigned::named_targets;
 use super::frame::Binding;
 use super::stmt::Flow;
 use crate::graph::body::{BlockId, Definition, Effect, Occurrence};
-use crate::graph::definitions::{blocks, locals_of, named_in, pattern_names, target_names};
+use crate::graph::definitions::{named_in, pattern_names, target_names};
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextSize};
@@ -271,33 +272,6 @@ impl<'g> Lowerer<'_, 'g> {
         result
     }
 
-    fn assigned_in(&mut self, bodies: &[&'g [Stmt]], extra: Vec<&'g str>) -> Vec<Symbol> {
-        let mut names = extra;
-        bodies.iter().for_each(|b| locals_of(b, &mut names));
-        let mut symbols: Vec<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
-        symbols.extend(self.changed_in(bodies));
-        symbols.sort_unstable();
-        symbols.dedup();
-        let locals = &self.frames.last().expect("invariant: a scope is open").locals;
-        symbols.retain(|s| locals.contains(s));
-        symbols
-    }
-
-    /// Every name of an array that `bodies` change in place: it holds another value the second time round.
-    fn changed_in(&mut self, bodies: &[&'g [Stmt]]) -> Vec<Symbol> {
-        let mut names = Vec::new();
-        bodies.iter().for_each(|b| changed_names(b, &mut names));
-        let mut symbols = Vec::new();
-        for name in names {
-            let name = self.graph.symbol(name);
-            symbols.push(name);
-            if let Some(value) = self.frame().get(name).map(|b| b.value).filter(|&v| !self.is_immutable(v)) {
-                symbols.extend(self.frame().holders(value));
-            }
-        }
-        symbols
-    }
-
     pub(super) fn for_loop(&mut self, s: &'g ast::StmtFor) {
         let iterable = self.expr(&s.iter);
         self.effect(Effect::Enter(iterable));
@@ -346,10 +320,12 @@ impl<'g> Lowerer<'_, 'g> {
         self.feed(&exit, first);
     }
 
-    /// A context manager may swallow what its body raises, so control may come out even where the body never falls through.
+    /// A context manager may swallow what its body raises, so control may come out even where the body never falls through, and after any part of it.
     pub(super) fn with(&mut self, s: &'g ast::StmtWith) {
+        let mut swallows = false;
         for item in &s.items {
             let context = self.expr(&item.context_expr);
+            swallows |= !self.lets_pass(context);
             self.effect(Effect::Enter(context));
             if let Some(target) = &item.optional_vars {
                 let value = self.opaque();
@@ -361,7 +337,7 @@ impl<'g> Lowerer<'_, 'g> {
         self.block = outer;
         s.items.iter().for_each(|_| self.effect(Effect::Leave));
         self.bump();
-        if flow == Flow::Stops {
+        if swallows || flow == Flow::Stops {
             let names = self.assigned_in(&[&s.body], Vec::new());
             self.forget(&names, s.range.end());
             // How far the body came is not known, nor what it left.
@@ -371,6 +347,15 @@ impl<'g> Lowerer<'_, 'g> {
                     self.effect(Effect::Carry(join, unknown));
                 }
             }
+        }
+    }
+
+    /// Whether a context manager is known to let every exception of its body pass.
+    fn lets_pass(&self, context: ValueId) -> bool {
+        let (Op::Apply | Op::Call(..), operands) = self.graph.get(context) else { return false };
+        match self.graph.op(operands[0]) {
+            Op::Builtin(name) => self.graph.name(name) == "open",
+            _ => self.graph.path(operands[0]).is_some_and(|path| path.starts_with("mlx.core.")),
         }
     }
 
@@ -422,12 +407,18 @@ impl<'g> Lowerer<'_, 'g> {
         self.effect(Effect::Enter(subject));
         let mut extra = Vec::new();
         let bodies: Vec<&'g [Stmt]> = s.cases.iter().map(|c| &*c.body).collect();
-        pattern_targets(s, &mut extra);
+        s.cases.iter().for_each(|case| pattern_names(&case.pattern, &mut extra));
         let names = self.assigned_in(&bodies, extra);
         self.alternatives(&names, s.range.end(), |l, region| {
             for case in &s.cases {
                 l.forget_region(&names, region, case.range.start());
                 l.effect(Effect::Else);
+                let mut captures = Vec::new();
+                pattern_names(&case.pattern, &mut captures);
+                for name in captures {
+                    let (name, value) = (l.graph.symbol(name), l.opaque());
+                    l.bind(name, value, None, case.pattern.end());
+                }
                 if let Some(guard) = &case.guard {
                     l.expr(guard);
                 }
@@ -450,51 +441,5 @@ impl<'g> Lowerer<'_, 'g> {
         self.feed(&joined, first);
         self.bump();
         self.effect(Effect::Leave);
-    }
-}
-
-/// The names whose object `body` changes in place: `name[..] = ..` and `name += ..`.
-fn changed_names<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
-    for statement in body {
-        let targets = match statement {
-            Stmt::Assign(s) => &s.targets[..],
-            Stmt::AugAssign(s) => std::slice::from_ref(&*s.target),
-            Stmt::Delete(s) => &s.targets[..],
-            _ => &[],
-        };
-        targets.iter().for_each(|t| changed_name(t, matches!(statement, Stmt::AugAssign(_)), names));
-        blocks(statement).into_iter().for_each(|inner| changed_names(inner, names));
-    }
-}
-
-fn changed_name<'a>(target: &'a Expr, changes: bool, names: &mut Vec<&'a str>) {
-    match target {
-        Expr::Name(name) if changes => names.push(&name.id),
-        Expr::Subscript(subscript) => changed_name(&subscript.value, true, names),
-        Expr::Tuple(ast::ExprTuple { elts, .. }) | Expr::List(ast::ExprList { elts, .. }) => {
-            elts.iter().for_each(|t| changed_name(t, changes, names));
-        }
-        Expr::Starred(starred) => changed_name(&starred.value, changes, names),
-        _ => {}
-    }
-}
-
-/// Walrus targets inside an expression.
-fn named_targets<'a>(expr: &'a Expr, names: &mut Vec<&'a str>) {
-    struct Finder<'n, 'a>(&'n mut Vec<&'a str>);
-    impl<'a> ast::visitor::source_order::SourceOrderVisitor<'a> for Finder<'_, 'a> {
-        fn visit_expr(&mut self, expr: &'a Expr) {
-            if let Expr::Named(named) = expr {
-                target_names(&named.target, self.0);
-            }
-            ast::visitor::source_order::walk_expr(self, expr);
-        }
-    }
-    ast::visitor::source_order::SourceOrderVisitor::visit_expr(&mut Finder(names), expr);
-}
-
-fn pattern_targets<'a>(s: &'a ast::StmtMatch, names: &mut Vec<&'a str>) {
-    for case in &s.cases {
-        pattern_names(&case.pattern, names);
     }
 }

@@ -2,6 +2,7 @@
 //! may hold become opaque, never a guess. Knows Python and MLX semantics, builds no text.
 
 mod arguments;
+mod assigned;
 mod call;
 mod expr;
 mod flow;
@@ -22,6 +23,7 @@ use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurr
 use super::classes::ClassFacts;
 use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of};
 use super::value::{Graph, Op, Symbol, ValueId};
+use super::writes::{Writes, inner_writes};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, Source, TextRange, TextSize};
 use frame::Frame;
@@ -79,6 +81,8 @@ pub(super) struct Lowerer<'a, 'g> {
     undisplayed: FxHashSet<ValueId>,
     /// Names that inner functions may rebind or change in place at any call.
     volatile: FxHashSet<Symbol>,
+    /// Those that they may rebind.
+    rebound: FxHashSet<Symbol>,
     /// The joins that are not followed around the present statement: the names that are assigned inside, and the ordinal of each.
     regions: Vec<(Vec<Symbol>, u32)>,
     /// The node of each name at the joins of `regions`.
@@ -177,6 +181,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             displayed: FxHashSet::default(),
             undisplayed: FxHashSet::default(),
             volatile: FxHashSet::default(),
+            rebound: FxHashSet::default(),
             regions: Vec::new(),
             joined: FxHashMap::default(),
             carried: FxHashMap::default(),
@@ -253,9 +258,10 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             locals_of(body, &mut reads);
         }
         self.captured = reads.into_iter().map(|n| self.graph.symbol(n)).collect();
-        let mut written = Vec::new();
-        super::writes::inner_writes(body, 0, &mut written);
-        self.volatile = written.into_iter().map(|n| self.graph.symbol(n)).collect();
+        let mut writes = Writes::default();
+        inner_writes(body, 0, &mut writes);
+        self.rebound = writes.rebound.into_iter().map(|n| self.graph.symbol(n)).collect();
+        self.volatile = writes.changed.into_iter().map(|n| self.graph.symbol(n)).chain(self.rebound.iter().copied()).collect();
     }
 
     // Names.

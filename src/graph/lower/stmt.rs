@@ -91,6 +91,10 @@ impl<'g> Lowerer<'_, 'g> {
             Stmt::Delete(s) => s.targets.iter().for_each(|t| self.delete(t)),
             Stmt::FunctionDef(s) => self.function_definition(s),
             Stmt::ClassDef(s) => self.class_definition(s),
+            Stmt::TypeAlias(s) => {
+                let value = self.opaque();
+                self.store(&s.name, value, s.range.end());
+            }
             Stmt::Import(s) => {
                 for alias in &s.names {
                     let (name, path) = imported(alias);
