@@ -25,6 +25,7 @@ mod rotations;
 mod shapeless;
 mod site;
 mod spell;
+mod sums;
 mod surroundings;
 mod template;
 mod terms;
@@ -116,7 +117,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
         if taken.meets(candidate.root.range) {
             continue;
         }
-        match plan.elaborate().and_then(|written| surroundings::too_long(&plan, candidate.after, &written.edits).map_or(Ok(written), Err)) {
+        match plan.elaborate().and_then(|written| sums::too_long(&plan, candidate.after, &written.edits).map_or(Ok(written), Err)) {
             Ok(mut written) => {
                 taken.add(candidate.root.range);
                 left_over.push(written.leave_to_others(&shared));
@@ -387,7 +388,7 @@ fn proposal(
     }
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
-        rationale.extend(surroundings::in_compiled_caller(analysis, &analysis.bodies[candidate.body], candidate.root, candidate.after));
+        rationale.extend(sums::in_compiled_caller(analysis, &analysis.bodies[candidate.body], candidate.root, candidate.after));
         rationale.extend(rule.about.measured().map(|gain| format!("{MEASURED}: {gain}.")));
     }
     let title = if reads { READ_BACK } else { &rule.about.title };
