@@ -542,6 +542,12 @@ mod tests {
             "match xs:\n        case s: pass",
             "if xs: s = None\n    else: s = x",
             "t = (s for _ in xs)\n    for i in xs: s = other",
+            "ys = [x, x]\n    ys.append(other)\n    s, t = (y for y in ys)",
+            "ys = [x, x]\n    zs = (ys, 1)\n    zs[0][1] = other\n    s, t = (y for y in ys)",
+            "ys = [x, x]\n    g = lambda: ys.append(other)\n    g()\n    s, t = (y for y in ys)",
+            "ys = [x, x]\n    for i in xs:\n        s, t = (y for y in ys)\n        ys[0] = other",
+            "s, t = (y for y in (x, *xs))",
+            "s, t = (x if x else other for y in xs)",
             "def g():\n        nonlocal s\n        s = other\n    g()",
             "def g():\n        def h():\n            nonlocal s\n            s = other\n        h()\n    g()",
         ];
