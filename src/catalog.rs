@@ -57,6 +57,8 @@ macro_rules! transform {
 pub const CATALOG: &[Entry] = &[
     // An array that holds one number becomes a number before anything else looks at it: fast operations take numbers for a scale or an epsilon.
     transform!("scalar-promotion", "scalar_promotion", Kind::Rule),
+    // Arrays of any shape that are made in float32, while the casts stand that say of others that they may be in half precision.
+    transform!("float32-default", "float32_default", Kind::Pass(passes::float32_default::find)),
     // Fast operations next: they take in whole computations, parts of which later transforms would rewrite by themselves. A layer norm is an rms norm of
     // something centred, so it comes before rms-norm. Attention takes in its softmax with the casts around it.
     transform!("layer-norm", "layer_norm", Kind::Rule),
@@ -72,8 +74,6 @@ pub const CATALOG: &[Entry] = &[
     transform!("astype-before-eval", "astype_before_eval", Kind::Pass(passes::astype_before_eval::find)),
     // What attention left.
     transform!("precise-softmax", "precise_softmax", Kind::Rule),
-    // Arrays of any shape that are made in float32.
-    transform!("float32-default", "float32_default", Kind::Pass(passes::float32_default::find)),
     // After the fast operations, whose products are no sums of products any more.
     transform!("addmm", "addmm", Kind::Rule),
     // Independent of all others.

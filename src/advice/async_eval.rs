@@ -16,6 +16,9 @@ use super::tokens::{Generation, generation, mentions, targets};
 use super::waits::{Waits, evaluates};
 use super::{Told, listed, one_line};
 
+/// What a step too many changes besides, where it draws.
+const DRAWN: &str = ", and it draws once more: what is drawn after the loop differs for the same seed";
+
 /// Find the loops that wait for each sample.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let waits = Waits::of(analysis);
@@ -108,8 +111,24 @@ fn extra_step(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>)
         (None, Some((array, text))) => format!(
             "1 step more is computed than before, on which `{text}` comes before the sample is read: leave the last of `{array}` out behind the loop where that ended on a sample."
         ),
-        (None, None) => "Where the loop ends on a sample, 1 step is computed that nobody reads.".to_owned(),
+        (None, None) => {
+            format!("Where the loop ends on a sample, 1 step is computed that nobody reads{}.", if draws(place, round) { DRAWN } else { "" })
+        }
     }
+}
+
+/// Whether a round itself draws random numbers, from the state that all share.
+fn draws(place: &Place<'_>, round: &Round<'_>) -> bool {
+    let mut found = false;
+    for line in &round.lines {
+        expressions::of_statement(line.statement, &mut |expr| {
+            if let Expr::Call(call) = expr {
+                let is_random = place.path(&call.func).is_some_and(|p| p.starts_with("mlx.core.random."));
+                found |= is_random && call.arguments.find_keyword("key").is_none();
+            }
+        });
+    }
+    found
 }
 
 /// What is told of the evaluation `at` of samples that no round reads.

@@ -93,7 +93,9 @@ fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first:
     let tests = checks::advice(analysis, site, scalars);
     let mut rationale = vec![cost, passed];
     if (is_computed || tests.is_some()) && is_public(site) {
-        rationale.push(format!("Others may call `{function}` with numbers: let it stay, and compile a function that it passes the arrays."));
+        rationale.push(format!(
+            "Others may call `{function}` with numbers: let it stay without its decorator, and compile a function that it passes the arrays."
+        ));
     }
     rationale.extend(tests);
     if !others.is_empty() {

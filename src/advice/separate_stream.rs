@@ -117,7 +117,7 @@ fn made_by_the_module(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
             let device = call.arguments.args.first().map_or("mx.default_device()".to_owned(), |d| one_line(place.source(), d.range()));
             told.push(Told {
                 range,
-                message: format!("the stream `{}` belongs to the thread that imports the module, and no other can use it", names.join("`, `")),
+                message: format!("the stream `{}` belongs to the thread that imports the module, and no other can compute on it", names.join("`, `")),
                 rationale: vec![
                     "1 exception (`There is no Stream`) in each other thread that computes on it, from MLX 0.31.2 on; on the CPU from 0.32.0.".to_owned(),
                     format!("Make it with `mx.new_thread_local_stream({device})`, which gives each thread its own, or make a stream in the function that uses it."),

@@ -134,8 +134,11 @@ impl<'x> Loop<'_, 'x> {
                 "The round computes nothing, it only moves elements: read {} before the loop, with `.tolist()`, and do the same with the lists.",
                 listed(&given)
             ),
-            (None, Some(array)) => format!(
+            (None, Some((array, false))) => format!(
                 "Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."
+            ),
+            (None, Some((array, true))) => format!(
+                "Read all of `{array}` before the loop, with one `.tolist()`, and let Python do the same with parts of the list: parts of several lengths have no axis."
             ),
             (None, None) => format!(
                 "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop.{caveat}"
@@ -177,16 +180,16 @@ impl<'x> Loop<'_, 'x> {
         })
     }
 
-    /// The array from before the loop, one row of which after the other is read, or numbers of one operation on it are.
-    fn rows_of(&self, read: &Read<'x>) -> Option<String> {
+    /// The array from before the loop, one row of which after the other is read, or numbers of one operation on it are; and whether it is parts of several rows.
+    fn rows_of(&self, read: &Read<'x>) -> Option<(String, bool)> {
         let Stmt::For(s) = self.round.statement else { return None };
         let part = operand(self.place, read.array);
         let changing: FxHashSet<String> = self.round.lines.iter().flat_map(|l| targets(l.statement)).collect();
         let text = |e: &Expr| one_line(self.place.source(), e.range());
         match part {
-            Expr::Name(name) if matches!(&*s.target, Expr::Name(t) if t.id == name.id) && !s.iter.is_call_expr() => Some(text(&s.iter)),
+            Expr::Name(name) if matches!(&*s.target, Expr::Name(t) if t.id == name.id) && !s.iter.is_call_expr() => Some((text(&s.iter), false)),
             Expr::Subscript(e) if mentions(self.place, &e.slice, &named(&s.target)) && !mentions(self.place, &e.value, &changing) => {
-                Some(text(&e.value))
+                Some((text(&e.value), e.slice.is_slice_expr()))
             }
             _ => None,
         }

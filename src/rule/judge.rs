@@ -235,7 +235,7 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
 }
 
 /// Say nothing twice.
-fn once(assumptions: &mut Vec<String>) {
+pub(super) fn once(assumptions: &mut Vec<String>) {
     let mut seen = FxHashSet::default();
     assumptions.retain(|a| seen.insert(a.clone()));
 }

@@ -130,8 +130,8 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
         }
     }
     let_last_ones_wait(&mut outcome.proposals, &left_over);
-    let is_left = |p: &Proposal| !matches!(p.contract, Contract::Values { unit: Some(unit), .. } if unwritten.contains(&unit));
-    outcome.proposals.retain(is_left);
+    outcome.proposals.retain(|p| !p.contract.unit().is_some_and(|unit| unwritten.contains(&unit)));
+    together::share_assumptions(&mut outcome.proposals);
     outcome.refusals.retain(|r| !taken.meets(r.range));
     // One reason for each place: candidates come from the most specific pattern to the least.
     let mut told = FxHashSet::default();

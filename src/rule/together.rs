@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::judge::{Judgement, Seen, judge, judge_uses};
+use super::judge::{Judgement, Seen, judge, judge_uses, once};
 use super::load::Rule;
 use super::uses::{Shared, Use};
 use super::{Candidate, uses};
-use crate::finding::Applicability;
+use crate::finding::{Applicability, Proposal};
 use crate::graph::Analysis;
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
@@ -133,6 +133,20 @@ pub(super) fn units<'c>(rule: &Rule, analysis: &Analysis<'_>, candidates: impl I
         }
     }
     (0..units.len()).map(|n| Some(unit_of(&mut units, n))).collect()
+}
+
+/// Have each proposal that assumes something assume what those do that are applied with it.
+pub(super) fn share_assumptions(proposals: &mut [Proposal]) {
+    let mut assumed: FxHashMap<usize, Vec<String>> = FxHashMap::default();
+    for (unit, finding) in proposals.iter().filter_map(|p| Some((p.contract.unit()?, &p.finding))) {
+        assumed.entry(unit).or_default().extend_from_slice(&finding.assumptions);
+    }
+    assumed.values_mut().for_each(once);
+    for proposal in proposals.iter_mut().filter(|p| p.finding.applicability == Applicability::Unsafe) {
+        if let Some(shared) = proposal.contract.unit().and_then(|unit| assumed.get(&unit)) {
+            proposal.finding.assumptions.clone_from(shared);
+        }
+    }
 }
 
 /// The number that stands for the unit of member `n`.

@@ -128,9 +128,10 @@ impl Search<'_> {
     }
 }
 
-/// A value with the dtype of item `n` that a comprehension over written-out values makes: one that is cast, or the value that it is another shape of.
+/// A value with the dtype of item `n` that a generator over written-out values makes: one that is cast, or the value that it is another shape of. In a list the
+/// element may be that of a loop around it, over the same values.
 pub(super) fn unpacked(graph: &Graph, comprehension: ValueId, n: usize) -> Option<ValueId> {
-    let (Op::Comprehension(b'(' | b'['), &[iterable, made]) = graph.get(comprehension) else { return None };
+    let (Op::Comprehension(b'('), &[iterable, made]) = graph.get(comprehension) else { return None };
     let (Op::Tuple | Op::List, items) = graph.get(iterable) else { return None };
     let mut value = made;
     loop {
