@@ -27,7 +27,7 @@ pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, ad
     is_better_apart(analysis, body, root.value, addmm)
         .or_else(|| few(analysis, body, root, addmm))
         .or_else(|| is_laid_out_otherwise(analysis, body, root, addmm))
-        .or_else(|| is_measured(analysis, body, root))
+        .or_else(|| is_error(analysis, body, root))
 }
 
 /// Why the sum `root` does better without `addmm` for what is added, or for what becomes of it.
@@ -133,21 +133,15 @@ fn is_column(analysis: &Analysis<'_>, facts: &Facts<'_>, [c, a, b]: [ValueId; 3]
     facts.rank(c) != Some(0) && (facts.is_one_long(c, -1) || is_of_rows) && !facts.is_one_long(b, -1)
 }
 
-/// Why the sum `root` stays as it is: only its norm is asked for, of a difference also the sum of its squares. That is an error, which says so as it is written,
-/// or the norm of a weight, which `mx.compile` fuses with the sum.
-fn is_measured(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Option<String> {
+/// Why the difference `root` of a product and something stays as it is: its squares are summed up.
+fn is_error(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Option<String> {
     let graph = &analysis.graph;
     let users = Users::around(analysis, body, root);
     let is_square = |&v: &ValueId| matches!(graph.get(v), (Op::Pow, &[_, exponent]) if graph.number(exponent) == Some(2.0));
     let is_sum = |&v: &ValueId| matches!(graph.op(v), Op::Mlx("sum" | "mean"));
-    let is_norm = |&v: &ValueId| graph.op(v) == Op::Mlx("linalg.norm");
     let only = |of: ValueId, are: &dyn Fn(&ValueId) -> bool| !users.is_seen(of) && !users.users(of).is_empty() && users.users(of).iter().all(are);
-    if graph.op(root.value) == Op::Sub && only(root.value, &is_square) && users.users(root.value).iter().all(|&v| only(v, &is_sum)) {
-        return Some("it is an error of which the squares are summed up, which says so as it is written".to_owned());
-    }
-    only(root.value, &is_norm).then(|| {
-        "only its norm is asked for, with which `mx.compile` fuses the sum: compiled, it is slower (0.93 to 0.96 of the speed, on a CPU)".to_owned()
-    })
+    let summed = graph.op(root.value) == Op::Sub && only(root.value, &is_square) && users.users(root.value).iter().all(|&v| only(v, &is_sum));
+    summed.then(|| "it is an error of which the squares are summed up, which says so as it is written".to_owned())
 }
 
 /// What a caller that compiles the sum `root` is to know: where all that is made of it is computed element by element, `mx.compile` fuses the sum with that.
