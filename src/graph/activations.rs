@@ -45,7 +45,8 @@ pub struct WrittenOut {
 
 /// The activation that is written out around `part`, or is it.
 pub fn around(graph: &Graph, body: &Body, part: Occurrence) -> Option<WrittenOut> {
-    let wider = body.occurrences.iter().filter(|o| o.own && o.range.contains_range(part.range));
+    let statement = body.statements[part.statement as usize].range;
+    let wider = body.occurrences_in(statement).filter(|o| o.own && o.range.contains_range(part.range));
     let found = wider.filter_map(|o| {
         let within = within(graph, o.value, None)?;
         let mut candidates = within.into_iter().filter(|&x| x != o.value && graph.number(x).is_none());
