@@ -143,3 +143,12 @@ def of_fixed_length(model, y, limit):
         y = mx.argmax(model(y), axis=-1)
         tokens.append(y.item())
     return tokens
+
+
+def sampled(model, y, end, temperature):
+    """The step that nobody reads draws as well."""
+    while True:
+        y = mx.random.categorical(model(y)[:, -1] / temperature)
+        if y.item() == end:
+            return
+        print(y)

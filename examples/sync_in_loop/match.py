@@ -205,3 +205,12 @@ def prepared_meanwhile(model, loss, windows):
 def lengths_of_rows(masks: mx.array):
     """The rows of one array: one operation computes all the numbers."""
     return [mx.sum(row).item() for row in masks]
+
+
+def lengths_of_parts(lengths: mx.array, counts: list):
+    """Parts of several lengths: there is no axis to add up over, and Python does it with a list."""
+    totals, start = [], 0
+    for count in counts:
+        totals.append(int(lengths[start : start + count].sum().item()))
+        start += count
+    return totals

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Options, Told, Transform, propose, transforms, units, valid};
-use crate::finding::{Applicability, Finding, Proposal};
+use crate::finding::{Finding, Proposal};
 use crate::graph::Analysis;
 use crate::graph::value::Graph;
 use crate::platform::Platform;
@@ -33,23 +33,13 @@ pub(super) struct Own {
 impl Own {
     /// What each of `proposals` for a text changes there; `is_first` says that nothing was applied before.
     pub(super) fn of(proposals: &[Proposal], is_first: bool) -> Vec<Self> {
-        // What may be applied with less trust may be left out.
-        let mut together: FxHashMap<usize, Vec<&Proposal>> = FxHashMap::default();
+        let mut together: FxHashMap<usize, EditSet> = FxHashMap::default();
         for (unit, proposal) in proposals.iter().filter_map(|p| Some((p.contract.unit()?, p))) {
-            together.entry(unit).or_default().push(proposal);
+            together.entry(unit).or_default().try_add(&proposal.finding.edits, 0);
         }
-        let mut known: FxHashMap<(usize, Applicability), EditSet> = FxHashMap::default();
-        let mut own = |p: &Proposal| {
-            let Some((unit, all)) = p.contract.unit().and_then(|unit| Some((unit, together.get(&unit)?))) else { return p.finding.edits.clone() };
-            let trust = p.finding.applicability;
-            let edits = known.entry((unit, trust)).or_insert_with(|| {
-                let mut edits = EditSet::new();
-                for other in all.iter().filter(|other| other.finding.applicability <= trust) {
-                    edits.try_add(&other.finding.edits, 0);
-                }
-                edits
-            });
-            edits.iter().map(|(edit, _)| edit.clone()).collect()
+        let own = |p: &Proposal| match p.contract.unit().and_then(|unit| together.get(&unit)) {
+            Some(all) => all.iter().map(|(edit, _)| edit.clone()).collect(),
+            None => p.finding.edits.clone(),
         };
         proposals.iter().map(|p| Self { edits: own(p), is_first }).collect()
     }

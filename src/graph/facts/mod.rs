@@ -409,11 +409,16 @@ mod tests {
     fn kind_in(parameters: &str, expr: &str) -> Kind {
         let text =
             format!("from typing import List, Optional\nimport mlx.core as mx\nimport numpy as np\n\ndef f({parameters}):\n    return {expr}\n");
-        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        kind_returned(&text, |analysis, _| Facts::anywhere(analysis))
+    }
+
+    /// What sort of thing the function `f` of `text` returns last, by the facts that are chosen for its scope.
+    fn kind_returned(text: &str, facts: impl for<'x> FnOnce(&'x Analysis<'_>, &'x Body) -> Facts<'x>) -> Kind {
+        let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
-        let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects);
-        let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
-        Facts::anywhere(&analysis).kind(returned.expect("the text returns a value"))
+        let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
+        let returned = body.effects.iter().rev().find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
+        facts(&analysis, body).kind(returned.expect("the text returns a value"))
     }
 
     #[test]
@@ -454,11 +459,7 @@ mod tests {
     /// What sort of thing the `s` is that the body of a function reads last, of an array `x`, a list `xs`, and something unknown.
     fn kind_after(body: &str) -> Kind {
         let text = format!("import mlx.core as mx\n\ndef f(x: mx.array, xs: list, other):\n    s = mx.zeros(4)\n    {body}\n    return s\n");
-        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let analysis = Analysis::new(&source, Graph::default());
-        let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
-        let returned = body.effects.iter().rev().find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
-        Facts::at(&analysis, body, 0, body.range.end()).kind(returned.expect("the text returns a value"))
+        kind_returned(&text, |analysis, body| Facts::at(analysis, body, 0, body.range.end()))
     }
 
     #[test]

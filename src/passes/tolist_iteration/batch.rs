@@ -50,3 +50,21 @@ impl Waits<'_, '_> {
         self.place.value(expr).is_some_and(|v| Facts::anywhere(self.place.analysis).kind(v) == Kind::Array)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{fixed, stays};
+    use crate::finding::Applicability;
+
+    #[test]
+    fn a_batch_is_no_reason_where_the_rounds_wait_in_any_case() {
+        let head = "for i in range(b.shape[0]):\n    x = ";
+        for other in ["xs[0][i].item()", "model(i).item()", "int(b[i].sum())", "xs.tolist()"] {
+            stays(&format!("{head}a[i].item()\n    if x > 2:\n        out({other})\n"));
+            let images = format!("for i in range(a.shape[0]):\n    x = a[i].item()\n    if x > 2:\n        out({other})\n");
+            assert_ne!(fixed(&images, Applicability::Unsafe), images);
+        }
+        assert!(fixed(&format!("{head}a[i].item() + b[i, 0].item()\n    out(x)\n"), Applicability::Unsafe).contains("a_list[i] + b_list[i]"));
+        assert!(fixed(&format!("{head}a[i].item()\n    out(x, int(xs))\n"), Applicability::Unsafe).contains("a_list[i]"));
+    }
+}

@@ -13,6 +13,7 @@ use crate::syntax::{Edit, Ranged, TextRange, TextSize, TokenKind};
 use super::conditions::{Asked, may_be_none};
 use super::reads::{Read, Way};
 use super::rows::Unpacked;
+use super::shared::Wanted;
 use super::subscripts::{Element, Indexed, Part, Taken, plain_number};
 use super::{Loops, Use, Verdict, batch, shorten};
 
@@ -242,8 +243,9 @@ fn list_there(
     let (place, array) = (loops.place, elements[0].taken.array.id.as_str());
     let list = format!("{array}{suffix}");
     let reads: Vec<TextSize> = elements.iter().map(|e| e.taken.array.range.start()).collect();
-    let there = loops.lists.made(place, (array, value), &reads, site.statement, site.inner, &list);
-    if there.is_none() && loops.lists.are_about_to_be_made(place, site.statement, (array, value), &list, applicability) {
+    let wanted = Wanted { statement: site.statement, array: (array, value), list: &list };
+    let there = loops.lists.made(place, &wanted, &reads, site.inner);
+    if there.is_none() && loops.lists.are_about_to_be_made(place, &wanted, applicability) {
         return Err(format!("a loop before it makes the same list of `{array}`, which is read here once it is there"));
     }
     Ok(there)
@@ -447,4 +449,109 @@ fn fresh_name(loops: &Loops<'_, '_>, plain: &str, unique: bool) -> String {
     let fresh = std::iter::once(plain.clone()).chain(numbered).find(|name| !is_used(name) && !is_given(name)).unwrap_or_default();
     loops.given.borrow_mut().push(fresh.clone());
     fresh
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find;
+    use super::super::tests::{HEADER, only_unsafe, safe, stays};
+    use crate::finding::Applicability;
+    use crate::passes::testing::{applied, findings};
+
+    #[test]
+    fn loops_over_indices_read_a_list_made_before() {
+        for (body, after) in [
+            (
+                "a = a.flatten()\nfor i in range(len(a)):\n    out(i, a[i].item(), float(a[i]))\n",
+                "a = a.flatten()\na_list = a.tolist()\nfor i in range(len(a)):\n    out(i, a_list[i], float(a_list[i]))\n",
+            ),
+            (
+                "n = a.shape[0]\nfor i in range(1, n):\n    out(a[i].item(), int(a[i - 1]), a[i + 1].item())\n",
+                "n = a.shape[0]\na_list = a.flatten().tolist()\nfor i in range(1, n):\n    out(a_list[i], int(a_list[i - 1]), a[i + 1].item())\n",
+            ),
+            (
+                "for i in range(len(a) - 1):\n    out(a[i + 1].item() - a[i].item(), a[i - 2].item())\n",
+                "a_list = a.flatten().tolist()\nfor i in range(len(a) - 1):\n    out(a_list[i + 1] - a_list[i], a[i - 2].item())\n",
+            ),
+            ("xs = [a[i].item() for i in range(a.shape[0])]\n", "a_list = a.flatten().tolist()\nxs = [a_list[i] for i in range(a.shape[0])]\n"),
+            (
+                "return sum(a[i].item() * i for i in range(len(a)))\n",
+                "a_list = a.flatten().tolist()\nreturn sum(a_list[i] * i for i in range(len(a)))\n",
+            ),
+            (
+                "a_list = 1\nif n:\n    for i in range(len(a)):\n        out[i] = a[i].item()\n",
+                "a_list = 1\nif n:\n    a_list2 = a.flatten().tolist()\n    for i in range(len(a)):\n        out[i] = a_list2[i]\n",
+            ),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+        only_unsafe("for i in range(n):\n    out(a[i].item())\n", "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n");
+        // The file shows how many there are.
+        assert_eq!(
+            safe("c = mx.array([4, n, 6])\nfor i in range(2):\n    out(c[i + 1].item())\n"),
+            "c = mx.array([4, n, 6])\nc_list = c.flatten().tolist()\nfor i in range(2):\n    out(c_list[i + 1])\n"
+        );
+        only_unsafe(
+            "c = mx.array([4, *xs, 6])\nfor i in range(2):\n    out(c[i].item())\n",
+            "c = mx.array([4, *xs, 6])\nc_list = c.flatten().tolist()\nfor i in range(2):\n    out(c_list[i])\n",
+        );
+        assert_eq!(
+            safe("model(a)\nn = len(a)\nfor i in range(n):\n    out(a[i].item())\n"),
+            "model(a)\nn = len(a)\na_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n"
+        );
+    }
+
+    #[test]
+    fn a_list_of_a_module_has_a_private_name_and_a_class_gets_none() {
+        let module = "import mlx.core as mx\n\na = mx.arange(9)\nfor i in range(len(a)):\n    print(a[i].item())\n";
+        let listed = "import mlx.core as mx\n\na = mx.arange(9)\n_a_list = a.tolist()\nfor i in range(len(a)):\n    print(_a_list[i])\n";
+        assert_eq!(applied(find, module, Applicability::Safe), listed);
+        let class = "import mlx.core as mx\n\nclass A:\n    a = mx.arange(9)\n    for i in range(len(a)):\n        print(a[i].item())\n";
+        assert_eq!(applied(find, class, Applicability::Unsafe), class);
+    }
+
+    #[test]
+    fn where_it_is_assumed_how_many_there_are_an_element_more_is_assumed_too() {
+        only_unsafe(
+            "for i in range(n):\n    out(a[i].item(), a[i + 1].item())\n",
+            "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i], a_list[i + 1])\n",
+        );
+        let text = format!("{HEADER}    for i in range(n):\n        out(a[i + 2].item(), a[i + 1].item())\n");
+        assert_eq!(findings(find, &text)[0].assumptions, ["`a` has at least `n + 2` elements"]);
+    }
+
+    #[test]
+    fn an_index_may_count_through_something_else() {
+        only_unsafe(
+            "for i, x in enumerate(xs):\n    out(x, a[i].item())\n",
+            "a_list = a.flatten().tolist()\nfor i, x in enumerate(xs):\n    out(x, a_list[i])\n",
+        );
+        assert_eq!(
+            safe("for i, x in enumerate(a):\n    out(model(x), a[i].item())\n"),
+            "a_list = a.flatten().tolist()\nfor i, x in enumerate(a):\n    out(model(x), a_list[i])\n"
+        );
+        stays("for i, x in enumerate(xs, 1):\n    out(x, a[i].item())\n");
+    }
+
+    #[test]
+    fn an_indexed_array_that_may_change_stays() {
+        for body in [
+            "for i in range(len(a)):\n    out(a[i].item())\n    a[i] = 0\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    a += 1\n",
+            "c = a\nfor i in range(len(a)):\n    out(a[i].item())\n    c[i] = 1\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    a = a * 2\n",
+            "for i in range(len(a)):\n    out(a[i].item())\n    model(a)\n",
+            "for i in range(len(a)):\n    i = n\n    out(a[i].item())\n",
+            "for i in range(-1, len(a)):\n    out(a[i].item())\n",
+            "for i in range(n, len(a)):\n    out(a[i].item())\n",
+            "for i in range(*xs):\n    out(a[i].item())\n",
+            "for i in range(len(a)):\n    out(lambda: a[i].item())\n",
+            "out(n and [a[i].item() for i in range(len(a))])\n",
+            "g = (a[i].item() for i in range(len(a)))\n",
+            "c = a.tolist()\nfor i in range(len(c)):\n    out(int(c[i]))\n",
+            "c = np.asarray(a)\nfor i in range(len(c)):\n    out(c[i].item())\n",
+        ] {
+            stays(body);
+        }
+    }
 }

@@ -159,3 +159,35 @@ fn says(test: &Expr, name: &str, holds: bool) -> bool {
 fn jumps(body: &[Stmt]) -> bool {
     matches!(body.last(), Some(Stmt::Return(_) | Stmt::Raise(_) | Stmt::Continue(_) | Stmt::Break(_)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::find;
+    use crate::finding::Applicability;
+    use crate::passes::testing::applied;
+
+    #[test]
+    fn a_list_is_made_only_where_the_array_is_there() {
+        let with = |parameter: &str, body: &str| {
+            let text = format!("import mlx.core as mx\n\ndef f(n, out, {parameter}):\n{body}");
+            applied(find, &text, Applicability::Unsafe) != text
+        };
+        let unasked = "    for i in range(n):\n        out(c[i].item())\n";
+        for parameter in ["c=None", "c: mx.array = None", "c: mx.array | None = None"] {
+            assert!(!with(parameter, unasked), "{parameter}");
+            for asked in ["if c is None:\n        return\n", "assert c is not None\n", "if not c or n < 3:\n        raise n\n"] {
+                assert!(with(parameter, &format!("    {asked}{unasked}")), "{parameter} {asked}");
+            }
+            let inside = "        for i in range(n):\n            out(c[i].item())\n";
+            assert!(with(parameter, &format!("    if n and c is not None:\n{inside}")), "{parameter}");
+            assert!(with(parameter, &format!("    if c is None:\n        n = 3\n    else:\n{inside}")), "{parameter}");
+            assert!(!with(parameter, &format!("    if n or c is not None:\n{inside}")), "{parameter}");
+            assert!(with(parameter, &unasked.replace("range(n)", "range(len(c))")), "{parameter}");
+        }
+        for asked in ["if c is not None", "if n and isinstance(c, mx.array)", "if i < len(c)", "if c.ndim == 1", "k = c is None\n        if n"] {
+            assert!(!with("c", &format!("    for i in range(n):\n        {asked}:\n            out(c[i].item())\n")), "{asked}");
+        }
+        assert!(!with("c", "    return [c[i].item() for i in range(n) if i < c.size]\n"));
+        assert!(with("c", "    for i in range(n):\n        if c[i].item() > n:\n            out(i)\n"));
+    }
+}

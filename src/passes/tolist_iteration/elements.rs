@@ -7,6 +7,7 @@ use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
 use super::reads::{Reads, Way, binds, is_always_read, number_read, read_each_round};
+use super::shared::Wanted;
 use super::{Loops, Use, by_index, may_read_elements, shorten};
 
 /// What one name of a loop's target takes from which iterable.
@@ -167,9 +168,9 @@ impl<'x> Loops<'_, 'x> {
         let mut edits = match source.iterable {
             // A loop may go through a list that another reads as well, where that holds numbers.
             Expr::Name(name) if self.place.is_function() && !use_.reads_rows() && range == statement => {
-                let array = (name.id.as_str(), value);
-                let there = self.lists.made(self.place, array, &[name.range.start()], statement, range, &list);
-                if there.is_none() && self.lists.is_proposed(self.place, statement, array, &list, verdict.applicability) {
+                let wanted = Wanted { statement, array: (&name.id, value), list: &list };
+                let there = self.lists.made(self.place, &wanted, &[name.range.start()], range);
+                if there.is_none() && self.lists.is_proposed(self.place, &wanted, verdict.applicability) {
                     return self
                         .left(range, at, &use_.reads, || format!("a list of `{text}` is about to be made, which is read here once it is there"));
                 }
@@ -241,5 +242,100 @@ fn wrap(iterable: &Expr, suffix: &str) -> Option<Vec<Edit>> {
             Some(vec![Edit::insert(iterable.start(), "("), Edit::insert(iterable.end(), format!("){suffix}"))])
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{only_unsafe, safe, stays};
+
+    #[test]
+    fn the_forms_of_a_loop_over_elements() {
+        for (body, after) in [
+            ("for x in a.flatten():\n    out(x.item(), x.item() + 1)\n", "for x in a.flatten().tolist():\n    out(x, x + 1)\n"),
+            (
+                "for i, x in enumerate(a.reshape(-1), 1):\n    out(i, x.item())\n",
+                "for i, x in enumerate(a.reshape(-1).tolist(), 1):\n    out(i, x)\n",
+            ),
+            ("for x, y in zip(a.flatten(), xs):\n    out(x.item(), y)\n", "for x, y in zip(a.flatten().tolist(), xs):\n    out(x, y)\n"),
+            (
+                "for i, (x, y) in enumerate(zip(a.flatten(), b.flatten())):\n    out(i, x.item(), int(y))\n",
+                "for i, (x, y) in enumerate(zip(a.flatten().tolist(), b.flatten().tolist())):\n    out(i, x, int(y))\n",
+            ),
+            ("out({x.item() for x in a.flatten() if x.item() > 2})\n", "out({x for x in a.flatten().tolist() if x > 2})\n"),
+            ("out(any(x.item() > 2 for x in a.flatten()))\n", "out(any(x > 2 for x in a.flatten().tolist()))\n"),
+            ("out([f'{x.item():.2f}' for x in a.flatten()])\n", "out([f'{x:.2f}' for x in a.flatten().tolist()])\n"),
+            ("out([x.item()if x.item()else 1 for x in a.reshape(-1) + 1])\n", "out([x if x else 1 for x in (a.reshape(-1) + 1).tolist()])\n"),
+            ("for s, e in a.reshape(n, 2):\n    out(s.item(), e.item())\n", "for s, e in a.reshape(n, 2).tolist():\n    out(s, e)\n"),
+            (
+                "a = a.reshape(3, 4)\nfor row in a:\n    for x in row:\n        out(x.item())\n",
+                "a = a.reshape(3, 4)\nfor row in a:\n    for x in row.tolist():\n        out(x)\n",
+            ),
+            ("return [x.item() for x in a.flatten()]\n", "return a.flatten().tolist()\n"),
+            ("return [\n    x.item()  # why\n    for x in a.flatten()\n]\n", "return [\n    x  # why\n    for x in a.flatten().tolist()\n]\n"),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+    }
+
+    #[test]
+    fn rows_of_one_element_are_flattened_if_every_round_reads() {
+        assert_eq!(safe("for x in a:\n    out(x.item())\n"), "for x in a.flatten().tolist():\n    out(x)\n");
+        only_unsafe(
+            "for x in a:\n    if n:\n        continue\n    out(x.item())\n",
+            "for x in a.tolist():\n    if n:\n        continue\n    out(x)\n",
+        );
+        only_unsafe(
+            "try:\n    for x in a:\n        out(x.item())\nexcept ValueError:\n    pass\n",
+            "try:\n    for x in a.tolist():\n        out(x)\nexcept ValueError:\n    pass\n",
+        );
+        only_unsafe("for x in a:\n    n and out(x.item())\n", "for x in a.tolist():\n    n and out(x)\n");
+        stays("for x in a.reshape(2, 3):\n    if n:\n        out(x.item())\n");
+    }
+
+    #[test]
+    fn an_element_that_is_more_than_a_number_stays() {
+        for body in [
+            "for x in a.flatten():\n    out(x.item(), x)\n",
+            "for x in a.flatten():\n    out(x.item() + x.sum())\n",
+            "for x in a.flatten():\n    out(x.item())\nreturn x\n",
+            "for x in a.flatten():\n    out(x.item())\nelse:\n    out(x)\n",
+            "for x in a.flatten():\n    x = x * 2\n    out(x.item())\n",
+            "for x in a.flatten():\n    out(lambda: x.item())\n",
+            "for x in a.flatten():\n    out(x.item(), lambda x=x: x)\n",
+            "for x in a.flatten():\n    def later():\n        return x.item()\n    out(later)\n",
+            "for x in a.flatten():\n    out(x.item())\n    out(y + x.item() for y in model)\n",
+            "for x in a.flatten():\n    out(x.item())\ndef later():\n    return x\nout(later)\n",
+            "for x in a.flatten():\n    out(f'{x.item()=}')\n",
+            "for x in a.flatten():\n    out((x).item(  # why\n    ))\n",
+            "for x in a.flatten():\n    import x\n    out(x.item())\n",
+            "for n in model:\n    for x in a.flatten():\n        out(x.item())\n    out(x)\n",
+            "def int(v):\n    return v\nfor x in a.flatten():\n    out(int(x))\n",
+        ] {
+            stays(body);
+        }
+        let shadowed = "for x in a.flatten():\n    out(x.item(), key=lambda x: x, also=[x for x in xs])\n";
+        assert_eq!(safe(shadowed), shadowed.replace("x.item()", "x").replace("flatten()", "flatten().tolist()"));
+        let bound_again = "for x in a.flatten():\n    out(x.item())\nfor x in xs:\n    out(x)\n";
+        assert_eq!(safe(bound_again), bound_again.replace("x.item()", "x").replace("flatten()", "flatten().tolist()"));
+    }
+
+    #[test]
+    fn a_name_that_becomes_its_own_number_has_it_from_the_start() {
+        assert_eq!(
+            safe("a = a.flatten()\nfor x in a:\n    mx.eval(x)\n    x = x.item()\n    out(x, x + 1)\n"),
+            "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
+        );
+        assert_eq!(
+            safe("a = a.flatten()\nfor x in a:\n    x = x.item()\n    out(x, x + 1)\n"),
+            "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
+        );
+        for body in [
+            "for x in a:\n    model(x)\n    x = x.item()\n    out(x)\n",
+            "for x in a:\n    if n:\n        x = x.item()\n    out(x)\n",
+            "for x in a:\n    x = x.item()  # once\n",
+        ] {
+            stays(body);
+        }
     }
 }

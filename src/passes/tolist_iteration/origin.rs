@@ -115,3 +115,47 @@ fn is_foreign(analysis: &Analysis<'_>, value: ValueId, depth: u32) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{only_unsafe, stays};
+
+    #[test]
+    fn an_origin_that_nothing_shows_is_an_assumption() {
+        only_unsafe("for x in xs:\n    out(x.item())\n", "for x in xs.tolist():\n    out(x)\n");
+        only_unsafe("for x in model.tokens:\n    out(x.item())\n", "for x in model.tokens.tolist():\n    out(x)\n");
+        only_unsafe("for x in model(xs).flatten():\n    out(x.item())\n", "for x in model(xs).flatten().tolist():\n    out(x)\n");
+        only_unsafe("out([k[x.item()][y.item()] for x, y in model.heads])\n", "out([k[x][y] for x, y in model.heads.tolist()])\n");
+        // `float` takes anything.
+        stays("for x in xs:\n    out(float(x))\n");
+    }
+
+    #[test]
+    fn what_is_evidently_something_else_stays() {
+        for iterable in [
+            "[a, b]",
+            "model(a)",
+            "model.steps(a)",
+            "list(a)",
+            "sorted(a)",
+            "xs.items()",
+            "xs.split(',')",
+            "np.asarray(xs)",
+            "np.array(xs).flatten()",
+            "mx.split(a, 3)",
+            "a.tolist()",
+            "(y for y in a)",
+            "[mx.sum(y) for y in xs]",
+            "xs + [a]",
+            "xs.astype(np.int32)",
+            "xs.astype(int)",
+            "out if n else []",
+            "reversed(xs)",
+        ] {
+            stays(&format!("for x in {iterable}:\n    out(x.item())\n"));
+        }
+        stays("tokens = []\nfor y in model(a):\n    tokens.append(y)\nout([t.item() for t in tokens])\n");
+        stays("for row in xs:\n    for x in row:\n        out(x.item())\n");
+        stays("out([x.item() for row in xs for x in row])\n");
+    }
+}

@@ -322,3 +322,79 @@ fn may_jump(statement: &Stmt) -> bool {
     jumps.visit_stmt(statement);
     jumps.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{only_unsafe, safe, stays};
+
+    #[test]
+    fn what_a_row_is_unpacked_into_may_be_read_later() {
+        assert_eq!(
+            safe("g = a.reshape(-1, 2)\nfor i in range(len(g)):\n    h, w = g[i]\n    out(int(h) * w.item())\n"),
+            "g = a.reshape(-1, 2)\ng_list = g.tolist()\nfor i in range(len(g)):\n    h, w = g_list[i]\n    out(int(h) * w)\n"
+        );
+        assert_eq!(
+            safe("a = a.flatten()\nfor i in range(a.size):\n    x = a[i]\n    mx.eval(x)\n    if n:\n        out(x.item())\n"),
+            "a = a.flatten()\na_list = a.tolist()\nfor i in range(a.size):\n    x = a_list[i]\n    if n:\n        out(x)\n"
+        );
+        only_unsafe(
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\n",
+            "a_list = a.tolist()\nfor i in range(len(a)):\n    h, w = a_list[i]\n    out(int(h))\n",
+        );
+        for body in [
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h), w)\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\nout(w)\n",
+            "for i in range(len(a)):\n    if i:\n        out(int(h))\n    h, w = a[i]\n    out(int(w))\n",
+            "for i in range(len(a)):\n    h, h = a[i]\n    out(int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(lambda: int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    h = h + 1\n    out(int(h))\n",
+            "for i in range(len(a)):\n    h, w = a[i]\n    out(int(h))\n    a[i] = 0\n",
+            "for i in range(len(a)):\n    h, w = c = a[i]\n    out(int(h), c)\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn an_evaluation_of_an_element_goes_with_the_reads() {
+        assert_eq!(safe("for x in a.flatten():\n    mx.eval(x)\n    out(x.item())\n"), "for x in a.flatten().tolist():\n    out(x)\n");
+        for body in [
+            "for x in a.flatten():\n    mx.eval(x, b)\n    out(x.item())\n",
+            "for x in a.flatten():\n    mx.eval(x)  # now\n    out(x.item())\n",
+            "for x in a.flatten():\n    if n:\n        mx.eval(x)\n    out(x.item())\n",
+            "for x in a.flatten():\n    mx.async_eval(x)\n    out(x.item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn rows_that_are_read_as_lists_are_read_together() {
+        for (body, after) in [
+            ("for row in a:\n    out(row.tolist())\n", "for row in a.tolist():\n    out(row)\n"),
+            ("for row in a:\n    h, w = row.tolist()\n    out(h)\n", "for row in a.tolist():\n    h, w = row\n    out(h)\n"),
+            ("return [row.tolist() for row in a]\n", "return a.tolist()\n"),
+            (
+                "for i in range(len(a)):\n    h, w = a[i].tolist()\n    out(h)\n",
+                "a_list = a.tolist()\nfor i in range(len(a)):\n    h, w = a_list[i]\n    out(h)\n",
+            ),
+            ("for row in a:\n    row = row.tolist()\n    out(row)\n", "for row in a.tolist():\n    out(row)\n"),
+        ] {
+            assert_eq!(safe(body), after);
+        }
+        for body in [
+            // Each call makes a list of its own.
+            "for row in a:\n    out(row.tolist(), row.tolist())\n",
+            "for row in a:\n    for x in xs:\n        out(x, row.tolist())\n",
+            "for row in a:\n    out([row.tolist() for x in xs])\n",
+            "out([row.tolist() for row in a for x in xs])\n",
+            "for i in range(len(a)):\n    out(a[i].tolist(), a[i].tolist())\n",
+            "for i in range(len(a)):\n    for x in xs:\n        out(x, a[i].tolist())\n",
+            // Many things have rows that have `tolist`.
+            "for row in xs:\n    out(row.tolist())\n",
+            "for row in np.asarray(xs):\n    out(row.tolist())\n",
+        ] {
+            stays(body);
+        }
+    }
+}

@@ -118,3 +118,48 @@ fn is_map_a_builtin(place: &Place<'_>) -> bool {
         !is_name || (after.starts_with('(') && !before.trim_end().ends_with("def"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{fixed, only_unsafe, safe};
+    use crate::finding::Applicability;
+
+    #[test]
+    fn leading_columns_that_names_are_given_are_unpacked() {
+        let head = "for i in range(len(a)):\n    ";
+        let list = |n: u32| format!("a_list = a[:, :{n}].tolist()\n{head}");
+        for (body, columns, after) in [
+            ("h, w = a[i, 0].item(), a[i][1].item()\n    out(h, w)\n", 2, "h, w = a_list[i]\n    out(h, w)\n"),
+            ("h, w = int(a[i, 0]), int(a[i, 1])\n    out(h, w)\n", 2, "h, w = map(int, a_list[i])\n    out(h, w)\n"),
+            (
+                "h = int(a[i, 0].item())\n    w = int(a[i, 1].item())\n    n = 3\n    out(h, w)\n",
+                2,
+                "h, w = map(int, a_list[i])\n    n = 3\n    out(h, w)\n",
+            ),
+            // A column more, another conversion or order, a comment, arithmetic.
+            (
+                "h, w = int(a[i, 0]), int(a[i, 1])\n    out(h, a[i, 2].item())\n",
+                3,
+                "h, w = int(a_list[i][0]), int(a_list[i][1])\n    out(h, a_list[i][2])\n",
+            ),
+            ("h, w = int(a[i, 0]), float(a[i, 1])\n    out(h)\n", 2, "h, w = int(a_list[i][0]), float(a_list[i][1])\n    out(h)\n"),
+            (
+                "h, w = float(int(a[i, 0])), float(int(a[i, 1]))\n    out(h)\n",
+                2,
+                "h, w = float(int(a_list[i][0])), float(int(a_list[i][1]))\n    out(h)\n",
+            ),
+            ("h, w = a[i, 1].item(), a[i, 0].item()\n    out(h)\n", 2, "h, w = a_list[i][1], a_list[i][0]\n    out(h)\n"),
+            ("h = a[i, 0].item()  # rows\n    w = a[i, 1].item()\n    out(h)\n", 2, "h = a_list[i][0]  # rows\n    w = a_list[i][1]\n    out(h)\n"),
+            ("h, w = a[i, 0].item() + 1, a[i, 1].item()\n    out(h)\n", 2, "h, w = a_list[i][0] + 1, a_list[i][1]\n    out(h)\n"),
+        ] {
+            only_unsafe(&format!("{head}{body}"), &format!("{}{after}", list(columns)));
+        }
+        let table = "t = mx.zeros((n, 2))\n";
+        assert_eq!(
+            safe(&format!("{table}for i in range(len(t)):\n    h, w = t[i, 0].item(), t[i, 1].item()\n    out(h, w)\n")),
+            format!("{table}t_list = t.tolist()\nfor i in range(len(t)):\n    h, w = t_list[i]\n    out(h, w)\n")
+        );
+        let shadowed = format!("map = xs\n{head}h, w = int(a[i, 0]), int(a[i, 1])\n    out(h, w)\n");
+        assert!(fixed(&shadowed, Applicability::Unsafe).contains("int(a_list[i][0]), int(a_list[i][1])"));
+    }
+}

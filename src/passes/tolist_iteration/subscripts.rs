@@ -275,3 +275,77 @@ pub(super) fn plain_number(expr: &Expr) -> Option<i64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{only_unsafe, safe, stays};
+
+    #[test]
+    fn columns_are_read_out_of_lists_of_rows() {
+        let table = "t = mx.zeros((n, 2))\n";
+        only_unsafe(
+            &format!("{table}for i in range(n):\n    out(t[i, 0].item(), t[i, -1].item())\n"),
+            &format!("{table}t_list = t.tolist()\nfor i in range(n):\n    out(t_list[i][0], t_list[i][-1])\n"),
+        );
+        assert_eq!(
+            safe(&format!("{table}xs = [int(t[i][1]) for i in range(len(t))]\n")),
+            format!("{table}t_list = t[:, 1].tolist()\nxs = [int(t_list[i]) for i in range(len(t))]\n")
+        );
+        // One column is a list of numbers.
+        only_unsafe(
+            "for i in range(len(a)):\n    out(a[i, 0].item(), int(a[i][0]))\n",
+            "a_list = a[:, 0].tolist()\nfor i in range(len(a)):\n    out(a_list[i], int(a_list[i]))\n",
+        );
+        only_unsafe(
+            "for i in range(len(a)):\n    out(a[i, -1].item())\n",
+            "a_list = a[:, -1].tolist()\nfor i in range(len(a)):\n    out(a_list[i])\n",
+        );
+        // Rows of unknown length may be those of logits.
+        only_unsafe(
+            "for i in range(len(a)):\n    out(a[i, 0].item(), a[i, 2].item())\n",
+            "a_list = a[:, :3].tolist()\nfor i in range(len(a)):\n    out(a_list[i][0], a_list[i][2])\n",
+        );
+        for body in [
+            "for i in range(len(a)):\n    out(a[i, 0].item(), a[i, -1].item())\n",
+            "t = mx.zeros((n, 2))\nfor i in range(n):\n    out(t[i, 2].item())\n",
+            "for i in range(len(a)):\n    out(a[i, 0].item(), a[i].item())\n",
+            "for i in range(len(a)):\n    out(a[i, n].item())\n",
+            "for i in range(len(a)):\n    out(a[0, i].item())\n",
+            "t = mx.zeros((n, 2, 2))\nfor i in range(n):\n    out(t[i, 0].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+
+    #[test]
+    fn one_row_may_be_read_by_columns() {
+        let table = "t = mx.zeros((2, n))\n";
+        assert_eq!(
+            safe(&format!("{table}for i in range(t.shape[1]):\n    out(t[0, i].item())\n")),
+            format!("{table}t_row = t[0].tolist()\nfor i in range(t.shape[1]):\n    out(t_row[i])\n")
+        );
+        // The second pass over the text takes the rows together.
+        assert_eq!(
+            safe(&format!("{table}for b in range(2):\n    for i in range(t.shape[1]):\n        out(int(t[b, i]), float(t[b][i]))\n")),
+            format!(
+                "{table}t_list = t.tolist()\nfor b in range(2):\n    t_row = t_list[b]\n    for i in range(t.shape[1]):\n        out(int(t_row[i]), float(t_row[i]))\n"
+            )
+        );
+        // Two rows have two names, also where one loop is inside the other.
+        assert_eq!(
+            safe(&format!("{table}for i in range(t.shape[1]):\n    out(t[0, i].item(), t[1, i].item())\n")),
+            format!("{table}t_row = t[0].tolist()\nt_row2 = t[1].tolist()\nfor i in range(t.shape[1]):\n    out(t_row[i], t_row2[i])\n")
+        );
+        for body in [
+            // The row may be one of logits, of which three are read.
+            "t = mx.zeros((2, n))\nfor i in range(3):\n    out(t[0, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    xs += 1\n    out(t[xs, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    out(t[xs, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[1]):\n    out(t[0, i].item())\n    t[0, 1] = 3\n",
+            "t = mx.zeros((2, n, 2))\nfor i in range(t.shape[1]):\n    out(t[0, i].item())\n",
+            "t = mx.zeros((2, n))\nfor i in range(t.shape[0]):\n    out(t[0, i].item())\n",
+        ] {
+            stays(body);
+        }
+    }
+}
