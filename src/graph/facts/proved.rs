@@ -182,3 +182,73 @@ fn find<T: Copy>(places: &FxHashMap<ValueId, Places<T>>, value: ValueId, view: V
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::Source;
+
+    /// What sort of thing `x`, an argument of which nothing is said, is known to be at the end of `statements`.
+    fn kind_after(statements: &str) -> Kind {
+        let text = format!("import mlx.core as mx\n\ndef f(x, other):\n    {}\n    return x\n", statements.replace('\n', "\n    "));
+        let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let analysis = Analysis::new(&source, Graph::default());
+        let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
+        let returned = body.effects.iter().rev().find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
+        Facts::at(&analysis, body, 0, source.text().len().try_into().expect("a short text")).kind(returned.expect("the text returns a value"))
+    }
+
+    #[test]
+    fn what_may_not_run_proves_nothing_of_what_follows() {
+        let proof = "x.astype(mx.float32)";
+        let always = [
+            "y = PROOF",
+            "y = [0, PROOF]",
+            "assert PROOF",
+            "y = PROOF < other < 3",
+            "y = f'{PROOF}'",
+            "y = PROOF and other",
+            "y = lambda a=PROOF: a",
+        ];
+        for statements in always {
+            assert_eq!(kind_after(&statements.replace("PROOF", proof)), Kind::Array, "{statements}");
+        }
+        let perhaps = [
+            "y = PROOF if other else 0",
+            "y = 0 if other else PROOF",
+            "y = other and PROOF",
+            "y = other or 0 or PROOF",
+            "y = 0 < other < PROOF",
+            "y = (lambda a: a.astype(mx.float32) if other else 0)(x)",
+            "y = lambda: PROOF",
+            "y = [PROOF for _ in other]",
+            "assert other, PROOF",
+            "if other:\n    y = PROOF",
+            "for y in other:\n    if y:\n        break\nelse:\n    y = PROOF",
+            "while other:\n    break\nelse:\n    y = PROOF",
+            "with other:\n    y = PROOF",
+            "try:\n    y = PROOF\nexcept ValueError:\n    y = 0",
+            "match other:\n    case 1:\n        y = PROOF",
+            "match other:\n    case 1 if PROOF:\n        y = 0",
+        ];
+        for statements in perhaps {
+            assert_eq!(kind_after(&statements.replace("PROOF", proof)), Kind::Unknown, "{statements}");
+        }
+    }
+
+    #[test]
+    fn one_branch_proves_nothing_in_another() {
+        let handler = "try:\n    y = other()\n    z = x.astype(mx.float32)\nexcept ValueError:\n    return -x";
+        let case = "match other:\n    case 1:\n        z = x.astype(mx.float32)\n    case _:\n        return -x";
+        let condition = "return [x.astype(mx.float32) for _ in other if -x]";
+        for text in [handler, case, condition] {
+            let text = format!("import mlx.core as mx\n\ndef f(x, other):\n    {}\n", text.replace('\n', "\n    "));
+            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let analysis = Analysis::new(&source, Graph::default());
+            let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
+            let read = body.occurrences.iter().find(|o| analysis.graph.op(o.value) == Op::Neg).expect("the text reads it");
+            let x = analysis.graph.operands(read.value)[0];
+            assert_eq!(Facts::at(&analysis, body, read.block, read.range.end()).kind(x), Kind::Unknown, "{text}");
+        }
+    }
+}

@@ -58,7 +58,9 @@ impl<'g> Lowerer<'_, 'g> {
             }
             Expr::If(e) => {
                 let condition = self.expr(&e.test);
-                let (then, otherwise) = self.perhaps(&[&e.body, &e.orelse], |l| (l.expr(&e.body), l.expr(&e.orelse)));
+                let (then, otherwise) = self.perhaps(&[&e.body, &e.orelse], |l| {
+                    (l.where_decided((condition, true), |l| l.expr(&e.body)), l.where_decided((condition, false), |l| l.expr(&e.orelse)))
+                });
                 self.graph.value(Op::Gate, &[condition, then, otherwise])
             }
             Expr::BoolOp(e) => self.boolean(e),
@@ -310,7 +312,18 @@ impl<'g> Lowerer<'_, 'g> {
 
     fn boolean(&mut self, e: &'g ast::ExprBoolOp) -> ValueId {
         let later: Vec<&Expr> = e.values.iter().skip(1).collect();
-        let operands: Operands = self.perhaps(&later, |l| e.values.iter().map(|v| l.expr(v)).collect());
+        let goes_on = e.op == ast::BoolOp::And;
+        let operands: Operands = self.perhaps(&later, |l| {
+            let mut operands = Operands::new();
+            for value in &e.values {
+                let operand = match operands.last() {
+                    Some(&before) => l.where_decided((before, goes_on), |l| l.expr(value)),
+                    None => l.expr(value),
+                };
+                operands.push(operand);
+            }
+            operands
+        });
         self.graph.value(if e.op == ast::BoolOp::And { Op::And } else { Op::Or }, &operands)
     }
 
@@ -323,8 +336,8 @@ impl<'g> Lowerer<'_, 'g> {
     fn links(&mut self, e: &'g ast::ExprCompare) -> ValueId {
         let mut left = self.expr(&e.left);
         let mut links = Operands::new();
-        for (op, right) in e.ops.iter().zip(&e.comparators) {
-            let right = self.expr(right);
+        for (n, (op, right)) in e.ops.iter().zip(&e.comparators).enumerate() {
+            let right = if n == 0 { self.expr(right) } else { self.apart(|l| l.expr(right)) };
             let (op, negated) = match op {
                 CmpOp::Eq => (Comparison::Eq, false),
                 CmpOp::NotEq => (Comparison::NotEq, false),
@@ -442,11 +455,14 @@ impl<'g> Lowerer<'_, 'g> {
                 operands.push(condition);
             }
         }
-        for element in elements {
-            let value = self.expr(element);
-            self.escape_parts(value);
-            operands.push(value);
-        }
+        // It stands before what is evaluated first.
+        self.apart(|l| {
+            for element in elements {
+                let value = l.expr(element);
+                l.escape_parts(value);
+                operands.push(value);
+            }
+        });
         generators.iter().for_each(|_| self.effect(Effect::Leave));
         self.frames.pop();
         self.block = outer;

@@ -67,14 +67,16 @@ impl<'g> Lowerer<'_, 'g> {
         let bodies: Vec<&'g [Stmt]> = std::iter::once(&*s.body).chain(s.elif_else_clauses.iter().map(|c| &*c.body)).collect();
         let names = self.assigned_in(&bodies, Vec::new());
         self.alternatives(&names, s.range.end(), |l, region| {
-            l.statements(&s.body);
+            l.apart(|l| l.statements(&s.body));
             for clause in &s.elif_else_clauses {
                 l.forget_region(&names, region, clause.range.start());
                 l.effect(Effect::Else);
-                if let Some(test) = &clause.test {
-                    l.expr(test);
-                }
-                l.statements(&clause.body);
+                l.apart(|l| {
+                    if let Some(test) = &clause.test {
+                        l.expr(test);
+                    }
+                    l.statements(&clause.body)
+                });
             }
         });
     }
@@ -100,17 +102,30 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// Lower one branch, in which a condition holds or does not, and take the names back to where they were.
     fn branch(&mut self, decided: (ValueId, bool), lower: impl FnOnce(&mut Self) -> Flow) -> Branch {
-        let outer: BlockId = self.enter_block(false);
-        let (mut condition, mut holds) = decided;
-        while let (Op::Not, &[inner]) = self.graph.get(condition) {
-            (condition, holds) = (inner, !holds);
-        }
-        self.body.blocks[self.block as usize].decided = Some((condition, holds));
         let mark = self.frame().mark();
-        let flow = lower(self);
-        self.block = outer;
+        let flow = self.where_decided(decided, lower);
         let changed = self.frame().rewind(mark);
         (changed, flow)
+    }
+
+    /// Lower what is evaluated only where a condition holds, or does not.
+    pub(super) fn where_decided<T>(&mut self, decided: (ValueId, bool), lower: impl FnOnce(&mut Self) -> T) -> T {
+        self.apart(|l| {
+            let (mut condition, mut holds) = decided;
+            while let (Op::Not, &[inner]) = l.graph.get(condition) {
+                (condition, holds) = (inner, !holds);
+            }
+            l.body.blocks[l.block as usize].decided = Some((condition, holds));
+            lower(l)
+        })
+    }
+
+    /// Lower what may not be evaluated: what it proves holds in it alone.
+    pub(super) fn apart<T>(&mut self, lower: impl FnOnce(&mut Self) -> T) -> T {
+        let outer: BlockId = self.enter_block(false);
+        let result = lower(self);
+        self.block = outer;
+        result
     }
 
     /// At the start of an `else`, the names hold again what they held before the branch above it.
@@ -286,7 +301,7 @@ impl<'g> Lowerer<'_, 'g> {
             l.store(&s.target, element, s.iter.range().end());
             l.statements(&s.body);
         });
-        self.statements(&s.orelse);
+        self.after_all_rounds(&s.orelse);
         self.effect(Effect::Leave);
     }
 
@@ -300,8 +315,13 @@ impl<'g> Lowerer<'_, 'g> {
             l.effect(Effect::Enter(test));
             l.statements(&s.body);
         });
-        self.statements(&s.orelse);
+        self.after_all_rounds(&s.orelse);
         self.effect(Effect::Leave);
+    }
+
+    /// The `else` of a loop, which a `break` passes over.
+    fn after_all_rounds(&mut self, orelse: &'g [Stmt]) {
+        self.apart(|l| l.statements(orelse));
     }
 
     /// Lower a loop body once, with everything it assigns unknown before and after.
@@ -332,9 +352,7 @@ impl<'g> Lowerer<'_, 'g> {
                 self.store(target, value, item.range.end());
             }
         }
-        let outer = self.enter_block(false);
-        let flow = self.statements(&s.body);
-        self.block = outer;
+        let flow = self.apart(|l| l.statements(&s.body));
         s.items.iter().for_each(|_| self.effect(Effect::Leave));
         self.bump();
         if swallows || flow == Flow::Stops {
@@ -363,36 +381,41 @@ impl<'g> Lowerer<'_, 'g> {
         let marker = self.graph.leaf(Op::None);
         self.effect(Effect::Enter(marker));
         let first = self.body.definitions.len();
-        let outer = self.enter_block(false);
         let handlers: Vec<&'g [Stmt]> = s.handlers.iter().map(|ast::ExceptHandler::ExceptHandler(h)| &*h.body).collect();
         let extra = s.handlers.iter().filter_map(|ast::ExceptHandler::ExceptHandler(h)| h.name.as_ref()).map(|n| n.as_str()).collect();
         let all = self.assigned_in(&[&[&*s.body, &*s.orelse], &handlers[..]].concat(), extra);
         self.joins += 1;
         let region = self.joins;
         self.enter_region(&all, region);
+        let outer: BlockId = self.enter_block(false);
         self.statements(&s.body);
+        let tried = std::mem::replace(&mut self.block, outer);
         let names = self.assigned_in(&[&s.body], Vec::new());
         for ast::ExceptHandler::ExceptHandler(handler) in &s.handlers {
             let joined = self.forget_region(&names, region, handler.range.start());
             self.feed(&joined, first);
             self.bump();
             self.effect(Effect::Else);
-            if let Some(kind) = &handler.type_ {
-                self.expr(kind);
-            }
-            if let Some(name) = &handler.name {
-                let name = self.graph.symbol(name);
-                let value = self.opaque();
-                self.bind(name, value, None, handler.range.start());
-            }
-            self.statements(&handler.body);
+            self.apart(|l| {
+                if let Some(kind) = &handler.type_ {
+                    l.expr(kind);
+                }
+                if let Some(name) = &handler.name {
+                    let name = l.graph.symbol(name);
+                    let value = l.opaque();
+                    l.bind(name, value, None, handler.range.start());
+                }
+                l.statements(&handler.body)
+            });
         }
         self.effect(Effect::Else);
         let joined = self.forget_region(&names, region, s.range.end());
         self.feed(&joined, first);
+        // Only where the whole body ran.
+        self.block = tried;
         self.statements(&s.orelse);
-        self.regions.pop();
         self.block = outer;
+        self.regions.pop();
         self.effect(Effect::Else);
         self.bump();
         let joined = self.forget_region(&all, region, s.finalbody.first().map_or(s.range.end(), Ranged::start));
@@ -415,14 +438,16 @@ impl<'g> Lowerer<'_, 'g> {
                 l.effect(Effect::Else);
                 let mut captures = Vec::new();
                 pattern_names(&case.pattern, &mut captures);
-                for name in captures {
-                    let (name, value) = (l.graph.symbol(name), l.opaque());
-                    l.bind(name, value, None, case.pattern.end());
-                }
-                if let Some(guard) = &case.guard {
-                    l.expr(guard);
-                }
-                l.statements(&case.body);
+                l.apart(|l| {
+                    for name in captures {
+                        let (name, value) = (l.graph.symbol(name), l.opaque());
+                        l.bind(name, value, None, case.pattern.end());
+                    }
+                    if let Some(guard) = &case.guard {
+                        l.expr(guard);
+                    }
+                    l.statements(&case.body)
+                });
             }
         });
     }
@@ -430,12 +455,10 @@ impl<'g> Lowerer<'_, 'g> {
     /// Lower branches of which one is taken, and which are not followed: what any of them assigns to `names` is unknown after `end`.
     fn alternatives(&mut self, names: &[Symbol], end: TextSize, lower: impl FnOnce(&mut Self, u32)) {
         let first = self.body.definitions.len();
-        let outer = self.enter_block(false);
         self.joins += 1;
         let region = self.joins;
         self.enter_region(names, region);
         lower(self, region);
-        self.block = outer;
         self.regions.pop();
         let joined = self.forget_region(names, region, end);
         self.feed(&joined, first);

@@ -85,7 +85,7 @@ impl<'g> Lowerer<'_, 'g> {
             Stmt::AugAssign(s) => self.augmented(s),
             Stmt::Assert(s) => {
                 let test = self.expr(&s.test);
-                self.optional(s.msg.as_deref());
+                self.apart(|l| l.optional(s.msg.as_deref()));
                 self.effect(Effect::Assert(test));
             }
             Stmt::Delete(s) => s.targets.iter().for_each(|t| self.delete(t)),
