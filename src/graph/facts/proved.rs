@@ -188,14 +188,26 @@ mod tests {
     use super::*;
     use crate::syntax::Source;
 
-    /// What sort of thing `x`, an argument of which nothing is said, is known to be at the end of `statements`.
-    fn kind_after(statements: &str) -> Kind {
-        let text = format!("import mlx.core as mx\n\ndef f(x, other):\n    {}\n    return x\n", statements.replace('\n', "\n    "));
+    /// What `ask` says of a function `f` of `x`, an argument of which nothing is said, and of `other`.
+    fn of_function<T>(statements: &str, ask: impl for<'x> FnOnce(&'x Analysis<'_>, &'x Body) -> T) -> T {
+        let text = format!("import mlx.core as mx\n\ndef f(x, other):\n    {}\n", statements.replace('\n', "\n    "));
         let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
         let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
-        let returned = body.effects.iter().rev().find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
-        Facts::at(&analysis, body, 0, source.text().len().try_into().expect("a short text")).kind(returned.expect("the text returns a value"))
+        ask(&analysis, body)
+    }
+
+    /// The operand of the only `-` of the function, and the facts there.
+    fn negated<'x>(analysis: &'x Analysis<'_>, body: &'x Body) -> (Facts<'x>, ValueId) {
+        let read = body.occurrences.iter().find(|o| analysis.graph.op(o.value) == Op::Neg).expect("the text negates something");
+        (Facts::at(analysis, body, read.block, read.range.end()), analysis.graph.operands(read.value)[0])
+    }
+
+    fn kind_of_negated(statements: &str) -> Kind {
+        of_function(statements, |analysis, body| {
+            let (facts, value) = negated(analysis, body);
+            facts.kind(value)
+        })
     }
 
     #[test]
@@ -211,7 +223,8 @@ mod tests {
             "y = lambda a=PROOF: a",
         ];
         for statements in always {
-            assert_eq!(kind_after(&statements.replace("PROOF", proof)), Kind::Array, "{statements}");
+            let text = format!("{}\nreturn -x", statements.replace("PROOF", proof));
+            assert_eq!(kind_of_negated(&text), Kind::Array, "{statements}");
         }
         let perhaps = [
             "y = PROOF if other else 0",
@@ -232,7 +245,8 @@ mod tests {
             "match other:\n    case 1 if PROOF:\n        y = 0",
         ];
         for statements in perhaps {
-            assert_eq!(kind_after(&statements.replace("PROOF", proof)), Kind::Unknown, "{statements}");
+            let text = format!("{}\nreturn -x", statements.replace("PROOF", proof));
+            assert_eq!(kind_of_negated(&text), Kind::Unknown, "{statements}");
         }
     }
 
@@ -242,13 +256,28 @@ mod tests {
         let case = "match other:\n    case 1:\n        z = x.astype(mx.float32)\n    case _:\n        return -x";
         let condition = "return [x.astype(mx.float32) for _ in other if -x]";
         for text in [handler, case, condition] {
-            let text = format!("import mlx.core as mx\n\ndef f(x, other):\n    {}\n", text.replace('\n', "\n    "));
-            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-            let analysis = Analysis::new(&source, Graph::default());
-            let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
-            let read = body.occurrences.iter().find(|o| analysis.graph.op(o.value) == Op::Neg).expect("the text reads it");
-            let x = analysis.graph.operands(read.value)[0];
-            assert_eq!(Facts::at(&analysis, body, read.block, read.range.end()).kind(x), Kind::Unknown, "{text}");
+            assert_eq!(kind_of_negated(text), Kind::Unknown, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shape_in_a_variable_proves_no_number_of_axes() {
+        let rank = |shape: &str| {
+            let text = format!("n = x.astype(mx.float32).shape[0]\nreturn -(x.{shape})");
+            of_function(&text, |analysis, body| {
+                let (facts, value) = negated(analysis, body);
+                facts.rank(value)
+            })
+        };
+        let known =
+            [("reshape(-1)", 1), ("reshape(n)", 1), ("reshape(n * 2)", 1), ("reshape(2, n)", 2), ("reshape([2, n, 1])", 3), ("transpose(1, 0)", 2)];
+        for (shape, axes) in known {
+            assert_eq!(rank(shape), Some(axes), "{shape}");
+        }
+        for shape in
+            ["reshape(other)", "reshape(*other)", "reshape(x.shape[:-1])", "reshape(list(x.shape) + [4])", "reshape(x.shape)", "transpose(other)"]
+        {
+            assert_eq!(rank(shape), None, "{shape}");
         }
     }
 }

@@ -93,11 +93,11 @@ impl<'g> Lowerer<'_, 'g> {
         (positional.next().is_none() && used == arguments.keywords.len()).then_some(operands)
     }
 
-    /// `x.reshape(2, 3)` and `x.reshape((2, 3))` are the same.
+    /// `x.reshape(2, 3)` and `x.reshape((2, 3))` are the same. A single argument may be one number or all of them, unless it is seen to be a number.
     fn star(&mut self, values: Vec<ValueId>) -> ValueId {
         match values[..] {
             [] => self.graph.leaf(Op::None),
-            [only] if matches!(self.graph.op(only), Op::Tuple | Op::List | Op::Shape) => only,
+            [only] if !self.is_plain_number(only, 0) && self.graph.op(only) != Op::Star => only,
             _ => self.graph.value(Op::Tuple, &values),
         }
     }

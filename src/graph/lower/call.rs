@@ -315,7 +315,7 @@ impl<'g> Lowerer<'_, 'g> {
     }
 
     /// Whether `value` can only be a Python number: lengths, and what `__init__` made of numbers.
-    fn is_plain_number(&self, value: ValueId, depth: u32) -> bool {
+    pub(super) fn is_plain_number(&self, value: ValueId, depth: u32) -> bool {
         let (op, operands) = self.graph.get(value);
         match op {
             Op::Int(_) | Op::Float(_) | Op::Dim(_) | Op::Ndim => true,
