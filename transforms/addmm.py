@@ -35,7 +35,7 @@ def after(a, b, c):
     return mx.addmm(c, a, b)
 
 
-def before_optional(a: mx.array, b: mx.array, c: mx.array):
+def before_optional(a: mx.array, b: mx.array, c: mx.array | None):
     return a @ b if c is None else a @ b + c
 
 

@@ -39,6 +39,7 @@ fn origin_at(place: &Place<'_>, facts: &Facts<'_>, value: ValueId, depth: u32) -
     match graph.get(value) {
         // What has entries with names is what tokenizers and processors make.
         (Op::Index(_), operands) if matches!(graph.op(operands[1]), Op::Str(_)) => Origin::Unknown,
+        (Op::Mlx("tolist" | "item"), _) => Origin::Foreign,
         (Op::Index(_) | Op::Item(_) | Op::Changed(_) | Op::Neg | Op::Mlx(_) | Op::Stored, operands) => of(operands[0]),
         (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::MatMul | Op::Compare(_), operands) => joined(operands.iter().map(|&v| of(v))),
         (Op::Gate, operands) => joined(operands[1..].iter().map(|&v| of(v))),

@@ -145,6 +145,12 @@ pub enum Proved {
     Array,
     /// It is an `mx.array`, because a function made it, whatever it made it of.
     Made,
+    /// It is not `None`: a condition says so, or an operation took it that `None` does not survive.
+    Present,
+    /// It is not `None` if this value, which stood beside it in arithmetic, is an array or a number.
+    Beside(ValueId),
+    /// It is the first of these values where the one branch was taken, and the second where the other was, each with what was known at the branch's end.
+    Chosen([(ValueId, BlockId); 2]),
     /// It is a Python `int`.
     Int,
     /// It is a list, or what a list makes with `*` and `+`; never an `mx.array`.

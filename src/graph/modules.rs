@@ -3,6 +3,7 @@
 use super::definitions::Definitions;
 use super::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr};
+use crate::syntax::quoted_annotation;
 
 /// Modules of `mlx.nn` whose call depends on its arguments and parameters alone. Dropout draws random numbers and batch norm updates its statistics.
 const PURE_MODULES: [&str; 31] = [
@@ -103,6 +104,7 @@ pub fn annotated(annotation: &Expr, definitions: &Definitions<'_>, graph: &Graph
             left.extend(right);
             left
         }
+        Expr::StringLiteral(e) => quoted_annotation(e.value.to_str()).map(|a| annotated(&a, definitions, graph)).unwrap_or_default(),
         _ => match definitions.import_path(annotation, graph) {
             Some(path) => name_of(&path).map(str::to_owned).into_iter().collect(),
             None => Vec::new(),

@@ -266,7 +266,9 @@ fn assumed_kinds(
         let Some(value) = wildcard(&w.name) else { continue };
         match (w.kind, facts.kind(value)) {
             (Kind::Array, Kind::Array) => {}
-            (Kind::Array, Kind::OptionalArray | Kind::Unknown) => assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name))),
+            (Kind::Array, Kind::OptionalArray) | (Kind::Array | Kind::OptionalArray, Kind::Unknown) => {
+                assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name)))
+            }
             (wanted, kind) if wanted.is_number() && !kind.is_number() => {
                 assumptions.push(format!("`{}` is a Python number", spelling(&w.name)));
             }

@@ -439,7 +439,7 @@ impl Matcher<'_> {
             Bound::Value(value) => {
                 let kind = self.facts.kind(value);
                 match wanted {
-                    Kind::Array => matches!(kind, Kind::Array | Kind::OptionalArray | Kind::Unknown),
+                    Kind::Array | Kind::OptionalArray => matches!(kind, Kind::Array | Kind::OptionalArray | Kind::Unknown),
                     wanted if wanted.is_number() => kind.is_number() || matches!(kind, Kind::Unknown | Kind::PerhapsNumber),
                     _ => true,
                 }

@@ -15,4 +15,4 @@ pub use ruff_python_ast as ast;
 pub use ruff_python_ast::token::{Token, TokenKind, Tokens};
 pub use ruff_text_size::{Ranged, TextLen, TextRange, TextSize};
 pub use source::{Location, Source, SyntaxError};
-pub use spelling::{is_argument, is_tight, on_one_line};
+pub use spelling::{is_argument, is_tight, on_one_line, quoted_annotation};

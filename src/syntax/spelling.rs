@@ -30,6 +30,15 @@ pub fn is_tight(text: &str) -> bool {
         }
 }
 
+/// Annotations in quotes that are longer are not read, so that asking for one again and again stays cheap.
+const LONGEST_QUOTED: usize = 200;
+
+/// The annotation that a string holds in which one is written: `"mx.array"`.
+pub fn quoted_annotation(text: &str) -> Option<Expr> {
+    let parsed = (text.len() <= LONGEST_QUOTED).then(|| parse_expression(text).ok())??;
+    Some(parsed.into_expr())
+}
+
 /// Whether `text` may stand as an argument of a call as it is.
 pub fn is_argument(text: &str) -> bool {
     if is_identifier(text) {

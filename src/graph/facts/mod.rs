@@ -133,6 +133,11 @@ impl<'x> Facts<'x> {
         self.view.is_some_and(|view| view.proved.is_array(value, view))
     }
 
+    /// Whether a condition, or an operation that has run, shows that `value` is not `None`.
+    pub fn is_present(&self, value: ValueId) -> bool {
+        self.view.is_some_and(|view| view.proved.is_present(&self.analysis.graph, value, view))
+    }
+
     /// Whether `condition` holds, where an `if` around the place has decided that.
     pub fn decided(&self, condition: ValueId) -> Option<bool> {
         let view = self.view?;
@@ -165,6 +170,7 @@ impl<'x> Facts<'x> {
             None if depth > MAX_DEPTH => return Kind::Unknown,
             None => match self.kind_of_node(value, depth + 1) {
                 Kind::Unknown if self.is_of_numpy(value) => Kind::Other,
+                Kind::OptionalArray if self.is_present(value) => Kind::Array,
                 kind => kind,
             },
         };
@@ -562,8 +568,16 @@ mod tests {
         for parameter in ["*p: mx.array", "**p: mx.array", "p: list[int]", "p: List[mx.array]", "p: np.ndarray", "p: slice", "p: tuple"] {
             assert_eq!(kind_in(parameter, "p"), Kind::Other, "{parameter}");
         }
-        for parameter in ["p", "p: 'list'", "p: List[int] | mx.array", "p: Optional[List[int]]"] {
+        for parameter in ["p", "p: 'lists'", "p: 'list of numbers'", "p: List[int] | mx.array", "p: Optional[List[int]]"] {
             assert_eq!(kind_in(parameter, "p"), Kind::Unknown, "{parameter}");
+        }
+        for (quoted, kind) in [
+            ("'mx.array'", Kind::Array),
+            ("'mx.array | None'", Kind::OptionalArray),
+            ("Optional['mx.array']", Kind::OptionalArray),
+            ("'list'", Kind::Other),
+        ] {
+            assert_eq!(kind_in(&format!("p: {quoted}"), "p"), kind, "{quoted}");
         }
         for other in ["other.tolist()", "slice(n)", "sorted(other)"] {
             assert_eq!(kind_of(other), Kind::Other, "{other}");

@@ -6,6 +6,7 @@ use crate::graph::definitions::{ClassIndex, ModuleBinding};
 use crate::graph::modules::module_class;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr};
+use crate::syntax::quoted_annotation;
 
 impl<'x> Facts<'x> {
     pub(super) fn annotated_parameter(&self, scope: Symbol, name: Symbol) -> Kind {
@@ -51,6 +52,7 @@ impl<'x> Facts<'x> {
             Expr::Attribute(_) if self.is_container(annotation) => Kind::Other,
             Expr::Subscript(e) if self.is_container(&e.value) => Kind::Other,
             Expr::NoneLiteral(_) => Kind::None,
+            Expr::StringLiteral(e) => quoted_annotation(e.value.to_str()).map_or(Kind::Unknown, |a| self.annotation(&a)),
             Expr::BinOp(e) if e.op == ast::Operator::BitOr => optional(self.annotation(&e.left), self.annotation(&e.right)),
             Expr::Subscript(e) if self.denotes(&e.value, "typing.Optional") => optional(self.annotation(&e.slice), Kind::None),
             Expr::Subscript(e) if self.denotes(&e.value, "typing.Union") => match &*e.slice {
@@ -118,8 +120,13 @@ impl<'x> Facts<'x> {
         }
         match graph.get(value) {
             (Op::Param(scope, name), _) => {
-                let Expr::Name(class) = self.parameter_annotation(scope, name)? else { return None };
-                match self.analysis.definitions.module.get(&graph.known_symbol(&class.id)?) {
+                let class = match self.parameter_annotation(scope, name)? {
+                    Expr::Name(class) => class.id.as_str(),
+                    // Of a class that may be defined further down.
+                    Expr::StringLiteral(class) => class.value.to_str(),
+                    _ => return None,
+                };
+                match self.analysis.definitions.module.get(&graph.known_symbol(class)?) {
                     Some(&ModuleBinding::Class(index)) => Some(index),
                     _ => None,
                 }

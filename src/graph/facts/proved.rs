@@ -18,6 +18,7 @@ type Places<T> = SmallVec<[(BlockId, TextSize, T); 1]>;
 #[derive(Default)]
 pub struct ProvedFacts {
     arrays: FxHashMap<ValueId, Places<()>>,
+    present: FxHashMap<ValueId, Places<()>>,
     ints: FxHashMap<ValueId, Places<()>>,
     lists: FxHashMap<ValueId, Places<()>>,
     ranks: FxHashMap<ValueId, Places<u8>>,
@@ -45,6 +46,18 @@ impl ProvedFacts {
                     }
                 }
                 Proved::Made => note(&mut proved.arrays, value, (block, offset, ())),
+                Proved::Present => note(&mut proved.present, unchanged(&analysis.graph, value), (block, offset, ())),
+                Proved::Beside(other) => {
+                    let kind = proved.kind_in(analysis, body, other, block);
+                    if kind.is_number() || kind == Kind::Array {
+                        note(&mut proved.present, unchanged(&analysis.graph, value), (block, offset, ()));
+                    }
+                }
+                Proved::Chosen(branches) => {
+                    if branches.iter().all(|&(value, block)| proved.kind_in(analysis, body, value, block) == Kind::Array) {
+                        note(&mut proved.arrays, value, (block, offset, ()));
+                    }
+                }
                 Proved::Int => note(&mut proved.ints, value, (block, offset, ())),
                 Proved::List => note(&mut proved.lists, value, (block, offset, ())),
                 Proved::Rank(rank) => note(&mut proved.ranks, value, (block, offset, rank)),
@@ -54,8 +67,18 @@ impl ProvedFacts {
         proved
     }
 
+    /// What sort of thing `value` is at the end of `block`, by what is proved so far: proofs come in the order of evaluation.
+    fn kind_in(&self, analysis: &Analysis<'_>, body: &Body, value: ValueId, block: BlockId) -> Kind {
+        Facts::new(analysis, Some(View { body, proved: self, block, offset: body.range.end() })).kind(value)
+    }
+
     pub(super) fn is_array(&self, value: ValueId, view: View<'_>) -> bool {
         find(&self.arrays, value, view).is_some()
+    }
+
+    /// Whether an operation or a condition shows that `value` is not `None`.
+    pub(super) fn is_present(&self, graph: &Graph, value: ValueId, view: View<'_>) -> bool {
+        find(&self.present, unchanged(graph, value), view).is_some() || self.is_array(value, view)
     }
 
     /// The names that hold an array after joins, whatever path was taken: each is taken for one until what it starts with or what a path assigns is not known to
@@ -139,6 +162,14 @@ impl ProvedFacts {
     }
 }
 
+/// `value` as it was before anything changed it in place, which makes no `None` of an object and no object of `None`.
+fn unchanged(graph: &Graph, mut value: ValueId) -> ValueId {
+    while let (Op::Changed(_), &[before, ..]) = graph.get(value) {
+        value = before;
+    }
+    value
+}
+
 /// The name that a join is of.
 fn joined(graph: &Graph, join: ValueId) -> Option<Symbol> {
     if let Op::Phi(_, _, name) = graph.op(join) { Some(name) } else { None }
@@ -188,9 +219,9 @@ mod tests {
     use super::*;
     use crate::syntax::Source;
 
-    /// What `ask` says of a function `f` of `x`, an argument of which nothing is said, and of `other`.
+    /// What `ask` says of a function `f` of `x` and `other`, arguments of which nothing is said, and of `o`, which is an array or `None`.
     fn of_function<T>(statements: &str, ask: impl for<'x> FnOnce(&'x Analysis<'_>, &'x Body) -> T) -> T {
-        let text = format!("import mlx.core as mx\n\ndef f(x, other):\n    {}\n", statements.replace('\n', "\n    "));
+        let text = format!("import mlx.core as mx\n\ndef f(x, other, o: 'mx.array | None'):\n    {}\n", statements.replace('\n', "\n    "));
         let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
         let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
@@ -257,6 +288,74 @@ mod tests {
         let condition = "return [x.astype(mx.float32) for _ in other if -x]";
         for text in [handler, case, condition] {
             assert_eq!(kind_of_negated(text), Kind::Unknown, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_optional_array_is_one_where_it_is_not_none() {
+        let present = [
+            "if o is not None:\n    return -o",
+            "if o:\n    return -o",
+            "if o is None:\n    return 0\nreturn -o",
+            "if not o or other:\n    raise ValueError\nreturn -o",
+            "if o is None:\n    y = 0\nelse:\n    return -o",
+            "if o is None:\n    y = 0\nelif other:\n    return -o",
+            "assert o is not None\nreturn -o",
+            "assert isinstance(o, mx.array)\nreturn -o",
+            "return -o if other and o is not None else 0",
+            "return o is not None and -o",
+            "return o is None or -o",
+            "while o is not None:\n    y = -o",
+            "y = [-o for _ in other if o is not None]",
+            "for _ in other:\n    if o is None:\n        continue\n    y = -o",
+            "y = o.shape\nreturn -o",
+            "y = o[0]\nreturn -o",
+            "y = o + 1\nreturn -o",
+            "y = mx.ones(3) * o\nreturn -o",
+        ];
+        for statements in present {
+            assert_eq!(kind_of_negated(statements), Kind::Array, "{statements}");
+        }
+        let perhaps = [
+            "return -o",
+            "if other:\n    return -o",
+            "if o is None:\n    return -o",
+            "if o is not None or other:\n    return -o",
+            "if o is not None:\n    y = o.shape\nreturn -o",
+            "if o is not None and other:\n    return 0\nreturn -o",
+            "if o is None and other:\n    return 0\nreturn -o",
+            "return -o if o is None else 0",
+            "y = other + o\nreturn -o",
+            "y = o.__class__\nreturn -o",
+            "y = [o is not None for _ in other]\nreturn -o",
+        ];
+        for statements in perhaps {
+            assert_eq!(kind_of_negated(statements), Kind::OptionalArray, "{statements}");
+        }
+    }
+
+    #[test]
+    fn a_choice_is_an_array_where_both_branches_make_one() {
+        let arrays = [
+            "y = mx.softmax(x) if other else mx.argmax(x)\nreturn -y",
+            "if other:\n    y = mx.exp(x)\nelse:\n    y = x.astype(mx.float32)\nreturn -y",
+            "if o is None:\n    o = mx.zeros(3)\nreturn -o",
+            "o = mx.zeros(3) if o is None else o\nreturn -o",
+            "if o is None:\n    o = mx.zeros(3)\nelif other:\n    o = mx.exp(o)\nreturn -o",
+            "other(o)\nif o is not None:\n    return -o",
+        ];
+        for statements in arrays {
+            assert_eq!(kind_of_negated(statements), Kind::Array, "{statements}");
+        }
+        let perhaps = [
+            "y = mx.softmax(x) if other else x\nreturn -y",
+            "if other:\n    y = mx.exp(x)\nelse:\n    y = x\nreturn -y",
+            "if other:\n    o = mx.zeros(3)\nreturn -o",
+            "if o is None and other:\n    o = mx.zeros(3)\nreturn -o",
+            "try:\n    o = mx.zeros(3)\nexcept ValueError:\n    y = 0\nreturn -o",
+        ];
+        for statements in perhaps {
+            assert_ne!(kind_of_negated(statements), Kind::Array, "{statements}");
         }
     }
 

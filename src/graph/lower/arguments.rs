@@ -2,7 +2,6 @@
 
 use super::Lowerer;
 use crate::graph::api::{Accepts, Function, Param, ParamKind};
-use crate::graph::body::Proved;
 use crate::graph::value::{Op, Operands, Symbol, ValueId};
 use crate::syntax::ast;
 
@@ -117,18 +116,5 @@ impl<'g> Lowerer<'_, 'g> {
                 }
             },
         })
-    }
-
-    /// A parameter that takes nothing but an array proves that its argument is one.
-    fn prove_argument(&mut self, param: &Param, value: ValueId) {
-        match param.accepts {
-            Accepts::Array => self.prove(value, Proved::Array),
-            Accepts::Arrays if matches!(self.graph.op(value), Op::List | Op::Tuple) => {
-                for part in self.graph.operands(value).to_vec() {
-                    self.prove(part, Proved::Array);
-                }
-            }
-            _ => {}
-        }
     }
 }

@@ -96,6 +96,9 @@ impl<'g> Lowerer<'_, 'g> {
         }
         let arguments = self.arguments(call);
         let object = self.by_now(&attribute.value, object);
+        if !name.starts_with("__") {
+            self.prove_present(object);
+        }
         if let Some(method) = api::method(name).filter(|_| !api::is_property(name) && self.may_be_array(object))
             && let Some(value) = self.call_array_method(method, object, &arguments)
         {
@@ -396,36 +399,6 @@ impl<'g> Lowerer<'_, 'g> {
             (Op::Global(path), _) => self.graph.name(path).starts_with("mlx.core."),
             (Op::DtypeOf, &[of]) => self.graph.is_arrayish(of),
             _ => false,
-        }
-    }
-
-    fn prove_rank(&mut self, name: &str, operands: &[ValueId]) {
-        if name == "transpose"
-            && let (Op::Tuple | Op::List, axes) = self.graph.get(operands[1])
-            && !axes.iter().any(|&a| self.graph.op(a) == Op::Star)
-        {
-            let rank = axes.len() as u8;
-            self.prove(operands[0], Proved::Rank(rank));
-        }
-    }
-
-    /// The subscripts of an `einsum` name every axis of its operands, which must be arrays.
-    fn prove_subscripts(&mut self, name: &str, operands: &[ValueId]) {
-        if name != "einsum" {
-            return;
-        }
-        let (Op::Str(text), (Op::Tuple, arrays)) = (self.graph.op(operands[0]), self.graph.get(operands[1])) else { return };
-        let arrays = arrays.to_vec();
-        let text = self.graph.name(text).to_owned();
-        let subscripts = text.split("->").next().unwrap_or_default().split(',');
-        for (subscript, array) in subscripts.zip(arrays) {
-            self.prove(array, Proved::Array);
-            let axes = subscript.chars().filter(|c| !c.is_whitespace()).count();
-            if let Ok(rank) = u8::try_from(axes)
-                && !subscript.contains('.')
-            {
-                self.prove(array, Proved::Rank(rank));
-            }
         }
     }
 

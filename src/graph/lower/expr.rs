@@ -6,8 +6,8 @@ use super::frame::Frame;
 use super::{Lowerer, MAX_DEPTH};
 use crate::graph::body::{Effect, Proved};
 use crate::graph::definitions::{ModuleBinding, named_in, target_names};
-use crate::graph::value::{Comparison, Op, Operands, Symbol, ValueId};
-use crate::syntax::ast::{self, CmpOp, Expr, Number, Operator, UnaryOp};
+use crate::graph::value::{Op, Operands, Symbol, ValueId};
+use crate::syntax::ast::{self, Expr, Number, Operator, UnaryOp};
 use crate::syntax::{Ranged, TextRange};
 
 impl<'g> Lowerer<'_, 'g> {
@@ -53,16 +53,11 @@ impl<'g> Lowerer<'_, 'g> {
             Expr::Subscript(e) => {
                 let object = self.expr(&e.value);
                 let index = self.expr(&e.slice);
+                self.prove_present(object);
                 let epoch = self.epoch;
                 self.graph.value(Op::Index(epoch), &[object, index])
             }
-            Expr::If(e) => {
-                let condition = self.expr(&e.test);
-                let (then, otherwise) = self.perhaps(&[&e.body, &e.orelse], |l| {
-                    (l.where_decided((condition, true), |l| l.expr(&e.body)), l.where_decided((condition, false), |l| l.expr(&e.orelse)))
-                });
-                self.graph.value(Op::Gate, &[condition, then, otherwise])
-            }
+            Expr::If(e) => self.conditional(e),
             Expr::BoolOp(e) => self.boolean(e),
             Expr::Compare(e) => self.compare(e),
             Expr::Named(e) => self.walrus(e),
@@ -250,6 +245,9 @@ impl<'g> Lowerer<'_, 'g> {
             return self.graph.leaf(Op::Global(path));
         }
         let class = self.class_of_receiver(object);
+        if class.is_none() && !attribute.starts_with("__") {
+            self.prove_present(object);
+        }
         if class.is_none() && !matches!(self.graph.op(object), Op::Class(_) | Op::Function(_) | Op::ModuleName(_)) {
             match attribute {
                 "shape" => return self.graph.value(Op::Shape, &[object]),
@@ -292,6 +290,7 @@ impl<'g> Lowerer<'_, 'g> {
                 _ => {}
             }
         }
+        self.prove_beside(left, right);
         let op = match op {
             Operator::Add => Op::Add,
             Operator::Sub => Op::Sub,
@@ -308,56 +307,6 @@ impl<'g> Lowerer<'_, 'g> {
             Operator::RShift => Op::Bits(b'>'),
         };
         self.graph.value(op, &[left, right])
-    }
-
-    fn boolean(&mut self, e: &'g ast::ExprBoolOp) -> ValueId {
-        let later: Vec<&Expr> = e.values.iter().skip(1).collect();
-        let goes_on = e.op == ast::BoolOp::And;
-        let operands: Operands = self.perhaps(&later, |l| {
-            let mut operands = Operands::new();
-            for value in &e.values {
-                let operand = match operands.last() {
-                    Some(&before) => l.where_decided((before, goes_on), |l| l.expr(value)),
-                    None => l.expr(value),
-                };
-                operands.push(operand);
-            }
-            operands
-        });
-        self.graph.value(if e.op == ast::BoolOp::And { Op::And } else { Op::Or }, &operands)
-    }
-
-    fn compare(&mut self, e: &'g ast::ExprCompare) -> ValueId {
-        // A chain ends with the first comparison that is false.
-        let later: Vec<&Expr> = e.comparators.iter().skip(1).collect();
-        self.perhaps(&later, |l| l.links(e))
-    }
-
-    fn links(&mut self, e: &'g ast::ExprCompare) -> ValueId {
-        let mut left = self.expr(&e.left);
-        let mut links = Operands::new();
-        for (n, (op, right)) in e.ops.iter().zip(&e.comparators).enumerate() {
-            let right = if n == 0 { self.expr(right) } else { self.apart(|l| l.expr(right)) };
-            let (op, negated) = match op {
-                CmpOp::Eq => (Comparison::Eq, false),
-                CmpOp::NotEq => (Comparison::NotEq, false),
-                CmpOp::Lt => (Comparison::Lt, false),
-                CmpOp::LtE => (Comparison::LtE, false),
-                CmpOp::Gt => (Comparison::Gt, false),
-                CmpOp::GtE => (Comparison::GtE, false),
-                CmpOp::Is => (Comparison::Is, false),
-                CmpOp::IsNot => (Comparison::Is, true),
-                CmpOp::In => (Comparison::In, false),
-                CmpOp::NotIn => (Comparison::In, true),
-            };
-            let link = self.graph.value(Op::Compare(op), &[left, right]);
-            links.push(if negated { self.graph.value(Op::Not, &[link]) } else { link });
-            left = right;
-        }
-        match links[..] {
-            [only] => only,
-            _ => self.graph.value(Op::And, &links),
-        }
     }
 
     fn walrus(&mut self, e: &'g ast::ExprNamed) -> ValueId {
@@ -452,6 +401,7 @@ impl<'g> Lowerer<'_, 'g> {
             operands.push(iterable);
             for condition in &generator.ifs {
                 let condition = self.expr(condition);
+                self.prove_by(condition, true, self.offset);
                 operands.push(condition);
             }
         }

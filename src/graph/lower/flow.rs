@@ -18,8 +18,12 @@ const MAX_CHAIN: usize = 300;
 /// More assignments than these reach a name through one join of their own.
 const MAX_REACHING: usize = 8;
 
-/// What one branch left behind: the names it changed, and whether control leaves it at its end.
-type Branch = (Vec<(Symbol, Option<Binding>)>, Flow);
+/// What one branch left behind: the names it changed, whether control leaves it at its end, and its block.
+struct Branch {
+    changed: Vec<(Symbol, Option<Binding>)>,
+    flow: Flow,
+    block: BlockId,
+}
 
 impl<'g> Lowerer<'_, 'g> {
     pub(super) fn if_statement(&mut self, s: &'g ast::StmtIf) -> Flow {
@@ -94,38 +98,24 @@ impl<'g> Lowerer<'_, 'g> {
                     None => l.statements(&clause.body),
                 })
             }
-            None => (Vec::new(), Flow::Falls),
+            None => self.branch((condition, false), |_| Flow::Falls),
         };
         self.effect(Effect::Leave);
+        // Whoever comes here did not take the branch that never falls through.
+        let from = self.behind(end);
+        match (then.flow, otherwise.flow) {
+            (Flow::Stops, Flow::Falls) => self.prove_by(condition, false, from),
+            (Flow::Falls, Flow::Stops) => self.prove_by(condition, true, from),
+            _ => {}
+        }
         self.join(condition, then, otherwise, end)
     }
 
     /// Lower one branch, in which a condition holds or does not, and take the names back to where they were.
     fn branch(&mut self, decided: (ValueId, bool), lower: impl FnOnce(&mut Self) -> Flow) -> Branch {
         let mark = self.frame().mark();
-        let flow = self.where_decided(decided, lower);
-        let changed = self.frame().rewind(mark);
-        (changed, flow)
-    }
-
-    /// Lower what is evaluated only where a condition holds, or does not.
-    pub(super) fn where_decided<T>(&mut self, decided: (ValueId, bool), lower: impl FnOnce(&mut Self) -> T) -> T {
-        self.apart(|l| {
-            let (mut condition, mut holds) = decided;
-            while let (Op::Not, &[inner]) = l.graph.get(condition) {
-                (condition, holds) = (inner, !holds);
-            }
-            l.body.blocks[l.block as usize].decided = Some((condition, holds));
-            lower(l)
-        })
-    }
-
-    /// Lower what may not be evaluated: what it proves holds in it alone.
-    pub(super) fn apart<T>(&mut self, lower: impl FnOnce(&mut Self) -> T) -> T {
-        let outer: BlockId = self.enter_block(false);
-        let result = lower(self);
-        self.block = outer;
-        result
+        let (flow, block) = self.where_decided(decided, |l| (lower(l), l.block));
+        Branch { changed: self.frame().rewind(mark), flow, block }
     }
 
     /// At the start of an `else`, the names hold again what they held before the branch above it.
@@ -133,7 +123,7 @@ impl<'g> Lowerer<'_, 'g> {
         if self.inlining > 0 {
             return;
         }
-        for &(name, _) in &branch.0 {
+        for &(name, _) in &branch.changed {
             let value = match self.frame().get(name) {
                 Some(binding) => binding.value,
                 None => self.graph.leaf(Op::Unbound(name)),
@@ -142,10 +132,16 @@ impl<'g> Lowerer<'_, 'g> {
         }
     }
 
+    /// The place from which on something holds after what ends at `end`: code inlined from elsewhere has the place of its call.
+    fn behind(&self, end: TextSize) -> TextSize {
+        if self.inlining == 0 { end } else { self.offset }
+    }
+
     /// The names after an `if`: gates where both branches reach this place, else what the one branch left.
     fn join(&mut self, condition: ValueId, then: Branch, otherwise: Branch, end: TextSize) -> Flow {
-        let (then, then_flow) = then;
-        let (otherwise, otherwise_flow) = otherwise;
+        let (blocks, from) = ([then.block, otherwise.block], self.behind(end));
+        let (then, then_flow) = (then.changed, then.flow);
+        let (otherwise, otherwise_flow) = (otherwise.changed, otherwise.flow);
         let names: Vec<Symbol> = {
             let mut seen = rustc_hash::FxHashSet::default();
             then.iter().chain(&otherwise).map(|&(n, _)| n).filter(|&n| seen.insert(n)).collect()
@@ -158,7 +154,7 @@ impl<'g> Lowerer<'_, 'g> {
             let joined = match (then_flow, otherwise_flow) {
                 (Flow::Stops, Flow::Falls) => b,
                 (Flow::Falls, Flow::Stops) => a,
-                _ => self.merge(condition, name, a, b),
+                _ => self.merge(condition, name, [a, b], blocks, from),
             };
             match joined {
                 Some(binding) => {
@@ -173,14 +169,15 @@ impl<'g> Lowerer<'_, 'g> {
         if then_flow == Flow::Stops && otherwise_flow == Flow::Stops { Flow::Stops } else { Flow::Falls }
     }
 
-    fn merge(&mut self, condition: ValueId, name: Symbol, a: Option<Binding>, b: Option<Binding>) -> Option<Binding> {
+    fn merge(&mut self, condition: ValueId, name: Symbol, bindings: [Option<Binding>; 2], blocks: [BlockId; 2], from: TextSize) -> Option<Binding> {
+        let [a, b] = bindings;
         let unbound = |l: &mut Self| Binding { value: l.graph.leaf(Op::Unbound(name)), definitions: SmallVec::new() };
         if a.is_none() && b.is_none() {
             return None;
         }
         let a = a.unwrap_or_else(|| unbound(self));
         let b = b.unwrap_or_else(|| unbound(self));
-        let value = self.graph.value(Op::Gate, &[condition, a.value, b.value]);
+        let value = self.choice(condition, [a.value, b.value], blocks, from);
         let mut definitions = a.definitions;
         for d in b.definitions {
             if !definitions.contains(&d) {
@@ -313,6 +310,7 @@ impl<'g> Lowerer<'_, 'g> {
         self.looped(&names, s.range.start(), s.range.end(), |l| {
             let test = l.expr(&s.test);
             l.effect(Effect::Enter(test));
+            l.prove_by(test, true, l.offset);
             l.statements(&s.body);
         });
         self.after_all_rounds(&s.orelse);

@@ -4,11 +4,13 @@
 mod arguments;
 mod assigned;
 mod call;
+mod conditions;
 mod expr;
 mod flow;
 mod frame;
 mod inline;
 mod ownership;
+mod proofs;
 mod stmt;
 
 pub use call::is_pure_builtin;
@@ -19,7 +21,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::Lambdas;
-use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurrence, Proof, Proved, StatementId};
+use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurrence, Proved, StatementId};
 use super::classes::ClassFacts;
 use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of};
 use super::value::{Graph, Op, Symbol, ValueId};
@@ -339,10 +341,6 @@ impl<'a, 'g> Lowerer<'a, 'g> {
     /// Anything may have changed that is not a local.
     fn bump(&mut self) {
         self.epoch += 1;
-    }
-
-    fn prove(&mut self, value: ValueId, proved: Proved) {
-        self.body.proofs.push(Proof { value, proved, block: self.block, offset: self.offset });
     }
 
     fn occurrence(&mut self, value: ValueId, range: TextRange, own: bool) {

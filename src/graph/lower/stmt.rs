@@ -86,6 +86,7 @@ impl<'g> Lowerer<'_, 'g> {
             Stmt::Assert(s) => {
                 let test = self.expr(&s.test);
                 self.apart(|l| l.optional(s.msg.as_deref()));
+                self.prove_by(test, true, self.offset);
                 self.effect(Effect::Assert(test));
             }
             Stmt::Delete(s) => s.targets.iter().for_each(|t| self.delete(t)),

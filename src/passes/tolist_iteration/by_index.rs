@@ -204,7 +204,7 @@ fn propose(
         Err(reason) => return left(reason),
     };
     if slack.is_none() {
-        if let Some(reason) = why_not_whole(place, facts, array, value, site, axis) {
+        if let Some(reason) = why_not_whole(place, facts, array, value, axis) {
             return left(reason);
         }
         let what = if rows || use_.reads_rows() { "rows" } else { "elements" };
@@ -260,8 +260,8 @@ fn message(place: &Place<'_>, array: &str, use_: &Use, suffix: &str) -> String {
 }
 
 /// Why not all of `array` may be read before a loop of which nobody knows how much of it the rounds read.
-fn why_not_whole(place: &Place<'_>, facts: &Facts<'_>, array: &str, value: ValueId, site: &Site<'_>, axis: u8) -> Option<String> {
-    if may_be_none(place, facts, array, value, site.statement) {
+fn why_not_whole(place: &Place<'_>, facts: &Facts<'_>, array: &str, value: ValueId, axis: u8) -> Option<String> {
+    if may_be_none(place, facts, value) {
         return Some(format!("`{array}` may be None where the list would be made"));
     }
     (axis > 0).then(|| format!("the rows of `{array}` may be long, and few of their elements read"))

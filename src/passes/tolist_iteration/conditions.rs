@@ -1,13 +1,11 @@
 //! What stands between an array and the reads of its elements: a list that is made before a loop is made whatever the loop would have asked. Where the array may
 //! be `None`, or the loop asks what it is, the reads say nothing of what holds before the loop.
 
-use crate::graph::definitions::blocks;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Comparison, Op, ValueId};
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{self, BoolOp, CmpOp, Expr, Stmt, UnaryOp};
-use crate::syntax::{Ranged, TextRange};
+use crate::syntax::ast::{self, CmpOp, Expr, Stmt};
 
 /// Builtins that ask what something is.
 const QUESTIONS: [&str; 4] = ["isinstance", "hasattr", "len", "type"];
@@ -76,9 +74,9 @@ impl<'x> SourceOrderVisitor<'x> for Asked<'x> {
     }
 }
 
-/// Whether `value`, which `name` holds before `statement`, may be `None` there.
-pub(super) fn may_be_none(place: &Place<'_>, facts: &Facts<'_>, name: &str, value: ValueId, statement: TextRange) -> bool {
-    is_optional(place, facts, value, 0) && !is_present(place.own_statements(), statement, name)
+/// Whether `value` may be `None` at the place of `facts`.
+pub(super) fn may_be_none(place: &Place<'_>, facts: &Facts<'_>, value: ValueId) -> bool {
+    is_optional(place, facts, value, 0) && !facts.is_present(value)
 }
 
 /// Whether `value` is, as far as the file shows, now and then `None`.
@@ -98,66 +96,6 @@ fn is_optional(place: &Place<'_>, facts: &Facts<'_>, value: ValueId, depth: u32)
         }
         _ => facts.kind(value) == Kind::OptionalArray,
     }
-}
-
-/// Whether the code of `body` around `at`, or before it, lets only those pass for whom `name` is something.
-fn is_present(body: &[Stmt], at: TextRange, name: &str) -> bool {
-    for statement in body {
-        if statement.range().contains_range(at) {
-            return statement.range() != at && is_present_inside(statement, at, name);
-        }
-        let lets_pass = match statement {
-            Stmt::If(s) => says(&s.test, name, false) && jumps(&s.body),
-            Stmt::Assert(s) => says(&s.test, name, true),
-            _ => false,
-        };
-        if lets_pass {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether the way from the head of `statement` to `at` shows that `name` is something.
-fn is_present_inside(statement: &Stmt, at: TextRange, name: &str) -> bool {
-    let of = |body: &[Stmt]| body.iter().any(|s| s.range().contains_range(at));
-    if let Stmt::If(s) = statement {
-        if of(&s.body) {
-            return says(&s.test, name, true) || is_present(&s.body, at, name);
-        }
-        let mut is_none_before = says(&s.test, name, false);
-        for clause in &s.elif_else_clauses {
-            if of(&clause.body) {
-                return is_none_before || clause.test.as_ref().is_some_and(|test| says(test, name, true)) || is_present(&clause.body, at, name);
-            }
-            is_none_before |= clause.test.as_ref().is_some_and(|test| says(test, name, false));
-        }
-    }
-    blocks(statement).into_iter().find(|body| of(body)).is_some_and(|body| is_present(body, at, name))
-}
-
-/// Whether `test` holds only where `name` is something; or, if not `holds`, fails only there.
-fn says(test: &Expr, name: &str, holds: bool) -> bool {
-    let is_name = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name);
-    match test {
-        Expr::Name(_) => holds && is_name(test),
-        Expr::UnaryOp(e) if e.op == UnaryOp::Not => says(&e.operand, name, !holds),
-        Expr::BoolOp(e) => (e.op == BoolOp::And) == holds && e.values.iter().any(|v| says(v, name, holds)),
-        Expr::Compare(e) => {
-            let op = if holds { CmpOp::IsNot } else { CmpOp::Is };
-            e.ops[..] == [op] && is_name(&e.left) && e.comparators[0].is_none_literal_expr()
-        }
-        Expr::Call(call) => {
-            let asks = call.func.as_name_expr().is_some_and(|n| n.id.as_str() == "isinstance");
-            holds && asks && call.arguments.args.first().is_some_and(is_name)
-        }
-        _ => false,
-    }
-}
-
-/// Whether nothing comes behind `body`.
-fn jumps(body: &[Stmt]) -> bool {
-    matches!(body.last(), Some(Stmt::Return(_) | Stmt::Raise(_) | Stmt::Continue(_) | Stmt::Break(_)))
 }
 
 #[cfg(test)]

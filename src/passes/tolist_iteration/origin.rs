@@ -71,7 +71,6 @@ fn annotation_allows(analysis: &Analysis<'_>, scope: Symbol, name: Symbol) -> bo
     let Some(parameter) = analysis.definitions.parameter(scope, name, &analysis.graph) else { return false };
     match parameter.parameter.annotation.as_deref() {
         None => true,
-        Some(Expr::StringLiteral(text)) => matches!(text.value.to_str(), "mx.array" | "array" | "mlx.core.array"),
         Some(Expr::Name(name)) => name.id.as_str() == "Any",
         Some(Expr::Attribute(attribute)) => attribute.attr.as_str() == "Any",
         Some(_) => false,
