@@ -360,14 +360,22 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_in_a_variable_proves_no_number_of_axes() {
-        let rank = |shape: &str| {
-            let text = format!("n = x.astype(mx.float32).shape[0]\nreturn -(x.{shape})");
-            of_function(&text, |analysis, body| {
+    fn the_number_of_axes_follows_from_conditions_and_from_shapes_that_are_written_out() {
+        let of = |statements: &str| {
+            of_function(statements, |analysis, body| {
                 let (facts, value) = negated(analysis, body);
                 facts.rank(value)
             })
         };
+        let asked = ["if x.ndim == 3:\n    return -x", "assert len(x.shape) == 3\nreturn -x", "if x.ndim != 3 or other:\n    return 0\nreturn -x"];
+        for asked in asked.into_iter().chain(["return -x if 3 == x.ndim else 0"]) {
+            assert_eq!(of(asked), Some(3), "{asked}");
+        }
+        let not_asked = ["if x.ndim == 3:\n    x.sum()\nreturn -x", "assert x.ndim == 3 or other\nreturn -x", "assert x.ndim >= 3\nreturn -x"];
+        for not_asked in not_asked.into_iter().chain(["if x.ndim == 3:\n    return 0\nreturn -x"]) {
+            assert_eq!(of(not_asked), None, "{not_asked}");
+        }
+        let rank = |shape: &str| of(&format!("n = x.astype(mx.float32).shape[0]\nreturn -(x.{shape})"));
         let known =
             [("reshape(-1)", 1), ("reshape(n)", 1), ("reshape(n * 2)", 1), ("reshape(2, n)", 2), ("reshape([2, n, 1])", 3), ("transpose(1, 0)", 2)];
         for (shape, axes) in known {

@@ -105,9 +105,28 @@ impl Lowerer<'_, '_> {
                     Some(path) if path != "types.NoneType" && self.may_be_none(value) => self.prove_at(value, Proved::Present, offset),
                     _ => {}
                 },
+                ((Op::Compare(Comparison::Eq), &[left, right]), true) | ((Op::Compare(Comparison::NotEq), &[left, right]), false) => {
+                    for (asked, said) in [(left, right), (right, left)] {
+                        let rank = self.graph.as_int(said).and_then(|n| u8::try_from(n).ok());
+                        if let (Some(array), Some(rank)) = (self.whose_axes(asked), rank) {
+                            self.prove_at(array, Proved::Rank(rank), offset);
+                        }
+                    }
+                }
                 (_, true) if self.may_be_none(condition) => self.prove_at(condition, Proved::Present, offset),
                 _ => {}
             }
+        }
+    }
+    /// The array whose number of axes `value` is: `x.ndim` or `len(x.shape)`.
+    fn whose_axes(&self, value: ValueId) -> Option<ValueId> {
+        match self.graph.get(value) {
+            (Op::Ndim, &[array]) => Some(array),
+            (Op::Apply, &[callee, shape]) if self.is_builtin(callee, "len") => match self.graph.get(shape) {
+                (Op::Shape, &[array]) => Some(array),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
