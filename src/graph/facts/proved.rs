@@ -305,6 +305,7 @@ mod tests {
             "return -o if other and o is not None else 0",
             "return o is not None and -o",
             "return o is None or -o",
+            "return o is not None and other and -o",
             "while o is not None:\n    y = -o",
             "y = [-o for _ in other if o is not None]",
             "for _ in other:\n    if o is None:\n        continue\n    y = -o",

@@ -6,18 +6,25 @@ use crate::graph::value::{Comparison, Op, Operands, ValueId};
 use crate::syntax::TextSize;
 use crate::syntax::ast::{self, CmpOp, Expr};
 
+/// So many operands of `and` and `or` at most know what those before them have decided, so that long chains stay cheap.
+const MAX_NESTED: usize = 16;
+
 impl<'g> Lowerer<'_, 'g> {
     /// Lower what is evaluated only where a condition holds, or does not.
     pub(super) fn where_decided<T>(&mut self, decided: (ValueId, bool), lower: impl FnOnce(&mut Self) -> T) -> T {
         self.apart(|l| {
-            let (mut condition, mut holds) = decided;
-            while let (Op::Not, &[inner]) = l.graph.get(condition) {
-                (condition, holds) = (inner, !holds);
-            }
-            l.body.blocks[l.block as usize].decided = Some((condition, holds));
-            l.prove_by(condition, holds, l.offset);
+            l.decide(decided);
             lower(l)
         })
+    }
+
+    /// In this block, a condition holds or does not.
+    fn decide(&mut self, (mut condition, mut holds): (ValueId, bool)) {
+        while let (Op::Not, &[inner]) = self.graph.get(condition) {
+            (condition, holds) = (inner, !holds);
+        }
+        self.body.blocks[self.block as usize].decided = Some((condition, holds));
+        self.prove_by(condition, holds, self.offset);
     }
 
     /// Lower what may not be evaluated: what it proves holds in it alone.
@@ -51,14 +58,19 @@ impl<'g> Lowerer<'_, 'g> {
         let later: Vec<&Expr> = e.values.iter().skip(1).collect();
         let goes_on = e.op == ast::BoolOp::And;
         let operands: Operands = self.perhaps(&later, |l| {
+            let outer = l.block;
             let mut operands = Operands::new();
             for value in &e.values {
-                let operand = match operands.last() {
-                    Some(&before) => l.where_decided((before, goes_on), |l| l.expr(value)),
-                    None => l.expr(value),
-                };
-                operands.push(operand);
+                if operands.len() % MAX_NESTED == 0 {
+                    l.block = outer;
+                }
+                if let Some(&before) = operands.last() {
+                    l.enter_block(false);
+                    l.decide((before, goes_on));
+                }
+                operands.push(l.expr(value));
             }
+            l.block = outer;
             operands
         });
         self.graph.value(if e.op == ast::BoolOp::And { Op::And } else { Op::Or }, &operands)
