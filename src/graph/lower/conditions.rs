@@ -61,7 +61,7 @@ impl<'g> Lowerer<'_, 'g> {
             let outer = l.block;
             let mut operands = Operands::new();
             for value in &e.values {
-                if operands.len() % MAX_NESTED == 0 {
+                if operands.len().is_multiple_of(MAX_NESTED) {
                     l.block = outer;
                 }
                 if let Some(&before) = operands.last() {
