@@ -8,17 +8,24 @@ use crate::syntax::Source;
 use crate::syntax::ast::{Expr, InterpolatedStringElement, ModModule, Stmt};
 
 /// The files of a project's folder that may name what it depends on.
-pub const FILES: [&str; 4] = ["pyproject.toml", "setup.cfg", "setup.py", "requirements.txt"];
+pub const FILES: [&str; 5] = ["pyproject.toml", "setup.cfg", "setup.py", "requirements.txt", "PKG-INFO"];
 
-/// The oldest MLX that a project admits, as far as its file `name` with the content `text` says so.
+/// The oldest MLX that a project admits, as far as its file `name` with the content `text` says so. Several requirements are for several platforms, and the code
+/// may run on each.
 pub fn oldest_mlx_in(name: &str, text: &str) -> Option<Version> {
     let requirements = match name {
         "pyproject.toml" => of_pyproject(text)?,
         "setup.cfg" => of_setup_cfg(text),
         "setup.py" => of_setup_py(text)?,
-        _ => of_requirements(text),
+        "requirements.txt" => of_requirements(text),
+        _ => of_metadata(text),
     };
-    requirements.iter().filter_map(|requirement| oldest_mlx(requirement)).max()
+    requirements.iter().filter_map(|requirement| oldest_mlx(requirement)).min()
+}
+
+/// The folders that a distribution with the list of files `record` has put beside its own.
+pub fn folders_in(record: &str) -> impl Iterator<Item = &str> {
+    record.lines().filter_map(|line| Some(line.trim_start_matches('"').split_once('/')?.0)).filter(|name| !matches!(*name, "" | "." | ".."))
 }
 
 fn of_pyproject(text: &str) -> Option<Vec<String>> {
@@ -62,6 +69,15 @@ fn of_setup_cfg(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// `Requires-Dist` of the head of a package that was built: what was asked for when it was. What only an extra asks for is no dependency of the package.
+fn of_metadata(text: &str) -> Vec<String> {
+    let head = text.lines().take_while(|line| !line.trim().is_empty());
+    let requirements = head.filter_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("Requires-Dist")));
+    let is_extra = |marker: &str| marker.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == "extra");
+    let always = requirements.filter(|(_, requirement)| !requirement.split_once(';').is_some_and(|(_, marker)| is_extra(marker)));
+    always.map(|(_, requirement)| requirement.trim().to_owned()).collect()
 }
 
 /// The strings of the list `install_requires` that `setup` is called with. What must be computed is not told; names of the file that are assigned once are read.
@@ -142,9 +158,24 @@ mod tests {
             ("setup.py", "from setuptools import setup\nsetup(install_requires=open('r').read().split(), x='mlx>=0.2')\n", None),
             ("setup.py", "setup(install_requires=['mlx>=' + oldest])\n", None),
             ("setup.py", "setup(install_requires=[", None),
+            ("PKG-INFO", "Metadata-Version: 2.1\nName: mlx-x\nRequires-Dist: numpy\nRequires-Dist: mlx==0.17.3\n", Some("0.17.3")),
+            ("METADATA", "Name: x\r\nRequires-Dist: mlx (==0.24.2)\r\n\r\nRequires-Dist: mlx>=0.20\r\n", Some("0.24.2")),
+            (
+                "METADATA",
+                "Requires-Dist: mlx>=0.30.0,<0.33.0 ; sys_platform == 'darwin'\nRequires-Dist: mlx[cuda13]==0.32.2 ; sys_platform == 'linux'\n",
+                Some("0.30.0"),
+            ),
+            ("METADATA", "Requires-Dist: mlx[cpu]>=0.22; extra == \"cpu\"\nRequires-Dist: mlx ; python_version > '3.8' and extra=='all'\n", None),
+            ("METADATA", "Name: x\nRequires-Dist: mlx-lm>=0.22\n\nneeds\nRequires-Dist: mlx>=0.22\n", None),
         ] {
             let expected = expected.map(|text| Version::from_str(text).expect("a version"));
             assert_eq!(oldest_mlx_in(name, text), expected, "{name}\n{text}");
         }
+    }
+
+    #[test]
+    fn the_folders_of_a_distribution_are_those_that_its_files_lie_in() {
+        let record = "a/__init__.py,sha256=0,1\na/b/c.py,,\none.py,,\n../../bin/x,,\n\"d/e,f.py\",,\nx-1.dist-info/RECORD,,\n";
+        assert_eq!(folders_in(record).collect::<Vec<_>>(), ["a", "a", "d", "x-1.dist-info"]);
     }
 }

@@ -241,6 +241,33 @@ fn the_version_is_read_from_each_file_that_a_project_may_name_it_in() {
     );
 }
 
+#[test]
+fn the_version_is_read_from_what_was_built_of_a_project() {
+    let metadata = |needs: &str| format!("Metadata-Version: 2.1\nName: x\nRequires-Dist: numpy\nRequires-Dist: {needs}\n\nA package for mlx.\n");
+    let dir = folder(&[
+        ("site/old-1.0.dist-info/METADATA", &metadata("mlx==0.17.3")),
+        ("site/old-1.0.dist-info/RECORD", "old/x.py,sha256=0,1\nold-1.0.dist-info/METADATA,,\none.py,,\n../bin/old,,\n"),
+        ("site/old/x.py", PLATFORM),
+        ("site/old/deep/x.py", PLATFORM),
+        ("site/new-2.dist-info/METADATA", &metadata("mlx>=0.30; sys_platform == 'darwin'")),
+        ("site/new-2.dist-info/RECORD", "new/x.py,,\nshared/new/x.py,,\n"),
+        ("site/new-2.dist-info/top_level.txt", "old\n"),
+        ("site/new/x.py", PLATFORM),
+        ("site/named-1.dist-info/METADATA", &metadata("mlx>=0.22")),
+        ("site/named-1.dist-info/top_level.txt", "named\nshared\n"),
+        ("site/named/x.py", PLATFORM),
+        ("site/shared/new/x.py", PLATFORM),
+        ("site/extra-1.dist-info/METADATA", &metadata("mlx>=0.22; extra == 'all'")),
+        ("site/extra-1.dist-info/top_level.txt", "extra\n"),
+        ("site/extra/x.py", PLATFORM),
+        ("unknown/x.py", PLATFORM),
+        ("source-1.0/PKG-INFO", &metadata("mlx>=0.20")),
+        ("source-1.0/source/x.py", PLATFORM),
+    ]);
+    let left: Vec<String> = found(dir.path(), &["--select", "deprecated-api"]);
+    assert_eq!(left, ["site/extra/x.py: deprecated-api", "site/new/x.py: deprecated-api", "unknown/x.py: deprecated-api"]);
+}
+
 /// What an older MLX has, but not with what is passed to it here.
 const PASSED: &str = "import mlx.core as mx\n\n\ndef attend(q: mx.array, k: mx.array, v: mx.array, keep: mx.array):\n    \
                       scores = mx.where(keep, (q * 0.125) @ k.transpose(0, 1, 3, 2), -mx.inf)\n    return mx.softmax(scores, axis=-1) @ v\n\n\n\

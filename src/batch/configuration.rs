@@ -12,6 +12,7 @@ use crate::platform::Version;
 use crate::requirements;
 
 use super::guard::on_deep_stack;
+use super::installed::Installed;
 use super::place::{Places, repository_of};
 use super::read::small_file;
 
@@ -61,7 +62,14 @@ pub struct Configurations {
     lookup: Lookup,
     places: Places,
     known: Mutex<HashMap<PathBuf, Found>>,
-    projects: Mutex<HashMap<PathBuf, Option<Version>>>,
+    projects: Mutex<Projects>,
+}
+
+/// The oldest MLX that the projects met so far admit.
+#[derive(Default)]
+struct Projects {
+    known: HashMap<PathBuf, Option<Version>>,
+    installed: Installed,
 }
 
 impl Configurations {
@@ -117,17 +125,17 @@ impl Configurations {
         let mut passed = Vec::new();
         let mut oldest = None;
         for above in folder.ancestors() {
-            if let Some(known) = projects.get(above) {
+            if let Some(known) = projects.known.get(above) {
                 oldest = known.clone();
                 break;
             }
             passed.push(above);
-            oldest = oldest_mlx_inside(above);
+            oldest = oldest_mlx_inside(above).or_else(|| projects.installed.oldest_mlx_of(above));
             if oldest.is_some() || above.join(".git").exists() {
                 break;
             }
         }
-        projects.extend(passed.into_iter().map(|folder| (folder.to_path_buf(), oldest.clone())));
+        projects.known.extend(passed.into_iter().map(|folder| (folder.to_path_buf(), oldest.clone())));
         oldest
     }
 
@@ -189,15 +197,17 @@ impl Configurations {
 
 /// The oldest MLX that the files of `folder` admit; where several say so, the oldest of them, for the code may meet it.
 fn oldest_mlx_inside(folder: &Path) -> Option<Version> {
-    let read = |name: &'static str| {
-        let bytes = small_file(&folder.join(name)).ok()?;
-        Some((name, String::from_utf8(bytes).ok().filter(|text| text.contains("mlx"))?))
-    };
+    let read = |name: &'static str| Some((name, text_about_mlx(&folder.join(name))?));
     let texts: Vec<(&str, String)> = requirements::FILES.into_iter().filter_map(read).collect();
     if texts.is_empty() {
         return None;
     }
     on_deep_stack(|| texts.iter().filter_map(|(name, text)| requirements::oldest_mlx_in(name, text)).min()).ok().flatten()
+}
+
+/// The text of the file at `path`, if it is there and speaks of MLX.
+pub(super) fn text_about_mlx(path: &Path) -> Option<String> {
+    String::from_utf8(small_file(path).ok()?).ok().filter(|text| text.contains("mlx"))
 }
 
 /// The file that `word` names. It must belong to the project, which is the folder `root`: what comes with a project names nothing outside it.

@@ -5,6 +5,7 @@ mod check;
 mod configuration;
 mod discover;
 mod guard;
+mod installed;
 mod place;
 mod read;
 mod run;
