@@ -12,7 +12,7 @@ from prelude import adds_to_scores, any_of, is_floating, masks_scores, promotes_
 
 group = "fast ops"
 guide = "Fast operations: mx.fast.scaled_dot_product_attention"
-gain = "3.4 to 6.3 times faster at half-precision prefill and 1.3 to 2.2 times at decode, with 0.015 to 0.29 of the memory (NVIDIA H200); 0.61 to 1.57 times on a CPU"
+gain = "3.4 to 6.3 times faster at half-precision prefill and 1.3 to 2.2 times at decode, with 0.015 to 0.29 of the memory (NVIDIA H200); 0.61 to 1.57 times on a CPU; next to nothing where there is no fused kernel: in float32 on CUDA, on Metal but for head dimensions 64, 72, 80, 96, 128, 192 and 256"
 slower = {"cuda with fill": "1.65 times the memory where the mask holds truth values (NVIDIA H200, MLX 0.32.4)"}
 needs = {"0.22.0 with fill": "a mask of truth values"}
 numerics = {"before": "rounding", "before_repeated": "rounding", "before_cast": "more precise", "before_cast_repeated": "more precise",

@@ -28,6 +28,11 @@ impl Definitions<'_> {
         }
     }
 
+    /// Whether the file assigns no attribute `name` but to what methods call their first parameter.
+    pub fn is_left_alone(&self, name: Symbol) -> bool {
+        !self.assigned_outside.contains(&name)
+    }
+
     /// Whether the attribute `name` of an instance of `class` stays what `__init__` made it, for all that the file shows.
     pub fn is_kept(&self, class: ClassIndex, name: Symbol) -> bool {
         let info = &self.classes[class];

@@ -155,6 +155,8 @@ pub enum Proved {
     Int,
     /// It is a list, or what a list makes with `*` and `+`; never an `mx.array`.
     List,
+    /// It is a Python `int`, if this value that has it for the length of an axis is an array: `x.reshape(2, n)` of MLX takes nothing else.
+    Counts(ValueId),
     /// It has so many axes.
     Rank(u8),
     /// It is an `mx.Dtype`, if this value that was cast to it is an array: MLX casts to nothing else, NumPy casts to its own.

@@ -7,6 +7,9 @@ use super::definitions::{ClassIndex, Definitions};
 use super::modules::{is_pure, is_super, module_class, name_of, sizes};
 use super::value::{Graph, Op, Symbol, ValueId};
 
+/// Longer chains of attributes are not followed.
+const MAX_DEPTH: u32 = 8;
+
 /// Facts about the attributes of `self`, by class.
 #[derive(Default)]
 pub struct ClassFacts {
@@ -14,8 +17,13 @@ pub struct ClassFacts {
     attributes: FxHashMap<(ClassIndex, Symbol), Vec<ValueId>>,
     pure_modules: FxHashMap<(ClassIndex, Symbol), bool>,
     bases: FxHashMap<ClassIndex, String>,
-    /// Parameters of an `__init__` that it surely makes a module of some size with.
+    /// What an `__init__` surely makes a module of some size with: its parameters, what they keep, and quotients.
     sizes: FxHashSet<ValueId>,
+    /// The same by what keeps them: a parameter of an `__init__`, of which the file assigns no such attribute, or the class itself.
+    kept_sizes: FxHashSet<(ValueId, Symbol)>,
+    own_sizes: FxHashSet<(ClassIndex, Symbol)>,
+    /// For each class and each value that its instances keep, and nothing else under the same name, these names.
+    kept: FxHashMap<(ClassIndex, ValueId), Vec<Symbol>>,
     /// The calls of `super().__init__` in the `__init__` of each class.
     made: FxHashMap<ClassIndex, Vec<ValueId>>,
 }
@@ -52,7 +60,7 @@ impl ClassFacts {
     /// Take in what a lowered `__init__` stores in `self`.
     pub(super) fn note_init(&mut self, class: ClassIndex, body: &Body, definitions: &Definitions<'_>, graph: &Graph) {
         let info = &definitions.classes[class];
-        self.note_sizes(body, graph);
+        self.note_sizes(class, body, definitions, graph);
         if info.dynamic {
             return;
         }
@@ -72,8 +80,8 @@ impl ClassFacts {
         }
     }
 
-    /// Take in the parameters that are sizes of modules made in any case.
-    fn note_sizes(&mut self, body: &Body, graph: &Graph) {
+    /// Take in what is the size of modules made in any case.
+    fn note_sizes(&mut self, class: ClassIndex, body: &Body, definitions: &Definitions<'_>, graph: &Graph) {
         let mut depth = 0u32;
         for effect in &body.effects {
             match *effect {
@@ -82,8 +90,15 @@ impl ClassFacts {
                 // What comes after may not run.
                 Effect::Jump(_) | Effect::Return(_) | Effect::Raise(_) => return,
                 Effect::Call(made) if depth == 0 => {
-                    let given = sizes(graph, made);
-                    self.sizes.extend(given.filter(|&v| matches!(graph.op(v), Op::Param(..))));
+                    for size in sizes(graph, made).filter(|&v| is_given(graph, v, 0)) {
+                        self.sizes.insert(size);
+                        let (Op::Attr(name, _), &[object]) = graph.get(size) else { continue };
+                        if self.receiver(object) == Some(class) {
+                            self.own_sizes.insert((class, name));
+                        } else if definitions.is_left_alone(name) {
+                            self.kept_sizes.insert((object, name));
+                        }
+                    }
                 }
                 _ => {}
             }
@@ -107,11 +122,19 @@ impl ClassFacts {
                 }
             }
         }
+        let mut alone: Vec<_> = self.attributes.iter().filter_map(|(&(class, name), values)| Some((class, *single(values)?, name))).collect();
+        alone.sort_unstable();
+        alone.into_iter().for_each(|(class, value, name)| self.kept.entry((class, value)).or_default().push(name));
     }
 
-    /// Whether `value` is a parameter of an `__init__` that must be an int.
-    pub fn is_size(&self, value: ValueId) -> bool {
-        self.sizes.contains(&value)
+    /// Whether `value` belongs to an `__init__`, which is given or works out an int there, or raises.
+    pub fn is_size(&self, graph: &Graph, value: ValueId) -> bool {
+        self.sizes.contains(&value) || matches!(graph.get(value), (Op::Attr(name, _), &[object]) if self.kept_sizes.contains(&(object, name)))
+    }
+
+    /// Whether instances of `class` keep under `name` what their `__init__` makes a module of some size with.
+    pub fn keeps_size(&self, class: ClassIndex, name: Symbol) -> bool {
+        self.own_sizes.contains(&(class, name)) && single(self.attribute(class, name)).is_some()
     }
 
     /// The class of which `value` is the receiver in some method.
@@ -134,10 +157,31 @@ impl ClassFacts {
         self.attributes.get(&(class, name)).map_or(&[], |v| v)
     }
 
+    /// The names under which instances of `class` keep `value`, whatever happens, where it is worked out from what `__init__` is given.
+    pub fn kept_alone(&self, class: ClassIndex, value: ValueId) -> &[Symbol] {
+        self.kept.get(&(class, value)).map_or(&[], |v| v)
+    }
+
     /// Whether the attribute is a module of `mlx.nn` whose call has no effects.
     pub fn is_pure_module(&self, class: ClassIndex, name: Symbol) -> bool {
         self.pure_modules.get(&(class, name)).copied().unwrap_or(false)
     }
+}
+
+/// Whether `value` is a parameter, what one keeps, or a quotient of such and numbers: no other scope has it.
+fn is_given(graph: &Graph, value: ValueId, depth: u32) -> bool {
+    let given = |v: ValueId| depth < MAX_DEPTH && is_given(graph, v, depth + 1);
+    match graph.get(value) {
+        (Op::Param(..), _) => true,
+        (Op::Attr(..), &[object]) => given(object),
+        (Op::FloorDiv, &[a, b]) => given(a) && (given(b) || graph.as_int(b).is_some()),
+        _ => false,
+    }
+}
+
+/// The only one of `values`.
+fn single(values: &[ValueId]) -> Option<&ValueId> {
+    if let [only] = values { Some(only) } else { None }
 }
 
 /// Whether `call` is `super().__init__(..)`.

@@ -26,6 +26,11 @@ impl Compiled {
     pub fn compiles(&self, body: &Body) -> bool {
         body.function.is_some_and(|f| self.functions.contains(&f))
     }
+
+    /// Whether it compiles what stands at `range` in `body`: a lambda that is compiled stands in the call.
+    pub fn encloses(&self, body: &Body, range: TextRange) -> bool {
+        self.compiles(body) || self.range.contains_range(range)
+    }
 }
 
 /// Every use of `mx.compile` in `bodies`, which are all scopes of the file.

@@ -219,7 +219,7 @@ impl<'x> Uses<'_, 'x> {
         } else {
             format!("MLX has no `{old}` any more.")
         };
-        let mut rationale = vec![first, format!("The new name is there since MLX {since} (ml-explore/mlx#{}).", moved.pull)];
+        let mut rationale = vec![first, format!("The new name needs MLX {since} or newer (ml-explore/mlx#{}).", moved.pull)];
         if moved.argument.is_some() {
             rationale.push(
                 "The old function told of the GPU, whatever the default device; the new one tells of the default device unless it is told which."

@@ -130,10 +130,12 @@ impl<'x> Calls<'_, 'x> {
             format!("Argument {} was `{was}`, and has been `{is}` since MLX {since} (ml-explore/mlx#{pull}).", shift.at + 1),
             "By keyword it means the same to every version.".to_owned(),
         ];
-        rationale.extend(
-            self.kept(shift, argument)
-                .map(|kept| format!("The class keeps `{kept}`, which this call does not pass: it may have to, by keyword, too.")),
-        );
+        if *is == "output_padding" {
+            rationale.push("As `output_padding` it makes each result longer by so many elements: with the edit lengths change.".to_owned());
+        }
+        rationale.extend(self.kept(shift, argument).map(|kept| {
+            format!("The class keeps `{kept}`, which this call does not pass: it may have to, as `{is}={kept}`, or lengths are wrong in another way.")
+        }));
         rationale
     }
 

@@ -106,6 +106,11 @@ impl<'x> Place<'x> {
     fn spelling(&self, name: &str, wildcard: &dyn Fn(&str) -> Option<ValueId>) -> String {
         wildcard(name).and_then(|v| self.speller.argument(v)).unwrap_or_else(|| name.to_owned())
     }
+
+    /// The same for words.
+    fn words(&self, name: &str, wildcard: &dyn Fn(&str) -> Option<ValueId>) -> String {
+        wildcard(name).and_then(|v| self.earlier.argument(v)).unwrap_or_else(|| name.to_owned())
+    }
 }
 
 /// The value of a wildcard of the pattern, unless the matched alternative leaves it out.
@@ -120,7 +125,7 @@ fn pattern_wildcard(variant: &Variant, candidate: &Candidate, name: &str) -> Opt
 
 /// What annotations and the guard demand at a place and facts do not prove.
 fn demands(variant: &Variant, wildcards: &[Wildcard], place: &Place<'_>, value: &dyn Fn(&str) -> Option<ValueId>) -> Result<Vec<String>, String> {
-    let spelling = |name: &str| place.spelling(name, value);
+    let spelling = |name: &str| place.words(name, value);
     let mut assumptions = assumed_kinds(wildcards, &place.facts, value, &spelling);
     if let Some(guard) = &variant.guard {
         match guard.evaluate(&Site { facts: &place.facts, graph: place.graph, value, spelling: &spelling }) {

@@ -1,6 +1,6 @@
 //! How many kernels computing values launches, and the words for how many there are less.
 
-use crate::graph::facts::Facts;
+use crate::graph::facts::{Facts, UNARY};
 use crate::graph::value::{Graph, Op, ValueId};
 
 /// How many kernels computing `values` launches: what moves or describes elements is no kernel.
@@ -48,6 +48,25 @@ fn plural(n: usize, word: &str) -> String {
 pub(super) fn fewer(before: usize, after: usize) -> Option<String> {
     let less = before.checked_sub(after).filter(|&n| n > 0)?;
     Some(format!("{} and {} fewer.", plural(less, "kernel"), plural(less, "temporary array")))
+}
+
+/// How many of the kernels of `values` `mx.compile` leaves to themselves: it fuses those that work element by element, casts among them.
+pub(super) fn unfused(graph: &Graph, facts: &Facts<'_>, values: &[ValueId]) -> usize {
+    let is_fused = |&v: &ValueId| match graph.op(v) {
+        Op::Mlx(name) => UNARY.contains(&name) || matches!(name, "astype" | "maximum" | "minimum" | "where"),
+        op => matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg),
+    };
+    kernels(graph, facts, &values.iter().copied().filter(|v| !is_fused(v)).collect::<Vec<_>>())
+}
+
+/// The words for what is saved in a function that is compiled, where `apart` of the kernels `before` are not fused as it is.
+pub(super) fn compiled(before: usize, apart: usize) -> String {
+    let fused = before.saturating_sub(apart);
+    let work = if fused == 1 { "works" } else { "work" };
+    format!(
+        "Of the {}, {fused} {work} element by element, which `mx.compile` fuses here already: less is gained than without it.",
+        plural(before, "kernel")
+    )
 }
 
 /// How many kernels there are before and after; `is_read` says whether something else reads one of those that are matched.

@@ -51,7 +51,7 @@ use crate::syntax::{TextRange, TextSize};
 use about::{Matches, Slower};
 use elaborate::Plan;
 use judge::{Judgement, is_proved};
-use kernels::{counts, fewer, kernels};
+use kernels::{compiled, counts, fewer, kernels, unfused};
 use load::Rule;
 use matcher::{Bound, Match, Optional, Wanted};
 pub use near_miss::near_misses;
@@ -378,7 +378,13 @@ fn proposal(
     // Where the array is only read back no number changes, and no promotion.
     let reads = !judgement.narrows && !rule.about.narrows.is_empty();
     let of_module = candidate.found.inner.iter().any(|&v| graph.calls_module(v));
-    let counted = if of_module { fewer(before, after) } else { (before > 0 && !reads).then(|| counts(before, after, kernels(&written.kept) > 0)) };
+    let apart = unfused(graph, &facts, &candidate.found.inner);
+    let is_compiled = analysis.compiled().iter().any(|c| c.encloses(&analysis.bodies[candidate.body], candidate.root.range));
+    let counted = match is_compiled && apart < before {
+        _ if of_module => fewer(before, after),
+        true => Some(compiled(before, apart)),
+        false => (before > 0 && !reads).then(|| counts(before, after, kernels(&written.kept) > 0)),
+    };
     let mut rationale: Vec<String> = counted.into_iter().chain(only_casts(analysis, candidate, before.saturating_sub(after))).collect();
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
@@ -389,7 +395,7 @@ fn proposal(
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
         rationale.extend(sums::in_compiled_caller(analysis, &analysis.bodies[candidate.body], candidate.root, candidate.after));
-        rationale.extend(rule.about.measured().map(|gain| format!("{MEASURED}: {gain}.")));
+        rationale.extend(rule.about.measured().filter(|_| !is_compiled).map(|gain| format!("{MEASURED}: {gain}.")));
     }
     let title = if reads { READ_BACK } else { &rule.about.title };
     Proposal {

@@ -10,8 +10,7 @@ const FIXED: [&str; 4] = ["repeat", "tile", "broadcast_to", "addmm"];
 /// Why `after` cannot replace the match at `root`, where its scope is compiled without regard to shapes.
 pub(super) fn fixes_shapes(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
     let Op::Mlx(name) = analysis.graph.op(after) else { return None };
-    // A lambda that is compiled stands in the call.
     let mut shapeless = analysis.compiled().iter().filter(|c| c.is_shapeless);
-    let fixed = FIXED.contains(&name) && shapeless.any(|c| c.compiles(body) || c.range.contains_range(root.range));
+    let fixed = FIXED.contains(&name) && shapeless.any(|c| c.encloses(body, root.range));
     fixed.then(|| format!("it is compiled with `shapeless=True`, under which `mx.{name}` keeps the shape it was first given"))
 }

@@ -1,5 +1,5 @@
 //! What surrounds a match and takes its gain away: code that runs once, positions and vectors of parameters, which are few, casts of what is float32
-//! already, and parts of an activation that is written out. Of sums with products see `sums.rs`.
+//! already, attention between channels, and parts of an activation that is written out. Of sums with products see `sums.rs`.
 
 use super::kernels::kernels;
 use super::once::runs_once;
@@ -24,6 +24,13 @@ pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, af
             let facts = Facts::at(analysis, body, 0, body.range.end());
             let is_vector = !facts.makers(operands[0]).is_empty() && facts.rank(operands[0]) == Some(1);
             is_vector.then(|| "it is one vector of parameters: a kernel more or less is next to nothing".to_owned())
+        }
+        (Op::Mlx("fast.scaled_dot_product_attention"), operands) => {
+            let facts = Facts::at(analysis, body, root.block, root.range.end());
+            facts.has_channels_in_rows(operands[0]).then(|| {
+                "channels are compared with channels: a head dimension that is a length of the input has no fused kernel, and nothing is gained"
+                    .to_owned()
+            })
         }
         (Op::Mlx("astype"), operands) if analysis.graph.op(operands[0]) == Op::Mlx("softmax") => no_gain(analysis, body, root, operands[0]),
         (Op::Mlx(_) | Op::Apply | Op::Call(..), _) => None,

@@ -42,6 +42,18 @@ impl Facts<'_> {
         self.origin(array, axis, 0) == Length::One
     }
 
+    /// Whether the matrices in the last two axes of `array` hold channels in rows: each as many numbers long as another array is on an axis before its last, a
+    /// length of the input, and so many rows as a number says that is no such length.
+    pub fn has_channels_in_rows(&self, array: ValueId) -> bool {
+        let is_length_of_input = match self.origin(array, -1, 0) {
+            Length::Of(_, axis) if axis < 0 => axis < -1,
+            Length::Of(of, axis) => self.rank(of).is_some_and(|rank| axis + 1 < i64::from(rank)),
+            _ => false,
+        };
+        let is_count = |n: ValueId| matches!(self.analysis.graph.op(n), Op::FloorDiv | Op::Attr(..) | Op::Param(..) | Op::Int(_));
+        is_length_of_input && matches!(self.origin(array, -2, 0), Length::Is(n) if is_count(n))
+    }
+
     /// Whether `n` is how often the length of one axis goes into that of another.
     pub fn is_quotient(&self, n: ValueId, whole: (ValueId, i64), part: (ValueId, i64)) -> bool {
         match self.analysis.graph.get(self.settled(n)) {
@@ -385,10 +397,11 @@ mod tests {
         );
         let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
-        let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects);
-        let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None }).expect("the text returns a value");
+        let mut effects = analysis.bodies.iter().flat_map(|body| body.effects.iter().map(move |effect| (body, effect)));
+        let returned = effects.find_map(|(body, e)| if let Effect::Return(value) = *e { Some((body, value)) } else { None });
+        let (body, returned) = returned.expect("the text returns a value");
         let &[a, b] = analysis.graph.operands(returned) else { panic!("{call} is no pair") };
-        test(&Facts::anywhere(&analysis), a, b)
+        test(&Facts::at(&analysis, body, 0, body.range.end()), a, b)
     }
 
     #[test]
@@ -405,6 +418,16 @@ mod tests {
             assert!(!agree(changed, 1), "{changed}");
         }
         assert!(!agree("self.p(q), q", -1), "a linear layer changes the last axis");
+    }
+
+    #[test]
+    fn channels_in_rows_are_as_long_as_the_input() {
+        let in_rows = |array: &str| says(&format!("{array}, x"), |facts, array, _| facts.has_channels_in_rows(array));
+        let of_input = "x.reshape(B, L, self.h, D // self.h).transpose(0, 2, 1, 3)";
+        assert!(in_rows(&format!("({of_input} * 2).swapaxes(-1, -2)")) && in_rows("self.p(x).reshape(B, self.h, 64, L)"));
+        for heads in [of_input, "q.swapaxes(-1, -2)", "x.reshape(B, 1, L, D)", "x", "y", "y.swapaxes(-1, -2)", "y.reshape(y.shape[0], 4, 8)"] {
+            assert!(!in_rows(heads), "{heads}");
+        }
     }
 
     #[test]

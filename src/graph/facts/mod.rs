@@ -190,8 +190,12 @@ impl<'x> Facts<'x> {
         if view.proved.is_list(value, view) {
             return Some(Kind::Other);
         }
-        let array = view.proved.cast(value, view)?;
-        (depth <= MAX_DEPTH && self.kind_at(array, depth + 1) == Kind::Array).then_some(Kind::Dtype)
+        let is_array = |array: Option<ValueId>| array.is_some_and(|v| depth <= MAX_DEPTH && self.kind_at(v, depth + 1) == Kind::Array);
+        match () {
+            () if is_array(view.proved.counted(value, view)) => Some(Kind::Int),
+            () if is_array(view.proved.cast(value, view)) => Some(Kind::Dtype),
+            () => None,
+        }
     }
 
     fn kind_of_node(&self, value: ValueId, depth: u32) -> Kind {
@@ -206,7 +210,7 @@ impl<'x> Facts<'x> {
             Op::DtypeOf => Kind::Dtype,
             Op::Str(_) | Op::Tuple | Op::List | Op::Shape | Op::Function(_) | Op::Class(_) | Op::Comprehension(_) | Op::Slice => Kind::Other,
             Op::Global(path) if is_constant(graph.name(path)) => Kind::Float,
-            Op::Param(..) if self.analysis.classes.is_size(value) => Kind::Int,
+            Op::Param(..) | Op::Attr(..) | Op::FloorDiv if self.analysis.classes.is_size(graph, value) => Kind::Int,
             Op::Param(scope, name) => self.annotated_parameter(scope, name),
             Op::ModuleName(name) => self.constant_kind(name, depth),
             // `x.at[i]` is no part of an array.
@@ -286,23 +290,8 @@ impl<'x> Facts<'x> {
     }
 
     fn kind_of_arithmetic(&self, op: Op, operands: &[ValueId], depth: u32) -> Kind {
-        let left = self.kind_at(operands[0], depth);
-        let Some(&right) = operands.get(1) else { return left };
-        let right = self.kind_at(right, depth);
-        let scalar = |k: Kind| k.is_number() || k == Kind::Bool;
-        match (left, right) {
-            (Kind::Array, _) => Kind::Array,
-            (l, Kind::Array) if scalar(l) => Kind::Array,
-            (l, r) if scalar(l) && scalar(r) => match op {
-                Op::Div => Kind::Float,
-                Op::Pow if r == Kind::Float && l == Kind::Float => Kind::Float,
-                Op::Pow => Kind::Number,
-                _ if l == Kind::Int && r == Kind::Int => Kind::Int,
-                _ if l == Kind::Float || r == Kind::Float => Kind::Float,
-                _ => Kind::Number,
-            },
-            _ => Kind::Unknown,
-        }
+        let kinds: Vec<Kind> = operands.iter().map(|&v| self.kind_at(v, depth)).collect();
+        of_arithmetic(op, &kinds)
     }
 
     fn kind_of_gate(&self, operands: &[ValueId], depth: u32) -> Kind {
@@ -373,6 +362,26 @@ impl<'x> Facts<'x> {
     }
 }
 
+/// What sort of thing an operator makes of things of such sorts.
+pub(super) fn of_arithmetic(op: Op, kinds: &[Kind]) -> Kind {
+    let left = kinds[0];
+    let Some(&right) = kinds.get(1) else { return left };
+    let scalar = |k: Kind| k.is_number() || k == Kind::Bool;
+    match (left, right) {
+        (Kind::Array, _) => Kind::Array,
+        (l, Kind::Array) if scalar(l) => Kind::Array,
+        (l, r) if scalar(l) && scalar(r) => match op {
+            Op::Div => Kind::Float,
+            Op::Pow if r == Kind::Float && l == Kind::Float => Kind::Float,
+            Op::Pow => Kind::Number,
+            _ if l == Kind::Int && r == Kind::Int => Kind::Int,
+            _ if l == Kind::Float || r == Kind::Float => Kind::Float,
+            _ => Kind::Number,
+        },
+        _ => Kind::Unknown,
+    }
+}
+
 /// Whether an import is a Python float.
 pub(super) fn is_constant(path: &str) -> bool {
     let last = path.strip_prefix("mlx.core.").or_else(|| path.strip_prefix("math.")).or_else(|| path.strip_prefix("numpy."));
@@ -422,7 +431,7 @@ mod tests {
     fn kind_returned(text: &str, facts: impl for<'x> FnOnce(&'x Analysis<'_>, &'x Body) -> Facts<'x>) -> Kind {
         let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
-        let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name) == "f").expect("the text defines it");
+        let body = analysis.bodies.iter().find(|b| analysis.graph.name(b.name).rsplit('.').next() == Some("f")).expect("the text defines it");
         let returned = body.effects.iter().rev().find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None });
         facts(&analysis, body).kind(returned.expect("the text returns a value"))
     }
@@ -561,6 +570,38 @@ mod tests {
         for body in others {
             assert_ne!(kind_after(body), Kind::Array, "{body}");
         }
+    }
+
+    /// What sort of thing `self.s` is at the end of a method of a class, behind `statements`.
+    fn kind_kept(stored: &str, statements: &str, rest: &str) -> Kind {
+        let text = format!(
+            "import math\nimport mlx.core as mx\nimport mlx.nn as nn\n\nclass A(nn.Module):\n    def __init__(self, w, h, c, n: int, other):\n        self.w, self.h, self.d, self.e = w, h, w // h, c.e\n        self.s = {stored}\n        self.p, self.q = nn.Linear(c.width, n), nn.Linear(self.e, n)\n\n    def f(self, x: mx.array, other):\n        {statements}\n        return self.s\n{rest}"
+        );
+        kind_returned(&text, |analysis, body| Facts::at(analysis, body, 0, body.range.end()))
+    }
+
+    #[test]
+    fn what_init_works_out_of_a_length_is_a_number() {
+        let split = "q = self.p(x).reshape(2, -1, self.h, self.d)";
+        for stored in ["self.d ** -0.5", "1 / (self.h * 2)", "math.sqrt(other)", "c.width ** -0.5", "c.width // self.h", "self.e / self.h"] {
+            assert!(kind_kept(stored, split, "").is_number(), "{stored}");
+        }
+        for stored in ["self.w ** -0.5", "c.height ** -0.5", "self.d ** self.w", "c ** -0.5", "self.other.e ** -0.5"] {
+            assert_eq!(kind_kept(stored, split, ""), Kind::Unknown, "{stored}");
+        }
+        let unproved = [
+            "pass",
+            "q = x.reshape((2, -1, self.h, self.d))",
+            "q = other.reshape(2, -1, self.h, self.d)",
+            "q = x.reshape(2, -1, other.h, other.d)",
+            "if other:\n            q = x.reshape(2, -1, self.h, self.d)",
+            "q = lambda: x.reshape(2, -1, self.h, self.d)",
+        ];
+        for statements in unproved {
+            assert_eq!(kind_kept("self.d ** -0.5", statements, ""), Kind::Unknown, "{statements}");
+        }
+        let reassigned = "\n    def g(self, d):\n        self.d = d\n";
+        assert_eq!(kind_kept("self.d ** -0.5", split, reassigned), Kind::Unknown, "the attribute is no longer what the number was worked out of");
     }
 
     #[test]

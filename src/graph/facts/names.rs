@@ -1,6 +1,6 @@
 //! What names and attributes are: from annotations, from what `__init__` stores, and from constants of the module.
 
-use super::{Facts, Kind, MAX_DEPTH};
+use super::{Facts, Kind, MAX_DEPTH, of_arithmetic};
 use crate::graph::body::Effect;
 use crate::graph::definitions::{ClassIndex, ModuleBinding};
 use crate::graph::modules::module_class;
@@ -207,7 +207,7 @@ impl<'x> Facts<'x> {
             let info = &self.analysis.definitions.classes[class];
             return info.fields.get(&name).map_or(Kind::Unknown, |a| self.annotation(a));
         }
-        let mut kinds = stored.iter().map(|&v| self.kind_at(v, depth));
+        let mut kinds = stored.iter().map(|&v| self.kind_of_stored(v, (object, class), depth));
         let first = kinds.next().unwrap_or(Kind::Unknown);
         kinds.fold(first, |a, b| {
             if a == b {
@@ -218,6 +218,40 @@ impl<'x> Facts<'x> {
                 optional(a, b)
             }
         })
+    }
+
+    /// What sort of thing `value` is, which the `__init__` of `class` stores in `object`, or works out what it stores from: what is kept under some name alone is
+    /// what that attribute is.
+    fn kind_of_stored(&self, value: ValueId, (object, class): (ValueId, ClassIndex), depth: u32) -> Kind {
+        let known = self.kind_at(value, depth);
+        if known != Kind::Unknown || depth > MAX_DEPTH {
+            return known;
+        }
+        if self.analysis.classes.kept_alone(class, value).iter().any(|&name| self.is_count((object, class), name, depth)) {
+            return Kind::Int;
+        }
+        match self.analysis.graph.get(value) {
+            // What `__init__` has stored before and reads again.
+            (Op::Attr(name, _), &[of]) if self.analysis.classes.receiver(of) == Some(class) => match self.analysis.classes.attribute(class, name) {
+                [_] if self.is_count((object, class), name, depth) => Kind::Int,
+                &[only] => self.kind_of_stored(only, (object, class), depth + 1),
+                _ => known,
+            },
+            (op @ (Op::Neg | Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv), operands) => {
+                let kinds: Vec<Kind> = operands.iter().map(|&v| self.kind_of_stored(v, (object, class), depth + 1)).collect();
+                of_arithmetic(op, &kinds)
+            }
+            _ => known,
+        }
+    }
+
+    /// Whether an array has been given what `object`, an instance of `class`, keeps under `name` for the length of an axis, or a module for its size.
+    fn is_count(&self, (object, class): (ValueId, ClassIndex), name: Symbol, depth: u32) -> bool {
+        if self.analysis.classes.keeps_size(class, name) {
+            return true;
+        }
+        let array = self.view.and_then(|view| view.proved.counted_attribute(object, name, view));
+        array.is_some_and(|v| self.kind_at(v, depth + 1) == Kind::Array)
     }
 
     /// Whether `value` is `mx.finfo(..)`.

@@ -1,6 +1,8 @@
 //! What the operations of one scope prove, by value: worked out once for the scope, so that asking at a place costs what the value has to say and not what the
 //! scope has.
 
+use std::hash::Hash;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -20,6 +22,9 @@ pub struct ProvedFacts {
     arrays: FxHashMap<ValueId, Places<()>>,
     present: FxHashMap<ValueId, Places<()>>,
     ints: FxHashMap<ValueId, Places<()>>,
+    /// The array that has a value for a length, which proves that it is an int, and the same by the object and the name for attributes of which it is one.
+    counts: FxHashMap<ValueId, Places<ValueId>>,
+    counting_attributes: FxHashMap<(ValueId, Symbol), Places<ValueId>>,
     lists: FxHashMap<ValueId, Places<()>>,
     ranks: FxHashMap<ValueId, Places<u8>>,
     /// The array whose cast proves that a value is a dtype.
@@ -59,6 +64,12 @@ impl ProvedFacts {
                     }
                 }
                 Proved::Int => note(&mut proved.ints, value, (block, offset, ())),
+                Proved::Counts(array) => {
+                    note(&mut proved.counts, value, (block, offset, array));
+                    if let (Op::Attr(name, _), &[object]) = analysis.graph.get(value) {
+                        note(&mut proved.counting_attributes, (object, name), (block, offset, array));
+                    }
+                }
                 Proved::List => note(&mut proved.lists, value, (block, offset, ())),
                 Proved::Rank(rank) => note(&mut proved.ranks, value, (block, offset, rank)),
                 Proved::DtypeOfCast(array) => note(&mut proved.casts, value, (block, offset, array)),
@@ -115,6 +126,16 @@ impl ProvedFacts {
 
     pub(super) fn is_int(&self, value: ValueId, view: View<'_>) -> bool {
         find(&self.ints, value, view).is_some()
+    }
+
+    /// The array that shows `value` to be an int, if it is one.
+    pub(super) fn counted(&self, value: ValueId, view: View<'_>) -> Option<ValueId> {
+        find(&self.counts, value, view)
+    }
+
+    /// The array that shows what `object` keeps under `name` to be an int, if it is one.
+    pub(super) fn counted_attribute(&self, object: ValueId, name: Symbol, view: View<'_>) -> Option<ValueId> {
+        find(&self.counting_attributes, (object, name), view)
     }
 
     pub(super) fn is_list(&self, value: ValueId, view: View<'_>) -> bool {
@@ -189,9 +210,9 @@ fn follows(facts: &Facts<'_>, value: ValueId, of: ValueId, depth: u32) -> bool {
     }
 }
 
-/// Note what is proved of `value` at one place. The first proof of a block stands for those after it.
-fn note<T>(places: &mut FxHashMap<ValueId, Places<T>>, value: ValueId, new: (BlockId, TextSize, T)) {
-    let places = places.entry(value).or_default();
+/// Note what is proved of something at one place. The first proof of a block stands for those after it.
+fn note<K: Eq + Hash, T>(places: &mut FxHashMap<K, Places<T>>, of: K, new: (BlockId, TextSize, T)) {
+    let places = places.entry(of).or_default();
     match places.binary_search_by_key(&new.0, |p| p.0) {
         Ok(at) if places[at].1 > new.1 => places[at] = new,
         Ok(_) => {}
@@ -199,9 +220,9 @@ fn note<T>(places: &mut FxHashMap<ValueId, Places<T>>, value: ValueId, new: (Blo
     }
 }
 
-/// What is proved of `value` in the innermost block around the place of `view` that proves something before it.
-fn find<T: Copy>(places: &FxHashMap<ValueId, Places<T>>, value: ValueId, view: View<'_>) -> Option<T> {
-    let places = places.get(&value)?;
+/// What is proved of something in the innermost block around the place of `view` that proves something before it.
+fn find<K: Eq + Hash, T: Copy>(places: &FxHashMap<K, Places<T>>, of: K, view: View<'_>) -> Option<T> {
+    let places = places.get(&of)?;
     let mut block = Some(view.block);
     while let Some(around) = block {
         if let Ok(at) = places.binary_search_by_key(&around, |p| p.0)

@@ -385,6 +385,10 @@ impl<'g> Lowerer<'_, 'g> {
             // NumPy arrays have no method of this name.
             self.prove(object, Proved::Array);
         }
+        // In a tuple it takes whatever can be an index; apart they must be numbers.
+        if name == "reshape" && arguments.positional.len() > 1 {
+            arguments.positional.iter().for_each(|&n| self.prove(n, Proved::Counts(object)));
+        }
         self.prove_rank(name, &operands);
         let value = self.graph.value(Op::Mlx(name), &operands);
         if entry.effect == ApiEffect::Eval {
