@@ -18,5 +18,6 @@ ARGUMENTS = {
     "StatisticsInFloat32": lambda mx, dtype: ((64,), (rows(mx, dtype, 3, 5, 64),)),
     "statistics_in_float32": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64),),
     "weight_first": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64), 1 + rows(mx, dtype, 64)),
+    "compiled": lambda mx, dtype: (rows(mx, dtype, 3, 5, 64), rows(mx, dtype, 64)),
 }
 EXACT = {"LlamaRMSNorm", "weight_per_row"}

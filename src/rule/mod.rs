@@ -377,13 +377,12 @@ fn proposal(
     let after = new.map(|values| kernels(&[values, written.kept.clone()].concat())).max().unwrap_or(0);
     // Where the array is only read back no number changes, and no promotion.
     let reads = !judgement.narrows && !rule.about.narrows.is_empty();
-    let of_module = candidate.found.inner.iter().any(|&v| graph.calls_module(v));
-    let apart = unfused(graph, &facts, &candidate.found.inner);
-    let is_compiled = analysis.compiled().iter().any(|c| c.encloses(&analysis.bodies[candidate.body], candidate.root.range));
-    let counted = match is_compiled && apart < before {
-        _ if of_module => fewer(before, after),
-        true => Some(compiled(before, apart)),
-        false => (before > 0 && !reads).then(|| counts(before, after, kernels(&written.kept) > 0)),
+    let apart = left_apart(analysis, &facts, candidate).filter(|&n| n < before);
+    let counted = match candidate.found.inner.iter().any(|&v| graph.calls_module(v)) {
+        true => fewer(before, after),
+        false if reads || before == 0 => None,
+        false if let Some(apart) = apart => Some(compiled(before, apart)),
+        false => Some(counts(before, after, kernels(&written.kept) > 0)),
     };
     let mut rationale: Vec<String> = counted.into_iter().chain(only_casts(analysis, candidate, before.saturating_sub(after))).collect();
     if judgement.narrows {
@@ -395,7 +394,7 @@ fn proposal(
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
         rationale.extend(sums::in_compiled_caller(analysis, &analysis.bodies[candidate.body], candidate.root, candidate.after));
-        rationale.extend(rule.about.measured().filter(|_| !is_compiled).map(|gain| format!("{MEASURED}: {gain}.")));
+        rationale.extend(rule.about.measured().filter(|_| apart.is_none()).map(|gain| format!("{MEASURED}: {gain}.")));
     }
     let title = if reads { READ_BACK } else { &rule.about.title };
     Proposal {
@@ -419,6 +418,12 @@ fn proposal(
             site: Box::new(site::site(rule, analysis, candidate)),
         },
     }
+}
+
+/// How many kernels of a match `mx.compile` does not fuse with others, where it compiles the function around it.
+fn left_apart(analysis: &Analysis<'_>, facts: &Facts<'_>, candidate: &Candidate) -> Option<usize> {
+    let (body, range) = (&analysis.bodies[candidate.body], candidate.root.range);
+    analysis.compiled().iter().any(|c| c.encloses(body, range)).then(|| unfused(&analysis.graph, facts, &candidate.found.inner))
 }
 
 /// On what the gain hangs where the kernels that are left out, `less` of them, are casts to float32 and back alone.
