@@ -75,3 +75,8 @@ class Activated(nn.Module):
 
     def __call__(self, x):
         return self.act(self.proj(x))
+
+
+def binary_entropy(p: mx.array):
+    """What is written twice is computed twice."""
+    return -(p * mx.log2(p) + (1.0 - p) * mx.log2(1.0 - p))

@@ -104,3 +104,26 @@ class Stepper:
 
     def step(self, i: int, x: mx.array):
         return x * self._scaled(self.sigmas[i + 1])
+
+
+def entropy(rate: mx.array):
+    """A number for each channel, and one number."""
+    p = mx.clip(rate, 1e-7, 1 - 1e-7)
+    return -(p * mx.log2(p) + (1 - p) * mx.log2(1 - p))
+
+
+class _Rates(nn.Module):
+    """Running means of activity."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.out_rate = mx.full((channels,), 0.1)
+        self.in_rate = mx.array(0.1)
+
+    def __call__(self, x):
+        self.in_rate = mx.stop_gradient(0.9 * self.in_rate + 0.1 * mx.mean(x))
+        self.out_rate = mx.stop_gradient(0.9 * self.out_rate + 0.1 * mx.mean(x, axis=(0, 1)))
+        return x
+
+    def capacity(self):
+        return mx.sum(entropy(mx.clip(self.out_rate, 0.01, 0.99))) - entropy(self.in_rate)

@@ -5,6 +5,7 @@
 //! called in `__init__` or by the module runs once.
 
 mod kernels;
+mod little;
 
 use rustc_hash::FxHashSet;
 
@@ -12,13 +13,12 @@ use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::body::{Body, Effect};
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::{Facts, Kind};
-use crate::graph::value::{Graph, Op, ValueId};
+use crate::graph::value::{Op, ValueId};
 use crate::graph::{Analysis, activations};
-use crate::place::Place;
 use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, TextRange};
 
-use super::compiled::{body_of, calls_of, with_partial};
+use super::compiled::{calls_of, with_partial};
 use super::reach::is_compiled_with_its_users;
 use super::{Told, counted};
 use kernels::Kernels;
@@ -43,10 +43,11 @@ fn of_lambdas(analysis: &Analysis<'_>, body: &Body) -> Vec<Told> {
         let mut kernels = Kernels::new(graph);
         let &[x] = kernels.see(whole.value).then(|| kernels.leaves.iter().copied().collect::<Vec<_>>())?.as_slice() else { return None };
         activations::activation(graph, whole.value, x)?;
-        let counts = kernels.apart(&kernels.leaves);
+        let n = kernels.apart(&kernels.leaves, body.occurrences_in(lambda.range));
         let head = analysis.source.slice(TextRange::new(lambda.range.start(), whole.range.start()));
         let name = head.split(':').next()?.trim();
-        (counts.0 >= LEAST).then(|| told(analysis, (lambda.range, name), &kernels, whole.value, counts))
+        let function = Function { range: lambda.range, name, lines: Lines::Lambda };
+        (kernels.depending(&kernels.leaves).len() >= LEAST).then(|| told(analysis, &function, &kernels, whole.value, n))
     });
     told.collect()
 }
@@ -67,8 +68,7 @@ fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<To
         return left(60, "it does more than compute with elements");
     }
     let data = data(analysis, index, &kernels);
-    let (operations, n) = kernels.apart(&data);
-    if operations < LEAST {
+    if kernels.depending(&data).len() < LEAST {
         return left(60, "so few operations gain little");
     }
     if analysis.compiled().iter().any(|c| c.compiles(body)) {
@@ -83,26 +83,47 @@ fn of_function(analysis: &Analysis<'_>, body: &Body, notes: &Notes) -> Option<To
     if !kernels.leaves.iter().all(|&leaf| facts.kind(leaf) == Kind::Array) {
         return left(80, "it may also be given numbers, each of which would be compiled by itself");
     }
-    if is_given_little(analysis, index) {
-        return left(100, "it is called for numbers, for tables, which are made once, or for what a sum or a mean leaves");
+    if little::is_given(analysis, index) {
+        return left(
+            100,
+            "it is called for numbers, for tables, which are made once, for what a sum or a mean leaves, or for a number for each channel",
+        );
     }
     if function.parameters.len() != kernels.leaves.len() || runs_once(analysis, index) || is_compiled_with_its_users(analysis, index) {
         return left(100, "it runs once, or in a function that is compiled, or takes more than arrays");
     }
-    Some(told(analysis, (range, function.name.as_str()), &kernels, returned, (operations, n)))
+    let is_static = function.decorator_list.iter().any(|d| d.expression.as_name_expr().is_some_and(|n| n.id.as_str() == "staticmethod"));
+    let lines = if is_static { Lines::Static } else { Lines::Plain };
+    let n = kernels.apart(&data, body.occurrences.iter());
+    Some(told(analysis, &Function { range, name: &function.name, lines }, &kernels, returned, n))
 }
 
-/// What is told of a function in `range` with a name, which returns `returned`: so many `operations`, which are `n` kernels one by one.
-fn told(
-    analysis: &Analysis<'_>,
-    (range, name): (TextRange, &str),
-    kernels: &Kernels<'_>,
-    returned: ValueId,
-    (operations, n): (usize, usize),
-) -> Told {
+/// How a function is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// `def`, and other decorators at most.
+    Plain,
+    /// `def` below `@staticmethod`.
+    Static,
+    /// `lambda`.
+    Lambda,
+}
+
+/// What is told of.
+struct Function<'n> {
+    range: TextRange,
+    name: &'n str,
+    lines: Lines,
+}
+
+/// What is told of `function`, which returns `returned`: it is `n` kernels one by one.
+fn told(analysis: &Analysis<'_>, function: &Function<'_>, kernels: &Kernels<'_>, returned: ValueId, n: usize) -> Told {
     let graph = &analysis.graph;
-    let message = format!("`{name}` computes with elements alone, {operations} operations of them, and is not compiled");
-    let cost = format!("{}{n} kernels and {} temporary arrays of the size of the data", if kernels.has_casts() { "Up to " } else { "" }, n - 1);
+    let &Function { range, name, lines } = function;
+    let most = if kernels.has_casts() { "up to " } else { "" };
+    let message = format!("`{name}` computes with elements alone, in {most}{n} kernels, and is not compiled");
+    let cost = format!("{most}{n} kernels and {} temporary arrays of the size of the data", n - 1);
+    let cost = cost.replacen('u', "U", usize::from(!most.is_empty()));
     let only: Vec<ValueId> = kernels.leaves.iter().copied().collect();
     let known = if let [x] = only[..] { activations::activation(graph, returned, x) } else { None };
     let (fused, one_shape) = (kernels.fused(returned, true), kernels.fused(returned, false));
@@ -118,7 +139,10 @@ fn told(
         } else {
             String::new()
         };
-        rationale.push(format!("Call `nn.{activation}` in its place.{half}"));
+        rationale.push(match lines {
+            Lines::Lambda => format!("Write `nn.{activation}` in place of the lambda.{half}"),
+            _ => format!("Call `nn.{activation}` in its place.{half}"),
+        });
     } else {
         let deep = if fused > one_shape {
             ", for MLX fuses 11 operations in a row and counts broadcasts (`@mx.compile`, for one shape at a time, is 1 kernel)"
@@ -126,8 +150,11 @@ fn told(
             ""
         };
         rationale.push(format!("{cost}, where a compiled function is {compiled}{deep}."));
-        rationale
-            .push(format!("Write `@partial(mx.compile, shapeless=True)` above `{name}`{}; each dtype is compiled once.", with_partial(analysis)));
+        let place = if lines == Lines::Static { "below `@staticmethod`".to_owned() } else { format!("above `{name}`") };
+        rationale.push(format!(
+            "Write `@partial(mx.compile, shapeless=True)` {place}{}; it is compiled once for each dtype and number of axes.",
+            with_partial(analysis)
+        ));
     }
     Told { range, message, rationale }
 }
@@ -153,39 +180,6 @@ fn returned(body: &Body) -> Option<ValueId> {
     match (returns.next(), returns.next()) {
         (Some(&Effect::Return(value)), None) => Some(value),
         _ => None,
-    }
-}
-
-/// Whether some call gives it one element of a table, or all give it tables that are made of numbers, or sums.
-fn is_given_little(analysis: &Analysis<'_>, index: FunctionIndex) -> bool {
-    let calls = calls_of(analysis, index);
-    let mut tables = 0;
-    for called in &calls {
-        let (Some(body), Some(argument)) = (body_of(analysis, called.by), called.call.arguments.args.first()) else { return false };
-        let notes = Notes::default();
-        let Some(value) = Place::new(analysis, body, &notes).value(argument) else { return false };
-        let facts = Facts::at(analysis, body, 0, body.range.end());
-        if is_element(&facts, &analysis.graph, value) {
-            return true;
-        }
-        tables += usize::from(is_table(&facts, &analysis.graph, value, 0));
-    }
-    tables > 0 && tables == calls.len()
-}
-
-/// Whether `value` is what a number picks that is computed: the first part of something has a plain one.
-fn is_element(facts: &Facts<'_>, graph: &Graph, value: ValueId) -> bool {
-    matches!(graph.get(value), (Op::Index(_), of) if !matches!(graph.op(of[1]), Op::Int(_)) && facts.kind(of[1]).is_number())
-}
-
-/// Whether `value` is made of `mx.arange`, of what a sum leaves, and of numbers.
-fn is_table(facts: &Facts<'_>, graph: &Graph, value: ValueId, depth: u32) -> bool {
-    let of = |operands: &[ValueId]| depth < 12 && operands.iter().all(|&v| is_table(facts, graph, v, depth + 1));
-    match graph.get(value) {
-        (Op::Mlx("arange" | "linspace" | "array" | "sum" | "mean" | "logsumexp"), _) => true,
-        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => of(operands),
-        (Op::Index(_) | Op::Mlx("reshape" | "expand_dims"), operands) => of(&operands[..1]),
-        _ => facts.kind(value).is_number(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! How many kernels a function of elements is, as it stands and compiled. MLX fuses no more than so many operations in a row, and for all shapes at once it
 //! counts a broadcast of its operands with each operation that has more than one.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::graph::body::Occurrence;
 use crate::graph::facts::UNARY;
 use crate::graph::value::{Graph, Op, ValueId};
+use crate::syntax::TextRange;
 
 /// So many operations in a row MLX fuses into one kernel (measured, and `max_compile_depth` in its source).
 const DEEPEST: usize = 11;
@@ -42,14 +44,34 @@ impl<'g> Kernels<'g> {
         self.operations.len() < 500 && parts.into_iter().all(|v| self.see(v))
     }
 
-    /// How many operations compute with some of the leaves `data`, and how many kernels they are one by one: a clip at two sides is two.
-    pub(super) fn apart(&self, data: &FxHashSet<ValueId>) -> (usize, usize) {
+    /// The operations that compute with some of the leaves `data`, operands before what is made of them.
+    pub(super) fn depending(&self, data: &FxHashSet<ValueId>) -> Vec<ValueId> {
         let mut made = data.clone();
         let mut operations: Vec<ValueId> = self.operations.iter().copied().collect();
         operations.sort_unstable();
         // Operands have smaller numbers than what is made of them.
         operations.retain(|&v| self.graph.operands(v).iter().any(|of| made.contains(of)) && made.insert(v));
-        (operations.len(), operations.iter().map(|&v| links(self.graph, v)).sum())
+        operations
+    }
+
+    /// How many kernels those operations are one by one. What the text writes twice is computed twice, though it is one value, and so is a step to a power
+    /// that is one operation here; a clip at two sides is two.
+    pub(super) fn apart<'o>(&self, data: &FxHashSet<ValueId>, written: impl Iterator<Item = &'o Occurrence>) -> usize {
+        let operations = self.depending(data);
+        let mut times: FxHashMap<ValueId, usize> = operations.iter().map(|&v| (v, 0)).collect();
+        let mut written: Vec<(TextRange, ValueId)> = written.filter(|o| o.own).map(|o| (o.range, o.value)).collect();
+        written.sort_unstable_by_key(|&(range, value)| (range.start(), range.end(), value));
+        written.dedup_by_key(|&mut (range, _)| range);
+        let whole: Vec<TextRange> = written.iter().filter(|(_, v)| times.contains_key(v)).map(|&(range, _)| range).collect();
+        let made: FxHashSet<ValueId> = data.iter().chain(&operations).copied().collect();
+        for (range, value) in written {
+            let computes = parts(self.graph, value).is_some_and(|of| of.iter().any(|v| made.contains(v)));
+            // What is not part of anything that is returned is not computed.
+            if computes && (made.contains(&value) || whole.iter().any(|w| w.contains_range(range))) {
+                *times.entry(value).or_default() += 1;
+            }
+        }
+        times.iter().map(|(&v, &n)| links(self.graph, v) * n.max(1)).sum()
     }
 
     /// Whether an operation casts.
@@ -122,5 +144,46 @@ fn is_constant(graph: &Graph, value: ValueId) -> bool {
         }
         (Op::Mlx(name), &[of]) => UNARY.contains(&name) && is_constant(graph, of),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kernels;
+    use crate::graph::Analysis;
+    use crate::graph::body::Effect;
+    use crate::graph::value::Graph;
+    use crate::syntax::Source;
+
+    /// How many kernels a function of `x` that returns `code` is one by one.
+    fn apart(code: &str) -> usize {
+        let text = format!(
+            "import mlx.core as mx\n\ndef half(x):\n    return x * 0.5\n\ndef f(x: mx.array):\n    y = mx.clip(x, 1e-7, 1)\n    return {code}\n"
+        );
+        let source = Source::parse(&text).expect("invariant: it parses");
+        let analysis = Analysis::new(&source, Graph::default());
+        let body = analysis.bodies.last().expect("invariant: a function");
+        let Some(&Effect::Return(value)) = body.effects.last() else { panic!("it returns") };
+        let mut kernels = Kernels::new(&analysis.graph);
+        assert!(kernels.see(value), "{code} computes with elements alone");
+        kernels.apart(&kernels.leaves, body.occurrences.iter())
+    }
+
+    /// The figures are those of the graph that MLX 0.32.4 makes.
+    #[test]
+    fn kernels_are_counted_as_the_text_has_them() {
+        for (code, kernels) in [
+            ("mx.tanh(x)", 1),
+            ("(1 - x) * mx.log2(1 - x)", 4),
+            ("-(y * mx.log2(y) + (1.0 - y) * mx.log2(1.0 - y))", 10),
+            ("x * x * x", 2),
+            ("x**3", 1),
+            ("1 / mx.sqrt(x)", 2),
+            ("x / mx.sqrt(2)", 1),
+            ("half(x) + 1", 2),
+            ("mx.clip(x, None, 7.0) + 1", 2),
+        ] {
+            assert_eq!(apart(code), kernels, "{code}");
+        }
     }
 }
