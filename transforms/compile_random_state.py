@@ -1,10 +1,13 @@
 """List the random state of a compiled function that draws numbers.
 
-A compiled function runs its Python once, while it is traced, and the random state it finds then becomes part of the program: every call
-draws the same numbers, and `mx.random.seed` has no effect on it.
+A compiled function runs its Python while it is traced, once for each shape, dtype and Python number, and the random state it finds then
+becomes part of the program: every call of that program draws the same numbers, and `mx.random.seed` has no effect on it.
 
 With `mx.random.state` among `inputs` and `outputs` each call draws anew and leaves the state as a plain call would. A `key` that is
 passed as an argument needs neither. A function that draws nothing need not list it.
+
+While a function is traced the state that it lists is not the program's own, and an exception leaves it so, without data: every later draw
+raises, until `mx.random.seed` is called. Check arguments before the call.
 """
 
 from functools import partial
@@ -13,7 +16,7 @@ import mlx.core as mx
 
 group = "compile"
 guide = "Compilation: pure functions and captured state"
-gain = "no time: without it all calls give the same numbers (every backend)"
+gain = "no time: without it calls alike give the same numbers (every backend)"
 
 
 def before(logits):

@@ -56,3 +56,19 @@ def by_name(x):
 
     fast = mx.compile(jitter)
     return fast(x), fast(x)
+
+
+@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+def likely(logprobs: mx.array, top_k: int):
+    """A trace that fails, of a function that draws nothing."""
+    if not 0 < top_k < logprobs.shape[-1]:
+        raise ValueError(f"not so many tokens: {top_k}")
+    rest = mx.argpartition(-logprobs, kth=top_k - 1, axis=-1)[..., top_k:]
+    return mx.put_along_axis(logprobs, rest, mx.array(-float("inf"), logprobs.dtype), axis=-1)
+
+
+@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+def sampled(logits: mx.array, temperature: float):
+    """A trace that fails, of a function that draws."""
+    assert temperature > 0
+    return mx.random.categorical(logits / temperature)

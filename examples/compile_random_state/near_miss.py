@@ -50,3 +50,25 @@ def listed_by_others(states, x):
 def split(key):
     """Keys are computed from keys."""
     return mx.random.split(key)
+
+
+def checked(logits: mx.array, temperature: float):
+    """What is refused is refused before the call."""
+    if temperature <= 0:
+        raise ValueError("too cold")
+    return _checked(logits, temperature)
+
+
+@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+def _checked(logits, temperature):
+    """The file calls it with what it has checked."""
+    assert temperature > 0
+    return mx.random.categorical(logits / temperature)
+
+
+@mx.compile
+def refused(x: mx.array, axis: int):
+    """A trace that fails changes nothing that is not listed."""
+    if axis > x.ndim:
+        raise ValueError("no such axis")
+    return x / x.max(axis, keepdims=True)

@@ -4,14 +4,15 @@
 //! functions, or compiled in a function that runs once, is as it should be.
 
 use crate::finding::{Finding, Notes, TransformId};
+use crate::graph::Analysis;
 use crate::graph::definitions::FunctionIndex;
-use crate::graph::{Analysis, is_pure_builtin};
-use crate::place::{Place, expressions};
+use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{Expr, ExprCall, Stmt, StmtFunctionDef};
+use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::compiled::{self, Site, calls_of};
+use super::draws::{is_without_draws, may_draw};
 use super::{Told, one_line};
 
 /// What a trace costs where the calls after it are many.
@@ -64,55 +65,20 @@ fn told(analysis: &Analysis<'_>, site: &Site<'_>, name: &str, when: &str, owner:
         None => "1 trace and compilation each time, where 1 in all would do: what `mx.compile` has compiled belongs to the function it returned."
             .to_owned(),
     };
-    let mut rationale = vec![cost];
+    let mut rationale = Vec::new();
+    // Wrong numbers come before lost time.
     if !site.lists_random_state() && may_draw(analysis, site.function, 0) {
+        let now = rounds.map_or(String::new(), |(_, owner)| format!("serves a whole call of `{owner}` now, and "));
         rationale.push(format!(
-            "List `mx.random.state` in its `inputs` and `outputs` first: what `{name}` calls may draw random numbers, as dropout does. Without it they are drawn once in each compilation, for all calls of that; compiled once, `{name}` would use one dropout mask for ever."
+            "List `mx.random.state` in its `inputs` and `outputs` first: what `{name}` calls may draw random numbers, as dropout does, and without it they are drawn once in each trace. One dropout mask {now}would serve for ever where `{name}` is compiled once."
         ));
     }
+    rationale.push(cost);
     rationale.push(format!(
         "Move the function {out}, to where it is made once; what differs from call to call it takes as arrays, and state that it changes stands in `inputs` and `outputs`."
     ));
     rationale.extend(rounds.map(|_| TRACE.to_owned()));
     Told { range: site.range(), message: format!("`{name}` is compiled anew {when}"), rationale }
-}
-
-/// Whether `function` may draw random numbers: it calls what is not seen, or what is known to draw.
-fn may_draw(analysis: &Analysis<'_>, function: &StmtFunctionDef, depth: u32) -> bool {
-    let (definitions, graph) = (&analysis.definitions, &analysis.graph);
-    let parameters: Vec<&str> = function.parameters.iter().map(|p| p.name().as_str()).collect();
-    let mut found = false;
-    expressions::of_scope(&function.body, &mut |expr| {
-        let Expr::Call(call) = expr else { return };
-        let helper = || definitions.function_named(graph.known_symbol(&call.func.as_name_expr()?.id)?);
-        found |= match (definitions.import_path(&call.func, graph), &*call.func) {
-            (Some(path), _) => !is_without_draws(&path),
-            (None, Expr::Name(name)) => match helper() {
-                Some(index) => depth >= 2 || may_draw(analysis, definitions.functions[index].ast, depth + 1),
-                None => !is_pure_builtin(&name.id),
-            },
-            // A method of an array that it takes; of another object it may be anything.
-            (None, Expr::Attribute(method)) => !is_made_of(&method.value, &parameters),
-            _ => true,
-        };
-    });
-    found
-}
-
-/// Whether what an import calls `path` draws no random numbers.
-fn is_without_draws(path: &str) -> bool {
-    let is_drawing = path.starts_with("mlx.core.random.") || path.contains("dropout") || path.contains("Dropout") || path.contains("grad");
-    ["mlx.", "math.", "numpy."].iter().any(|p| path.starts_with(p)) && !is_drawing
-}
-
-/// Whether `expr` is a parameter, or what methods and operators make of parameters.
-fn is_made_of(expr: &Expr, parameters: &[&str]) -> bool {
-    match expr {
-        Expr::Name(name) => parameters.contains(&name.id.as_str()),
-        Expr::Call(call) => call.func.as_attribute_expr().is_some_and(|method| is_made_of(&method.value, parameters)),
-        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::Subscript(_) | Expr::Compare(_) => true,
-        _ => false,
-    }
 }
 
 /// How the calls of function number `index` repeat, in words; `None` where they are not seen to.

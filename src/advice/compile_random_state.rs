@@ -1,18 +1,21 @@
 //! Compiled functions that draw random numbers without the random state among their inputs and outputs: the state is read once, while the function is traced,
-//! and every call draws the same numbers.
+//! and every call draws the same numbers. Also those that list it, and raise while it is not the program's own.
+
+mod failures;
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::place::expressions;
-use crate::syntax::ast::{Expr, ExprCall};
+use crate::syntax::ast::{Expr, ExprCall, StmtFunctionDef};
 use crate::syntax::{Ranged, TextRange};
 
 use super::compiled::{self, RANDOM_STATE, Site, with_partial};
+use super::draws::helper;
 use super::{Told, one_line};
 
 /// Find the compiled functions that draw the same numbers in each call.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
+    let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().chain(failures::of_function(analysis, site)).collect());
     told.into_iter().map(|t: Told| t.finding(id)).collect()
 }
 
@@ -23,7 +26,7 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
         if draws(site, call) {
             drawn.get_or_insert_with(|| (call.range(), one_line(analysis.source, call.func.range())));
         } else if let Some(helper) = helper(analysis, call)
-            && helper_draws(analysis, site, helper)
+            && helper_draws(analysis, site, analysis.definitions.functions[helper].ast)
         {
             drawn.get_or_insert_with(|| (call.range(), one_line(analysis.source, call.func.range())));
         }
@@ -44,7 +47,7 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
         range,
         message: format!("`{what}` draws in the compiled `{}`, and the random state is listed {missing}", site.function.name),
         rationale: vec![
-            "1 draw, while the function is traced, for all calls: `mx.random.seed` has no effect on it, and each call gives the same numbers."
+            "1 draw each time the function is traced, and none in a call: calls with the same shapes, dtypes and Python numbers give the same numbers, and `mx.random.seed` has no effect on them."
                 .to_owned(),
             format!(
                 "List it both ways, `@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)`{}, beside what is listed already; or pass a `key` as an argument.",
@@ -62,15 +65,8 @@ fn draws(site: &Site<'_>, call: &ExprCall) -> bool {
     draws && call.arguments.find_keyword("key").is_none()
 }
 
-/// The function of the module that `call` calls by its name.
-fn helper<'x>(analysis: &'x Analysis<'_>, call: &ExprCall) -> Option<&'x crate::syntax::ast::StmtFunctionDef> {
-    let name = call.func.as_name_expr()?;
-    let index = analysis.definitions.function_named(analysis.graph.known_symbol(&name.id)?)?;
-    Some(analysis.definitions.functions[index].ast)
-}
-
 /// Whether the function `helper` draws itself, by the names of the module.
-fn helper_draws(analysis: &Analysis<'_>, site: &Site<'_>, helper: &crate::syntax::ast::StmtFunctionDef) -> bool {
+fn helper_draws(analysis: &Analysis<'_>, site: &Site<'_>, helper: &StmtFunctionDef) -> bool {
     let mut found = false;
     expressions::of_scope(&helper.body, &mut |expr| {
         if let Expr::Call(call) = expr {

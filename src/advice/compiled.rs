@@ -109,6 +109,11 @@ impl<'x> Site<'x> {
         self.listed("inputs", 1).has(RANDOM_STATE) && self.listed("outputs", 2).has(RANDOM_STATE)
     }
 
+    /// Whether the compiled function is one that other files may call.
+    pub(super) fn is_public(&self) -> bool {
+        self.compiled.is_decorator && self.outer.is_module() && !self.function.name.starts_with('_')
+    }
+
     fn argument(&self, keyword: &str, position: usize) -> Option<&'x Expr> {
         let call = match self.function.decorator_list.iter().find(|d| d.expression.range() == self.compiled.range) {
             Some(decorator) => decorator.expression.as_call_expr()?,

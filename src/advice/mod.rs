@@ -10,6 +10,7 @@ pub mod compile_in_loop;
 pub mod compile_random_state;
 pub mod compile_scalar_args;
 mod compiled;
+mod draws;
 pub mod eval_in_compiled;
 pub mod eval_in_loop;
 mod handed_out;

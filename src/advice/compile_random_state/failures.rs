@@ -1,0 +1,61 @@
+//! Compiled functions with the random state among their inputs that refuse arguments: while such a function is traced the state is not the program's own, and a
+//! trace that fails does not put it back.
+
+use crate::graph::Analysis;
+use crate::graph::definitions::blocks;
+use crate::place::expressions;
+use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+use crate::advice::Told;
+use crate::advice::compiled::{RANDOM_STATE, Site};
+use crate::advice::draws::may_draw;
+
+/// What is told of a function that other files may call, if it raises on what it is given.
+pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
+    let inputs = site.listed("inputs", 1);
+    if !site.is_public() || inputs.is_unclear || !inputs.has(RANDOM_STATE) {
+        return None;
+    }
+    let parameters: Vec<&str> = site.function.parameters.iter().map(|p| p.name().as_str()).collect();
+    let range = refusal(&site.function.body, &parameters, false)?;
+    let name = site.function.name.as_str();
+    let way_out = if may_draw(analysis, site.function, 0) {
+        format!("Check before the call: `{name}` can do that without its decorator, and call a compiled function.")
+    } else {
+        format!("`{name}` draws nothing: take `mx.random.state` out of its `inputs` and `outputs`, and a trace that fails leaves nothing behind.")
+    };
+    Some(Told {
+        range,
+        message: format!("where the compiled `{name}` raises, it leaves the random state, which it lists, without data"),
+        rationale: vec![
+            "1 such call, and every later draw of the program raises, in other functions too, until `mx.random.seed` is called.".to_owned(),
+            way_out,
+        ],
+    })
+}
+
+/// The first statement of `body` that raises because of one of `parameters`; `is_asked` where a test around it asks for one. What may be caught does not count.
+fn refusal(body: &[Stmt], parameters: &[&str], is_asked: bool) -> Option<TextRange> {
+    body.iter().find_map(|statement| match statement {
+        Stmt::Raise(_) if is_asked => Some(statement.range()),
+        Stmt::Assert(s) if asks(&s.test, parameters) => Some(statement.range()),
+        Stmt::If(s) => {
+            let mut asked = is_asked;
+            let clauses = s.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &c.body));
+            std::iter::once((Some(&*s.test), &s.body)).chain(clauses).find_map(|(test, body)| {
+                asked |= test.is_some_and(|test| asks(test, parameters));
+                refusal(body, parameters, asked)
+            })
+        }
+        Stmt::Try(_) | Stmt::FunctionDef(_) | Stmt::ClassDef(_) => None,
+        _ => blocks(statement).into_iter().find_map(|b| refusal(b, parameters, is_asked)),
+    })
+}
+
+/// Whether `test` mentions one of `parameters`.
+fn asks(test: &Expr, parameters: &[&str]) -> bool {
+    let mut found = false;
+    expressions::each(test, &mut |expr| found |= expr.as_name_expr().is_some_and(|n| parameters.contains(&n.id.as_str())));
+    found
+}
