@@ -170,3 +170,23 @@ def scaled(x):
 def _double_first():
     """What the compiled function does not see."""
     scales[0] = scales[0] * 2
+
+
+def _pieces(x, y, size):
+    """Pieces of the data, of which the last may be shorter."""
+    for start in range(0, len(x), size):
+        yield x[start : start + size], y[start : start + size]
+
+
+def short_batch(model, loss_and_grad, x, y):
+    """A batch of another size is traced again, and finds a state without data."""
+    optimizer = optim.Adam(learning_rate=0.1)
+
+    @partial(mx.compile, inputs=model.state, outputs=model.state)
+    def step(x, y):
+        loss, gradients = loss_and_grad(model, x, y)
+        optimizer.update(model, gradients)
+        return loss
+
+    for piece in _pieces(x, y, 32):
+        mx.eval(step(*piece), model.state)

@@ -1,6 +1,8 @@
 //! State that a compiled function changes or reads without saying so. What is not listed in `outputs` is changed while the function is traced, once, and holds
 //! values without data from then on; what is not listed in `inputs` is read while it is traced, and never again.
 
+mod batches;
+
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::Statement;
@@ -100,7 +102,7 @@ impl<'x> Captures<'_, 'x> {
             told.push(Told {
                 range,
                 message: format!("the compiled `{}` changes `{object}`, which is listed {missing}", site.function.name),
-                rationale: vec![self.what_is_lost(&change).to_owned(), self.what_to_list(&change)],
+                rationale: vec![self.what_is_lost(&change), self.what_to_list(&change)],
             });
         }
         told
@@ -136,20 +138,22 @@ impl<'x> Captures<'_, 'x> {
     }
 
     /// What becomes of an object that is changed while the function is traced, and not again.
-    fn what_is_lost(&self, change: &Change<'x>) -> &'static str {
+    fn what_is_lost(&self, change: &Change<'x>) -> String {
         if change.how != How::Update {
-            return "It is changed 1 time, while the function is traced, and not in each call: what it holds then is of that call, and what depends on its arguments has no data.";
+            return "It is changed 1 time, while the function is traced, and not in each call: what it holds then is of that call, and what depends on its arguments has no data.".to_owned();
         }
+        let other = batches::short(self.site).map_or(String::new(), |maker| format!(", as the last one of {maker} may be"));
+        let once = "Its state is changed 1 time, while the function is traced";
         match self.optimizer(&change.object) {
-            Some(Optimizer::WithoutState) => {
-                "Its state is changed 1 time, while the function is traced: SGD without momentum, at one rate, loses only its step counter by that, but with momentum, Adam or a schedule in its place the model would train otherwise, and nothing would say so."
-            }
-            Some(Optimizer::WithState) => {
-                "Its state is changed 1 time, while the function is traced: momentum, moments and the step that a schedule counts are those of the first call in all later ones, so that the model trains otherwise, and nothing says so."
-            }
-            None => {
-                "Its state is changed 1 time, while the function is traced: with momentum, Adam or a schedule all later calls go on from there, so that the model trains otherwise, and nothing says so; plain SGD loses only its step counter."
-            }
+            Some(Optimizer::WithoutState) => format!(
+                "{once}: SGD without momentum, at one rate, loses only its step counter by that. With momentum, Adam or a schedule in its place the model would train otherwise, and nothing would say so before a batch of another size{other}: that is traced again, and raises for momentum and Adam."
+            ),
+            Some(Optimizer::WithState) => format!(
+                "{once}: momentum, moments and the step that a schedule counts are those of the first call in all later ones, so that the model trains otherwise. Nothing says so before a batch of another size{other}: that is traced again, and raises for momentum and moments."
+            ),
+            None => format!(
+                "{once}: with momentum, Adam or a schedule all later calls go on from there, so that the model trains otherwise; plain SGD loses only its step counter. Nothing says so before a batch of another size{other}: that is traced again, and raises for momentum and Adam."
+            ),
         }
     }
 
