@@ -126,3 +126,39 @@ def excluded(logits: mx.array, probability: float, threshold: float, special: li
 def _exclude(logits, probability: float, threshold: float, special: list[int]):
     """Each request brings its own."""
     return excluded(logits, probability, threshold, special)
+
+
+def _bounded(temperature: float):
+    """Keeps it away from zero."""
+    if 0 < temperature < 0.01:
+        return 0.01
+    return temperature
+
+
+@mx.compile
+def tempered(logits: mx.array, temperature):
+    """A function inside of another one passes what that was given, within bounds."""
+    return mx.random.categorical(logits / temperature, key=mx.random.key(0))
+
+
+def _chain(temperature: float = 0.0):
+    """A chain of functions for one request."""
+    temperature = _bounded(temperature)
+
+    def sample(logits):
+        return tempered(logits, temperature)
+
+    return sample
+
+
+@mx.compile
+def blended(a: mx.array, b: mx.array, share: float):
+    """A call makes the number of what callers choose, and only those who choose it come here."""
+    return a + share * (b - a)
+
+
+def _blend(a, b, share: float = 0.0, curve=None):
+    """A share for each request."""
+    if share > 0 and curve is not None:
+        return blended(a, b, curve(share))
+    return a

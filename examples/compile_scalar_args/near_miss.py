@@ -101,3 +101,37 @@ def _generated(logits, steps: int, temperature: float = 1.0):
     for _ in range(steps):
         logits = sampled(_next(logits, temperature), temperature)
     return logits
+
+
+@mx.compile
+def clipped_loss(ratio: mx.array, low: float, high: float):
+    """The bounds come from a loss that is handed on, and called by what it is handed to."""
+    return mx.clip(ratio, low, high).mean()
+
+
+def _loss(ratio, low: float = 0.1, high: float = 0.2):
+    """Bounds of a training run."""
+    return clipped_loss(ratio, low, high)
+
+
+def _train(batches, args, loss=_loss):
+    """The same numbers in all rounds."""
+    return [loss(batch, low=args.low, high=args.high) for batch in batches]
+
+
+@mx.compile
+def sharpened(x, amount: float):
+    """Nobody asks for it."""
+    return x * amount
+
+
+def _resized(x, amount: float, sharpen: bool = False):
+    """By default it is left out."""
+    if sharpen:
+        x = sharpened(x, amount)
+    return x
+
+
+def _thumbnails(images):
+    """All calls leave the default as it is."""
+    return [_resized(image, amount) for image, amount in images]

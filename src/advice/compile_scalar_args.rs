@@ -4,6 +4,8 @@
 //! place gives the same values in the same dtype: [`meetings`] says of what the array must be made, and in which dtype.
 
 mod checks;
+mod chosen;
+mod defaults;
 mod meetings;
 
 use rustc_hash::FxHashSet;
@@ -12,14 +14,15 @@ use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::api::{self, Accepts};
 use crate::graph::body::Effect;
-use crate::graph::facts::{Facts, Kind};
-use crate::graph::value::{Op, Symbol, ValueId};
-use crate::place::Place;
+use crate::graph::facts::Facts;
+use crate::graph::value::{Op, ValueId};
 use crate::syntax::Ranged;
-use crate::syntax::ast::{self, Expr};
+use crate::syntax::ast::Expr;
 
-use super::compiled::{self, Called, Site, body_of, calls_of};
+use super::compiled::{self, Site};
 use super::{Told, listed, one_line};
+use chosen::{Change, is_number_type};
+use defaults::Guard;
 
 /// Find the compiled functions that a number compiles anew.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -51,8 +54,9 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
         if parameter.parameter.annotation.as_deref().is_some_and(is_list_of_numbers) && is_given() {
             lists.push(name.to_owned());
         }
-        let mut given = calls.iter().filter_map(|c| Some((c, c.given(site.function, at)?)));
-        let Some((call, given)) = given.find(|(call, given)| varies(analysis, call, given, is_annotated)) else {
+        let given = calls.iter().filter_map(|c| Some((c, c.given(site.function, at)?)));
+        let Some((given, change)) = given.filter_map(|(call, given)| Some((given, chosen::change(analysis, call, given, is_annotated)?))).next()
+        else {
             if is_annotated {
                 site.outer.notes.left::<()>(parameter.range(), parameter.range(), 100, || format!("no call in the file is seen to change `{name}`"));
             }
@@ -67,7 +71,7 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
         } else if !use_.meetings.is_empty() {
             let annotation = parameter.parameter.annotation.as_deref().and_then(Expr::as_name_expr);
             let is_whole = annotation.is_some_and(|a| a.id.as_str() == "int");
-            scalars.push(Scalar { name, given, is_whole, is_seen_to_change: !is_parameter(analysis, call, given) });
+            scalars.push(Scalar { name, given, is_whole, is_seen_to_change: change == Change::Seen });
         } else if is_annotated {
             others.push(name.to_owned());
         }
@@ -75,11 +79,25 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     let Some(first) = scalars.first() else {
         return site.outer.notes.left(site.range(), site.range(), 60, || "no number that it takes is seen to change".to_owned());
     };
-    Some(told(analysis, site, &scalars, first, [&others, &lists]))
+    let guards = defaults::guards(analysis, &calls);
+    if guards.iter().any(|g| g.is_never_passed) {
+        return site
+            .outer
+            .notes
+            .left(site.range(), site.range(), 100, || "by default it is not called, and the file shows that nobody asks for it".to_owned());
+    }
+    Some(told(analysis, site, &scalars, first, [&others, &lists], &guards))
 }
 
 /// What is told of the numbers `scalars`, of which one is `first`, and of those beside them that stay numbers, and lists of them.
-fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first: &Scalar<'_>, [others, lists]: [&[String]; 2]) -> Told {
+fn told(
+    analysis: &Analysis<'_>,
+    site: &Site<'_>,
+    scalars: &[Scalar<'_>],
+    first: &Scalar<'_>,
+    [others, lists]: [&[String]; 2],
+    guards: &[Guard],
+) -> Told {
     let function = site.function.name.as_str();
     let names: Vec<String> = scalars.iter().map(|s| s.name.to_owned()).collect();
     let (is, number) = if names.len() == 1 { ("is", "a Python number") } else { ("are", "Python numbers") };
@@ -88,13 +106,17 @@ fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first:
     let mut cost = format!("1 compilation for each value of {} that a call brings{such}; with arrays 1 for all values.", listed(&names));
     if !scalars.iter().any(|s| s.is_seen_to_change) {
         cost += " That counts where callers bring many, as the requests of a server do: a value that stays is compiled once.";
+        cost += &guards.iter().map(|g| g.told()).collect::<String>();
     }
-    let (passed, is_computed) = meetings::advice(analysis, site, scalars);
+    let (mut passed, changes_body) = meetings::advice(analysis, site, scalars);
     let tests = checks::advice(analysis, site, scalars);
+    if !changes_body && tests.is_none() {
+        passed += " The function itself stays as it is.";
+    }
     let mut rationale = vec![cost, passed];
-    if (is_computed || tests.is_some()) && is_public(site) {
+    if (changes_body || tests.is_some()) && site.is_public() {
         rationale.push(format!(
-            "Others may call `{function}` with numbers: let it stay without its decorator, and compile a function that it passes the arrays."
+            "Others may call `{function}` with numbers: keep it without its decorator, let it check and convert them, and call a compiled function from it."
         ));
     }
     rationale.extend(tests);
@@ -103,19 +125,15 @@ fn told(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>], first:
         rationale.push(format!("{} {stays} {number} of Python, and each new value compiles it again as well.", listed(others)));
     }
     if !lists.is_empty() {
-        let (holds, value) = if lists.len() == 1 { ("holds", "value of it") } else { ("hold", "value of them") };
-        rationale.push(format!("{} {holds} numbers of Python, and each new {value} compiles it again as well.", listed(lists)));
+        let (holds, it, stays) =
+            if lists.len() == 1 { ("holds", "it", "a list that stays the same costs") } else { ("hold", "them", "lists that stay the same cost") };
+        rationale.push(format!("{} {holds} numbers of Python: other numbers in {it} compile it again as well, and {stays} nothing.", listed(lists)));
     }
     Told {
         range: site.range(),
         message: format!("{} of the compiled `{function}` {is} {number}: each new value traces and compiles it again", listed(&names)),
         rationale,
     }
-}
-
-/// Whether the compiled function is one that other files may call.
-fn is_public(site: &Site<'_>) -> bool {
-    site.compiled.is_decorator && site.outer.is_module() && !site.function.name.starts_with('_')
 }
 
 /// Whether `annotation` is that of a list or tuple of numbers.
@@ -125,86 +143,6 @@ fn is_list_of_numbers(annotation: &Expr) -> bool {
     let is_list = matches!(name, Some("list" | "List" | "tuple" | "Tuple" | "Sequence"));
     let of_numbers = |of: &Expr| of.as_tuple_expr().map_or(is_number_type(of), |t| t.elts.first().is_some_and(is_number_type));
     is_list && of_numbers(&e.slice)
-}
-
-/// Whether `annotation` allows numbers alone.
-fn is_number_type(annotation: &Expr) -> bool {
-    match annotation {
-        Expr::Name(name) => matches!(name.id.as_str(), "float" | "int"),
-        Expr::BinOp(e) => e.op == ast::Operator::BitOr && is_number_type(&e.left) && is_number_type(&e.right),
-        _ => false,
-    }
-}
-
-/// Whether what `call` passes may be another number in the next call; one that is not annotated must be seen to be a number.
-fn varies(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr, is_annotated: bool) -> bool {
-    let Some(body) = body_of(analysis, call.by) else { return false };
-    let notes = Notes::default();
-    let place = Place::new(analysis, body, &notes);
-    // A comprehension's own name.
-    let Some(value) = place.value(given) else { return is_annotated && call.in_loop && given.is_name_expr() };
-    let graph = &analysis.graph;
-    match graph.op(value) {
-        Op::Mlx("item") => true,
-        // What the function that loops was given is the same in each round.
-        Op::Param(scope, _) if call.in_loop && scope == body.name => false,
-        Op::Param(scope, name) | Op::Captured(scope, name) => is_annotated && is_chosen(analysis, scope, name, 0),
-        Op::Item(_) | Op::Index(_) => is_annotated,
-        Op::Phi(..) | Op::Element(..) | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Apply if !graph.is_arrayish(value) => {
-            let kind = Facts::anywhere(analysis).kind(value);
-            is_annotated || call.in_loop && matches!(kind, Kind::Int | Kind::Float | Kind::Number) && !has_constant_operands(analysis, value)
-        }
-        _ => false,
-    }
-}
-
-/// Whether `given` is a parameter of the function that makes `call`, or of one around it.
-fn is_parameter(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr) -> bool {
-    parameter(analysis, call, given).is_some()
-}
-
-/// The scope and name of the parameter that `given` is in the function that makes `call`.
-fn parameter(analysis: &Analysis<'_>, call: &Called<'_>, given: &Expr) -> Option<(Symbol, Symbol)> {
-    let body = body_of(analysis, call.by)?;
-    let notes = Notes::default();
-    match analysis.graph.op(Place::new(analysis, body, &notes).value(given)?) {
-        Op::Param(scope, name) | Op::Captured(scope, name) => Some((scope, name)),
-        _ => None,
-    }
-}
-
-/// Whether callers choose the parameter `name` of the function `scope`: it says that it is a number, and the calls in the file, if there are any, are not all
-/// given attributes, constants, and what stays the same in the loop that calls.
-fn is_chosen(analysis: &Analysis<'_>, scope: Symbol, name: Symbol, depth: u32) -> bool {
-    let (graph, definitions) = (&analysis.graph, &analysis.definitions);
-    let Some(index) = definitions.function_named(scope) else { return false };
-    let function = definitions.functions[index].ast;
-    let name = graph.name(name);
-    let Some((at, declared)) = function.parameters.iter_non_variadic_params().enumerate().find(|(_, p)| p.parameter.name.as_str() == name) else {
-        return false;
-    };
-    let is_number =
-        declared.parameter.annotation.as_deref().is_some_and(is_number_type) || declared.default.as_deref().is_some_and(Expr::is_number_literal_expr);
-    let calls = calls_of(analysis, index);
-    let chooses = |call: &Called<'_>| {
-        let Some(given) = call.given(function, at) else { return false };
-        match parameter(analysis, call, given) {
-            Some(_) if call.in_loop => false,
-            Some((scope, name)) => depth < 3 && is_chosen(analysis, scope, name, depth + 1),
-            None => !given.is_attribute_expr() && !given.is_literal_expr(),
-        }
-    };
-    is_number && (calls.is_empty() || calls.iter().any(chooses))
-}
-
-/// Whether `value` is made of constants and attributes alone.
-fn has_constant_operands(analysis: &Analysis<'_>, value: ValueId) -> bool {
-    let (op, operands) = analysis.graph.get(value);
-    match op {
-        Op::Int(_) | Op::Float(_) | Op::Attr(..) | Op::Dim(_) | Op::ModuleName(_) | Op::Global(_) | Op::Builtin(_) => true,
-        Op::Phi(..) | Op::Element(..) | Op::Param(..) => false,
-        _ => !operands.is_empty() && operands.iter().all(|&v| has_constant_operands(analysis, v)),
-    }
 }
 
 /// What the compiled function computes, operands before what is made of them; what it raises and asserts is checked in Python and left out.

@@ -24,7 +24,11 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
     if texts.is_empty() {
         return None;
     }
-    let random = if site.lists_random_state() { ", and what the failed trace leaves in `mx.random.state` makes every later draw raise" } else { "" };
+    let random = if site.lists_random_state() {
+        ", and what the failed trace leaves in `mx.random.state` makes every later draw raise, until `mx.random.seed` is called"
+    } else {
+        ""
+    };
     Some(format!("Test {} before the call: of an array it raises while the function is traced{random}.", listed(&texts)))
 }
 

@@ -13,11 +13,11 @@ use super::{Meeting, Scalar, use_of};
 use crate::advice::compiled::Site;
 use crate::advice::{listed, one_line};
 
-/// What is to be passed in place of `scalars`, and why that; and whether it is computed of them.
+/// What is to be passed in place of `scalars`, and why that; and whether the function has to change for it.
 pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> (String, bool) {
     let names: Vec<&str> = scalars.iter().map(|s| s.name).collect();
-    let (mut passed, mut cast): (Vec<String>, Vec<String>) = Default::default();
-    let (mut is_computed, mut fraction, mut compared) = (false, None, None);
+    let (mut passed, mut cast, mut replaced): (Vec<String>, Vec<String>, Vec<String>) = Default::default();
+    let (mut fraction, mut compared) = (None, None);
     for Meeting { number: value, array: other, is_compared } in use_of(analysis, site, &names).meetings {
         // What was shown before is the same number.
         let value = if let (Op::Changed(_), operands) = analysis.graph.get(value) { operands[0] } else { value };
@@ -25,7 +25,7 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
         let dtype = dtype_of(analysis, site, &names, other);
         let computed = || text_of(analysis, site.inner.body, value).unwrap_or_else(|| "...".to_owned());
         let of = scalar.map_or_else(computed, |s| s.name.to_owned());
-        is_computed |= scalar.is_none();
+        let replaces = scalar.is_none().then(|| of.clone()).filter(|of| of != "...");
         let code = match (scalar.and_then(|s| read_from(analysis.source, s)), &dtype) {
             (Some(array), Some(dtype)) => format!("{array}.astype({dtype})"),
             (Some(array), None) => array,
@@ -39,7 +39,7 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
         };
         let is_right = dtype.is_some() || scalar.is_some_and(|s| s.is_whole) || other.is_some_and(|o| is_float32(analysis, site, o));
         let met = other.filter(|_| !is_right).and_then(|o| text_of(analysis, site.inner.body, o));
-        for (texts, text) in [(&mut passed, Some(code)), (&mut cast, met)] {
+        for (texts, text) in [(&mut passed, Some(code)), (&mut cast, met), (&mut replaced, replaces)] {
             texts.extend(text.filter(|t| !texts.contains(t)));
         }
     }
@@ -47,9 +47,12 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
     if !cast.is_empty() {
         advice += &format!(" Cast it in the function to the dtype of {}, where it meets that.", listed(&cast));
     }
-    if is_computed {
-        advice +=
-            " What is made of numbers alone is computed before the call: of an array it would be float32, or rounded to half precision at each step.";
+    if !replaced.is_empty() {
+        let that = if passed.len() == 1 { "that" } else { "those" };
+        advice += &format!(
+            " The function takes {that} in place of {}: what is made of numbers alone is computed before the call, for of an array it would be float32, or rounded to half precision at each step.",
+            listed(&replaced)
+        );
     } else if let Some(name) = fraction {
         advice += &format!(
             " `mx.array({name})` would be float32 and make half-precision results float32; leave the dtype out only where the array is one of integers, which holds no fraction."
@@ -57,7 +60,7 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
     } else if let Some(name) = compared {
         advice += &format!(" `mx.array({name})` would be compared in float32, where a number is in the dtype of the data.");
     }
-    (advice, is_computed)
+    (advice, !cast.is_empty() || !replaced.is_empty())
 }
 
 /// The array whose `.item()` is passed, as text.

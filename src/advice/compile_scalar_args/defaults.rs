@@ -1,0 +1,139 @@
+//! Calls that nobody makes who does not ask for them: they stand below a test of parameters whose defaults fail it.
+
+use crate::finding::Notes;
+use crate::graph::Analysis;
+use crate::graph::definitions::{FunctionIndex, blocks};
+use crate::graph::value::{Comparison, Op, Symbol, ValueId};
+use crate::place::Place;
+use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::{Ranged, TextRange};
+
+use crate::advice::compiled::{Called, body_of, calls_of};
+use crate::advice::one_line;
+
+/// A test that the defaults of a function fail.
+#[derive(PartialEq, Eq)]
+pub(super) struct Guard {
+    function: String,
+    test: String,
+    /// The file holds all calls of the function, and none passes a parameter that the test asks for.
+    pub(super) is_never_passed: bool,
+}
+
+impl Guard {
+    /// What is told of it.
+    pub(super) fn told(&self) -> String {
+        format!(" By default `{}` does not call it: `{}` fails there.", self.function, self.test)
+    }
+}
+
+/// The tests that keep `calls` from being made by default; none where one of them is made all the same.
+pub(super) fn guards(analysis: &Analysis<'_>, calls: &[Called<'_>]) -> Vec<Guard> {
+    let mut guards: Vec<Guard> = Vec::new();
+    for call in calls {
+        let Some(guard) = guard(analysis, call) else { return Vec::new() };
+        guards.extend(Some(guard).filter(|g| !guards.contains(g)));
+    }
+    guards
+}
+
+fn guard(analysis: &Analysis<'_>, call: &Called<'_>) -> Option<Guard> {
+    let by = call.by?;
+    let function = analysis.definitions.functions[by].ast;
+    let body = body_of(analysis, Some(by))?;
+    let notes = Notes::default();
+    let place = Place::new(analysis, body, &notes);
+    let mut tests = Vec::new();
+    tests_around(&function.body, call.call.range(), &mut tests);
+    let test = tests.into_iter().find(|test| place.value(test).and_then(|v| truth(analysis, v)) == Some(false))?;
+    let mut names = Vec::new();
+    asked(analysis, body.name, place.value(test)?, &mut names);
+    Some(Guard {
+        function: function.name.to_string(),
+        test: one_line(analysis.source, test.range()),
+        is_never_passed: is_never_passed(analysis, by, &names),
+    })
+}
+
+/// The tests of the `if`s of `body` in whose first block `range` stands.
+fn tests_around<'x>(body: &'x [Stmt], range: TextRange, tests: &mut Vec<&'x Expr>) {
+    let Some(statement) = body.iter().find(|s| s.range().contains_range(range)) else { return };
+    let is_inside = |block: &&[Stmt]| block.iter().any(|s| s.range().contains_range(range));
+    let Some(block) = blocks(statement).into_iter().find(is_inside) else { return };
+    if let Stmt::If(s) = statement
+        && is_inside(&&*s.body)
+    {
+        tests.push(&s.test);
+    }
+    tests_around(block, range, tests);
+}
+
+/// Whether other files cannot call function number `index`, and no call in this one passes a parameter called as one of `names`.
+fn is_never_passed(analysis: &Analysis<'_>, index: FunctionIndex, names: &[Symbol]) -> bool {
+    let info = &analysis.definitions.functions[index];
+    let calls = calls_of(analysis, index);
+    let is_private = info.parent.is_some() || info.ast.name.starts_with('_') && !info.ast.name.ends_with("__");
+    let is_asked = |name: &str| names.iter().any(|&n| analysis.graph.name(n) == name);
+    let parameters = || info.ast.parameters.iter_non_variadic_params().enumerate().filter(|(_, p)| is_asked(&p.parameter.name));
+    let is_plain =
+        |c: &Called<'_>| !c.call.arguments.args.iter().any(Expr::is_starred_expr) && c.call.arguments.keywords.iter().all(|k| k.arg.is_some());
+    // Who is handed the function may pass anything.
+    let text = analysis.source.text().as_bytes();
+    let is_called_alone = || memchr::memmem::find_iter(text, info.ast.name.as_bytes()).count() == calls.len() + 1;
+    is_private
+        && !names.is_empty()
+        && !calls.is_empty()
+        && is_called_alone()
+        && calls.iter().all(|c| is_plain(c) && parameters().all(|(at, _)| c.given(info.ast, at).is_none()))
+}
+
+/// The parameters of `scope` that `value` is made of.
+fn asked(analysis: &Analysis<'_>, scope: Symbol, value: ValueId, names: &mut Vec<Symbol>) {
+    match analysis.graph.get(value) {
+        (Op::Param(of, name), _) if of == scope => names.push(name),
+        (_, operands) => operands.iter().for_each(|&v| asked(analysis, scope, v, names)),
+    }
+}
+
+/// Whether `value` is true where parameters have their defaults.
+fn truth(analysis: &Analysis<'_>, value: ValueId) -> Option<bool> {
+    let (op, operands) = analysis.graph.get(value);
+    let of = |at: usize| truth(analysis, operands[at]);
+    match op {
+        Op::Not => of(0).map(|t| !t),
+        Op::And if operands.iter().any(|&v| truth(analysis, v) == Some(false)) => Some(false),
+        Op::Or if operands.iter().any(|&v| truth(analysis, v) == Some(true)) => Some(true),
+        Op::And | Op::Or => operands.iter().map(|&v| truth(analysis, v)).try_fold(op == Op::And, |_, t| t),
+        Op::Compare(comparison) => {
+            let (a, b) = (number(analysis, operands[0])?, number(analysis, operands[1])?);
+            match comparison {
+                Comparison::Eq => Some(a == b),
+                Comparison::NotEq => Some(a != b),
+                Comparison::Lt => Some(a < b),
+                Comparison::LtE => Some(a <= b),
+                Comparison::Gt => Some(a > b),
+                Comparison::GtE => Some(a >= b),
+                Comparison::Is | Comparison::In => None,
+            }
+        }
+        _ => number(analysis, value).map(|n| n != 0.0),
+    }
+}
+
+/// The number that `value` is where parameters have their defaults.
+fn number(analysis: &Analysis<'_>, value: ValueId) -> Option<f64> {
+    let graph = &analysis.graph;
+    match graph.op(value) {
+        Op::Bool(is) => Some(f64::from(u8::from(is))),
+        Op::Param(scope, name) => match analysis.definitions.parameter(scope, name, graph)?.default.as_deref()? {
+            Expr::BooleanLiteral(e) => Some(f64::from(u8::from(e.value))),
+            Expr::NumberLiteral(e) => match &e.value {
+                crate::syntax::ast::Number::Int(n) => n.as_i64().map(|n| n as f64),
+                crate::syntax::ast::Number::Float(n) => Some(*n),
+                crate::syntax::ast::Number::Complex { .. } => None,
+            },
+            _ => None,
+        },
+        _ => graph.number(value),
+    }
+}
