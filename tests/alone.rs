@@ -65,8 +65,8 @@ fn a_finding_inside_of_another_has_edits_of_its_own() {
 fn what_is_found_in_what_another_finding_wrote_goes_with_that() {
     // The list of a row is made in each round of the outer loop by an edit that assumes two axes; that it is made once is right in any case, after that.
     let text = "import mlx.core as mx\n\n\ndef decode(logits: mx.array):\n    best = mx.argmax(logits, axis=-1)\n    rows = []\n    \
-                for b in range(best.shape[0]):\n        row = []\n        for t in range(best.shape[1]):\n            \
-                row.append(int(best[b, t]))\n        rows.append(row)\n    return rows\n";
+                try:\n        for b in range(best.shape[0]):\n            row = []\n            for t in range(best.shape[1]):\n                \
+                row.append(int(best[b, t]))\n            rows.append(row)\n    finally:\n        print(rows)\n    return rows\n";
     let found = alone(text, &["tolist-iteration"]);
     let unsafe_ones: Vec<&Reported> = found.iter().filter(|f| !f.finding.assumptions.is_empty()).collect();
     assert!(found.len() == 2 && unsafe_ones.len() == 1, "{found:#?}");

@@ -3,7 +3,7 @@
 `.item()`, `.tolist()`, `int(...)` and `np.array(...)` evaluate what they read and wait for it. An `mx.eval` directly before makes the
 same evaluation; where something computed from the array is read, it even makes two of one, each with a wait of its own.
 
-Where the array itself is read nothing changes but the place of the wait, so that only loops are worth the edit. An evaluation of several arrays stays, since one wait for all is better than one for each;
+Only what a program does many times is worth the edit: a loop, or a function that the file calls in one. An evaluation of several arrays stays, since one wait for all is better than one for each;
 so does one that a clock is read after, that is the whole of a `with` block, that has a comment beside it, or of a list of arrays. The
 array must be read first of all in the next statement, whatever happens.
 """

@@ -10,5 +10,7 @@ ARGUMENTS = {
     "rows": lambda mx, dtype: ([mx.random.normal((5,)).astype(dtype)],),
     "Batch": lambda mx, dtype: ((mx.arange(6),), ()),
     "from_a_codec": lambda mx, dtype: (lambda codes: codes.astype(mx.float32) * 2, [mx.random.normal((3, 4)).astype(dtype)]),
+    "_first": lambda mx, dtype: (mx.array([[1]]),),
+    "until_the_end": lambda mx, dtype: (lambda t: mx.arange(5) == (t + 2) % 5, mx.array([[1]]), 0, mx.new_stream(mx.default_device())),
 }
 EXACT = set(ARGUMENTS)

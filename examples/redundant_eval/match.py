@@ -90,3 +90,20 @@ def from_a_codec(decode, frames):
         mx.eval(pcm)
         found.append(np.asarray(pcm).tobytes())
     return found
+
+
+def _first(token: mx.array):
+    """The function is called in a loop."""
+    mx.eval(token)
+    return int(token[0, 0])
+
+
+def until_the_end(step, token: mx.array, end: int, stream):
+    """The array is made on a stream of its own."""
+    tokens = []
+    while _first(token) != end:
+        with mx.stream(stream):
+            token = mx.argmax(step(token), axis=-1, keepdims=True)
+        mx.eval(token)
+        tokens.append(token[0, 0].item())
+    return tokens

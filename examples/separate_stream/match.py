@@ -70,3 +70,38 @@ def with_scores(model, y, stream):
             logits = model(y)
             y = mx.argmax(logits, axis=-1)
             yield y.item(), logits
+
+
+def asked_ahead(model, y, stream, limit):
+    """The step opens a block itself, and what evaluates it stands outside of that on purpose."""
+
+    def step(y):
+        with mx.stream(stream):
+            return mx.argmax(model(y), axis=-1)
+
+    with mx.stream(stream):
+        y = step(y)
+        mx.async_eval(y)
+        for _ in range(limit):
+            next_y = step(y)
+            mx.async_eval(next_y)
+            yield y.item(), next_y
+            y = next_y
+
+
+def drafted(model, y, stream, limit):
+    """What evaluates stands in another function, which opens no block."""
+
+    def step(y):
+        with mx.stream(stream):
+            return mx.argmax(model(y), axis=-1)
+
+    def draft(y):
+        y = step(y)
+        mx.async_eval(y)
+        return y
+
+    with mx.stream(stream):
+        for _ in range(limit):
+            y = step(draft(y))
+            yield y

@@ -18,6 +18,9 @@ ARGUMENTS = {
     "its_own_number": lambda mx, dtype: (mx.array([1, 2, 3, 4]), 3),
     "in_two_loops": lambda mx, dtype: (mx.array([True, False, True]), [[1, 2, 3], [4], [5, 6, 7]]),
     "one_column": lambda mx, dtype: (mx.arange(8).reshape(4, 2).astype(dtype), 3),
+    "padded": lambda mx, dtype: (mx.zeros((3, 4)).astype(dtype), mx.array([[3], [0], [2]])),
+    "chunks": lambda mx, dtype: (mx.arange(8).astype(dtype), mx.array([2, 1, 3])),
+    "gathered": lambda mx, dtype: (mx.arange(8).reshape(2, 4).astype(dtype), mx.array([[[1], [3]], [[0], [2]]])),
     "named_columns": lambda mx, dtype: (mx.arange(12).reshape(3, 4).astype(dtype),),
 }
 EXACT = set(ARGUMENTS)

@@ -148,3 +148,29 @@ def named_columns(grids: mx.array):
         t, h, w = int(grids[i, 0]), int(grids[i, 1]), int(grids[i, 2])
         areas.append(t * h * w)
     return areas
+
+
+def padded(mask: mx.array, lengths: mx.array):
+    """The subscript of what is written into is evaluated in every round."""
+    for row, length in enumerate(lengths):
+        mask[row, : int(length)] = True
+    return mask
+
+
+def chunks(data: mx.array, lengths: mx.array):
+    """The loop variable becomes its own number, which is an integer already."""
+    found, start = [], 0
+    for n in lengths.astype(mx.int32):
+        n = int(n)
+        found.append(data[start : start + n].sum())
+        start += n
+    return found
+
+
+def gathered(rows: mx.array, positions: mx.array):
+    """Each element that is read has one number, however many axes there are."""
+    found = []
+    for row in range(positions.shape[0]):
+        for at in range(positions.shape[1]):
+            found.append(rows[row, int(positions[row, at].item())])
+    return found

@@ -163,3 +163,11 @@ class Unused:
         for score in scores.flatten():
             found.append(score.item())
         return found
+
+
+def sequences(batch: mx.array, mask: mx.array, found: list):
+    """A batch may be of one sequence, and the round waits for its mask as well."""
+    for i, row in enumerate(batch):
+        keep = mx.greater(mask[i], 0).tolist()
+        found.append([token for token, kept in zip(row.tolist(), keep) if kept])
+    return found

@@ -7,11 +7,17 @@ use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::definitions::blocks;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{Expr, Stmt, WithItem};
+use crate::syntax::ast::{Expr, ExprCall, Stmt, StmtFunctionDef, WithItem};
 use crate::syntax::{Ranged, TextRange};
 
-use super::{Told, handed_out, one_line};
+use super::reads::reads;
+use super::{Told, handed_out, listed, one_line};
 use crate::place::{Place, expressions};
+
+/// Methods and functions that evaluate, as a function inside may call them.
+const EVALUATES: [&str; 5] = ["eval", "async_eval", "synchronize", "item", "tolist"];
+/// So many evaluations are named.
+const NAMED: usize = 3;
 
 /// Find the streams that leak out of generators and of threads.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -72,10 +78,7 @@ fn lends_itself(place: &Place<'_>) -> bool {
 
 fn leak(place: &Place<'_>, range: TextRange, body: &[Stmt]) -> Told {
     let text = one_line(place.source(), range);
-    let what_to_do = match steps(place, body) {
-        Some(step) => format!("`{step}` opens a block of its own, so that this one can end where the loop begins."),
-        None => "Open the block around the computation of one step alone, and yield after it.".to_owned(),
-    };
+    let what_to_do = what_to_do(place, body);
     Told {
         range,
         message: format!("`with {text}` around a `yield` is in force in the code that reads the generator, too"),
@@ -86,12 +89,70 @@ fn leak(place: &Place<'_>, range: TextRange, body: &[Stmt]) -> Told {
     }
 }
 
-/// The function of the scope that `body` calls and that enters a stream itself.
-fn steps<'x>(place: &Place<'x>, body: &[Stmt]) -> Option<&'x str> {
-    let mut called = Vec::new();
-    expressions::of_scope(body, &mut |expr| called.extend(expr.as_call_expr().and_then(|c| c.func.as_name_expr()).map(|n| n.id.as_str())));
+/// How to end the block before each `yield` of `body`. An evaluation uses the stream in force, so that none may come to stand outside.
+fn what_to_do(place: &Place<'_>, body: &[Stmt]) -> String {
+    let rounds: Vec<&Stmt> = body.iter().filter(|s| !yielded(std::slice::from_ref(s)).is_empty()).collect();
+    let mut evaluations = Vec::new();
+    rounds.iter().for_each(|round| evaluated(place, round, &mut evaluations));
+    let called = called(place, &rounds);
+    let evaluates_inside = called.iter().any(|f| !enters(&f.body) && may_evaluate(&f.body));
+    if let Some(step) = called.iter().find(|f| enters(&f.body)).filter(|_| evaluations.is_empty() && !evaluates_inside) {
+        return format!("`{}` opens a block of its own, so that this one can end where the loop begins.", step.name);
+    }
+    evaluations.truncate(NAMED);
+    match evaluations.is_empty() {
+        true => "Open the block around the computation of one step alone, and yield after it.".to_owned(),
+        false => format!(
+            "Open the block in each round, around the computation of one step and what evaluates it, {}, and leave the `yield` alone outside: an evaluation out there would use the stream of the reader.",
+            listed(&evaluations)
+        ),
+    }
+}
+
+/// What evaluates in `statement` and in the statements inside it goes to `found`.
+fn evaluated(place: &Place<'_>, statement: &Stmt, found: &mut Vec<String>) {
+    let mut ranges: Vec<TextRange> = reads(place, statement).iter().map(|read| read.expr.range()).collect();
+    expressions::of_statement(statement, &mut |expr| {
+        ranges.extend(expr.as_call_expr().filter(|call| evaluates(place, call)).map(|call| call.range()))
+    });
+    ranges.sort_by_key(|range| range.start());
+    ranges.dedup();
+    let texts = ranges.into_iter().map(|range| one_line(place.source(), range));
+    texts.for_each(|text| {
+        if !found.contains(&text) {
+            found.push(text)
+        }
+    });
+    if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+        blocks(statement).into_iter().flatten().for_each(|s| evaluated(place, s, found));
+    }
+}
+
+/// Whether `call` evaluates an array, or asks whatever it has for its numbers.
+fn evaluates(place: &Place<'_>, call: &ExprCall) -> bool {
+    let asks = call.func.as_attribute_expr().is_some_and(|method| matches!(method.attr.as_str(), "item" | "tolist"));
+    asks || place.path(&call.func).is_some_and(|p| matches!(p.as_str(), "mlx.core.eval" | "mlx.core.async_eval" | "mlx.core.synchronize"))
+}
+
+/// The functions of the scope that `rounds` call.
+fn called<'x>(place: &Place<'x>, rounds: &[&Stmt]) -> Vec<&'x StmtFunctionDef> {
+    let mut names = Vec::new();
+    for round in rounds {
+        expressions::of_scope(std::slice::from_ref(round), &mut |expr| {
+            names.extend(expr.as_call_expr().and_then(|c| c.func.as_name_expr()).map(|n| n.id.as_str()));
+        });
+    }
     let functions = place.own_statements().iter().filter_map(Stmt::as_function_def_stmt);
-    functions.map(|f| (f.name.as_str(), &f.body)).find(|(name, body)| called.contains(name) && enters(body)).map(|(name, _)| name)
+    functions.filter(|f| names.contains(&f.name.as_str())).collect()
+}
+
+/// Whether one of `body` looks as if it evaluates.
+fn may_evaluate(body: &[Stmt]) -> bool {
+    let mut found = false;
+    expressions::of_scope(body, &mut |expr| {
+        found |= expr.as_attribute_expr().is_some_and(|a| EVALUATES.contains(&a.attr.as_str()));
+    });
+    found
 }
 
 /// Whether one of `body` enters a stream.

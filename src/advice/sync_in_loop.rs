@@ -14,7 +14,7 @@ mod parts;
 
 use rustc_hash::FxHashSet;
 
-use crate::finding::{Finding, Notes, TransformId};
+use crate::finding::{Finding, MEASURED, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions};
@@ -26,6 +26,9 @@ use super::rounds::{self, Line, Round};
 use super::tokens::{mentions, targets};
 use super::waits::{Waits, evaluates};
 use super::{Told, counted, listed, one_line};
+
+/// What was measured of elements that are read one by one.
+const ELEMENTS: &str = "of 1024 elements: 131 times faster out of one list than with `a[i].item()` (NVIDIA H200; 69 times on a CPU).";
 
 /// Find the loops that read numbers which only the code after them needs.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -102,6 +105,7 @@ impl<'x> Loop<'_, 'x> {
         texts.dedup();
         let (waits, numbers) = if texts.len() == 1 { ("waits", "number") } else { ("wait", "numbers") };
         let (texts, named) = (listed(&texts), self.round.named(self.place));
+        let is_of_list = self.is_of_list(first);
         let made = host::maker_of_the_next(self.place, self.round);
         let (meanwhile, caveat) = match &made {
             Some(maker) => (format!("the device idles while `{maker}` makes what the next round takes, and Python queues it"), ""),
@@ -113,11 +117,24 @@ impl<'x> Loop<'_, 'x> {
         Some(Told {
             range,
             message: format!("{texts} {waits} for the device {named}, and only the code after the loop needs the {numbers}"),
-            rationale: vec![
-                format!("{}, where 1 after the loop would do: {meanwhile}.", cost(self.place, self.round, computed::waits(self.place, &late))),
+            rationale: [
+                format!(
+                    "{}, where 1 {} the loop would do: {meanwhile}.",
+                    cost(self.place, self.round, computed::waits(self.place, &late)),
+                    if is_of_list { "before" } else { "after" }
+                ),
                 self.what_to_do(first, caveat),
-            ],
+            ]
+            .into_iter()
+            .chain(is_of_list.then(|| format!("{MEASURED} {ELEMENTS}")))
+            .collect(),
         })
+    }
+
+    /// Whether what `read` waits for is there before the loop, so that a list holds it, or what it is computed from.
+    fn is_of_list(&self, read: &Read<'x>) -> bool {
+        let given = self.place.value(read.array).and_then(|v| computed::moved_parameters(&self.place.analysis.graph, v));
+        given.is_some() || self.rows_of(read).is_some()
     }
 
     /// How to do without the read `first` and those after it, with `caveat` where that is to keep the arrays.
@@ -138,7 +155,7 @@ impl<'x> Loop<'_, 'x> {
                 "Compute it for all of `{array}` before the loop, in one operation over an axis, and read the numbers together, with one `.tolist()`."
             ),
             (None, Some((array, true))) => format!(
-                "Read all of `{array}` before the loop, with one `.tolist()`, and let Python do the same with parts of the list: parts of several lengths have no axis."
+                "Read all of `{array}` before the loop, with one `.tolist()`, and let Python do the same with parts of the list: as they differ in length, no operation over one axis does it."
             ),
             (None, None) => format!(
                 "Add up or keep the arrays, give them to `mx.async_eval` in each round, which waits for nothing and lets no graph grow, and read them once after the loop.{caveat}"

@@ -151,6 +151,15 @@ pub fn is_float32(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
     is_always(graph, facts, value, |dtype| dtype == Dtype::Float32)
 }
 
+/// The type of the Python numbers that the array `value` is known to give, where that is `int` or `bool`.
+pub fn python_type(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> Option<&'static str> {
+    // What nothing is known of is taken for floating point elsewhere, which proves nothing here.
+    if is_whole(graph, facts, value) {
+        return Some("int");
+    }
+    is_always(graph, facts, value, |dtype| dtype == Dtype::Bool).then_some("bool")
+}
+
 fn is_always(graph: &Graph, facts: &Facts<'_>, value: ValueId, is: impl Fn(Dtype) -> bool) -> bool {
     let never = over_all(graph, facts, |search| match search.type_of(value, 0) {
         Type::Array(dtype) if dtype.known().is_some_and(&is) => Case::Fails(String::new()),

@@ -22,6 +22,7 @@ use std::cell::RefCell;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::dtypes::python_type;
 use crate::graph::facts::Facts;
 use crate::graph::value::ValueId;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
@@ -86,6 +87,8 @@ struct Verdict {
     applicability: Applicability,
     /// What is appended to the array.
     suffix: &'static str,
+    /// The builtin that makes of each number what it is already.
+    plain: Option<&'static str>,
     assumptions: Vec<String>,
 }
 
@@ -102,10 +105,21 @@ struct Use {
     reads: Vec<Read>,
     /// Every round reads an element, so that rows of more than one element raise at once.
     each_round: bool,
-    /// The lines that do nothing but give the loop variable its own number.
-    rebinding: Option<TextRange>,
+    /// The elements are those of one row of the array.
+    is_of_row: bool,
+    /// The statement that gives the loop variable its own number.
+    rebinding: Option<Rebinding>,
     /// The lines that do nothing but evaluate an element.
     evaluations: Vec<TextRange>,
+}
+
+/// `x = x.item()`, or `x = int(x)`.
+#[derive(Clone, Copy)]
+struct Rebinding {
+    /// Its lines, which go where nothing is left to do.
+    lines: TextRange,
+    /// What it gives the name.
+    value: TextRange,
 }
 
 impl Use {
@@ -152,13 +166,18 @@ impl<'x> Loops<'_, 'x> {
         let analysis = self.place.analysis;
         let rank = facts.rank(value);
         let are_rows = use_.reads_rows();
+        let plain = python_type(&analysis.graph, facts, value);
         let mut assumptions = Vec::new();
         match origin(analysis, facts, value) {
             Origin::Array => {
-                let flattens = !are_rows && wanted == 1 && rank != Some(0) && rank != Some(1) && use_.each_round && self.tries == 0;
+                let is_open = match rank {
+                    None => wanted == 1 || use_.is_of_row,
+                    Some(rank) => wanted == 1 && rank > 1,
+                };
+                let flattens = !are_rows && is_open && use_.each_round && self.tries == 0;
                 if flattens {
                     // Rows of one element are read as their element; any other raises in the first round.
-                    return Ok(Verdict { applicability: Applicability::Safe, suffix: ".flatten().tolist()", assumptions });
+                    return Ok(Verdict { applicability: Applicability::Safe, suffix: ".flatten().tolist()", plain, assumptions });
                 }
             }
             // `int(x)` and `float(x)` take anything: only `.item()` speaks for an array.
@@ -172,26 +191,46 @@ impl<'x> Loops<'_, 'x> {
             None => assumptions.push(format!("`{}` has {}", shorten(text), if wanted == 1 { "one axis" } else { "two axes" })),
         }
         let applicability = if assumptions.is_empty() { Applicability::Safe } else { Applicability::Unsafe };
-        Ok(Verdict { applicability, suffix: ".tolist()", assumptions })
+        Ok(Verdict { applicability, suffix: ".tolist()", plain, assumptions })
     }
 
-    /// The edit that leaves only the element of a `.item()` call.
-    fn without_call(&self, read: &Read) -> Edit {
-        let range = TextRange::new(read.element.end(), read.call.end());
+    /// The edits that leave only the element of a `.item()` call, and of a builtin that would make of the number what it is already.
+    fn without_call(&self, read: &Read, plain: Option<&str>) -> Vec<Edit> {
+        let Some(gone) = read.gone(plain) else { return Vec::new() };
+        let (head, tail) = (TextRange::new(gone.start(), read.element.start()), TextRange::new(read.element.end(), gone.end()));
         let text = self.place.source().text();
         // `x.item()if y` is Python, `xif y` is not.
-        let glued = text[range.end().to_usize()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        Edit::replace(range, if glued { " " } else { "" })
+        let glued = text[tail.end().to_usize()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let tail = Edit::replace(tail, if glued { " " } else { "" });
+        if head.is_empty() { vec![tail] } else { vec![Edit::delete(head), tail] }
+    }
+
+    /// Whether `statement` may go on after an exception inside it, as `try` does, and a context manager that nobody knows.
+    fn may_swallow(&self, statement: &Stmt) -> bool {
+        let Stmt::With(s) = statement else { return statement.is_try_stmt() };
+        s.items.iter().any(|item| {
+            let call = item.context_expr.as_call_expr();
+            let is_known = |call: &ast::ExprCall| {
+                self.place.calls_builtin(call, "open") || self.place.path(&call.func).is_some_and(|p| p.starts_with("mlx.core."))
+            };
+            !call.is_some_and(is_known)
+        })
     }
 
     fn proposal(&self, range: TextRange, verdict: &Verdict, message: String, reads: &[Read], mut edits: Vec<Edit>) -> Proposal {
         edits.sort_by_key(|e| (e.range.start(), e.range.end()));
         let waits = reads.len();
         let fewer = if waits == 1 { "1 wait for the device".to_owned() } else { format!("{waits} waits for the device") };
-        let rationale = vec![
-            format!("{fewer} less in each iteration; `.tolist()` waits once, before the first."),
+        let inside = if self.is_inside() { ", in each round of the loop around" } else { "" };
+        let mut rationale = vec![
+            format!("{fewer} less in each iteration; `.tolist()` waits once, before the first{inside}."),
             "Each wait copies one number and ends what MLX could have queued; `.tolist()` copies all numbers together.".to_owned(),
         ];
+        if verdict.suffix.contains("flatten") {
+            rationale.push(
+                "`flatten()` changes nothing where there is one axis, which the file does not show: what is read has one element each.".to_owned(),
+            );
+        }
         Proposal {
             finding: Finding {
                 transform: self.id.clone(),
@@ -206,6 +245,13 @@ impl<'x> Loops<'_, 'x> {
             },
             contract: Contract::Statements(Kept::Values),
         }
+    }
+
+    /// Whether the statement that is looked at stands in a loop.
+    fn is_inside(&self) -> bool {
+        let body = self.place.body;
+        let id = self.statement.and_then(|s| self.place.statement(s.range()));
+        id.is_some_and(|id| body.blocks[body.statements[id as usize].block as usize].loop_depth > 0)
     }
 
     fn in_comprehension(&mut self, whole: &'x Expr, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {
@@ -226,7 +272,7 @@ impl<'x> SourceOrderVisitor<'x> for Loops<'_, 'x> {
             return;
         }
         let outer = self.statement.replace(statement);
-        let is_try = u32::from(statement.is_try_stmt());
+        let is_try = u32::from(self.may_swallow(statement));
         self.tries += is_try;
         if let Stmt::For(s) = statement {
             self.for_loop(statement, s);

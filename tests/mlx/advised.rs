@@ -178,3 +178,45 @@ fn what_asks_for_data_is_known_and_nothing_else() {
     }
     holds(&program);
 }
+
+#[test]
+fn a_block_in_each_round_holds_the_evaluations_and_not_the_reader() {
+    let of = |begin: &str, around: &str, outside: &str| {
+        format!(
+            "import mlx.core as mx\n\n\ndef tokens(model, y, stream, limit):\n    def step(y):\n        with mx.stream(stream):\n            \
+             return mx.argmax(model(y), axis=-1)[None]\n\n    with mx.stream(stream):\n        y = step(y)\n        mx.async_eval(y)\n{begin}{around}{outside}"
+        )
+    };
+    let whole = of(
+        "",
+        "        for _ in range(limit):\n            next_y = step(y)\n            mx.async_eval(next_y)\n",
+        "            yield y.item(), next_y\n            y = next_y\n",
+    );
+    let in_rounds = of(
+        "    for _ in range(limit):\n",
+        "        with mx.stream(stream):\n            next_y = step(y)\n            mx.async_eval(next_y)\n            token = y.item()\n",
+        "        yield token, next_y\n        y = next_y\n",
+    );
+    let ended = of(
+        "    for _ in range(limit):\n",
+        "        next_y = step(y)\n        mx.async_eval(next_y)\n",
+        "        yield y.item(), next_y\n        y = next_y\n",
+    );
+    // The stream that each evaluation uses, and the one that the reader is left with.
+    let run = |expected: &str| {
+        format!(
+            "\n\ndevice = mx.default_device()\nusual, stream = mx.default_stream(device), mx.new_stream(device)\nasynchronous, used, left = mx.async_eval, [], []\n\n\n\
+             def recorded(*arrays):\n    used.append(mx.default_stream(device))\n    asynchronous(*arrays)\n\n\nmx.async_eval = recorded\n\
+             read = []\nfor token, _ in tokens(lambda y: (y[0] * 7 + mx.arange(5)) % 6, mx.array([3]), stream, 4):\n    \
+             read.append(token)\n    left.append(mx.default_stream(device))\nassert read == [2, 3, 2, 3], read\n{expected}\n"
+        )
+    };
+    holds(&format!("{whole}{}", run("assert set(map(str, used)) == set(map(str, left)) == {str(stream)}")));
+    holds(&format!("{in_rounds}{}", run("assert all(s == stream for s in used) and all(s == usual for s in left)")));
+    // Why it must not end where the loop begins.
+    holds(&format!("{ended}{}", run("assert used[0] == stream and all(s == usual for s in used[1:] + left)")));
+    let [advice] = &found("separate-stream", &whole, Target::Metal)[..] else { panic!("{whole}") };
+    let told = &advice.rationale[1];
+    assert!(told.contains("what evaluates it, `mx.async_eval(next_y)` and `y.item()`, and leave the `yield` alone outside"), "{told}");
+    assert!(found("separate-stream", &in_rounds, Target::Metal).is_empty());
+}

@@ -1,6 +1,7 @@
 //! Tests of arrays that only spare a few operations: `if mx.any(mask): x = x + mask * y`. The test makes each round wait for all that was queued before it,
 //! where the operations, or `mx.where`, would wait for nothing.
 
+use crate::finding::MEASURED;
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions};
 use crate::syntax::Ranged;
@@ -10,6 +11,10 @@ use super::super::reads::{gives_array, is_test_of_array, tests};
 use super::super::rounds::Round;
 use super::super::{Told, counted, one_line};
 use super::cost;
+
+/// What was measured of a loop of such tests.
+const CHOSEN: &str =
+    "of 70 tests on a CPU, where a wait is short: without them the loop took 0.9 to 17 times as long, so that it pays on a GPU at most (mlx 0.32.4).";
 
 /// More operations than these are worth a wait.
 const FEW: usize = 16;
@@ -27,7 +32,8 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
             message: format!("the test of `{text}` waits for the device {}, to spare {}", round.named(place), counted(operations, "operation")),
             rationale: vec![
                 format!("{}: Python has to know the answer before it can queue anything that follows.", cost(place, round, 1)),
-                "Compute it in any case, and choose with `mx.where` where the result would differ: that waits for nothing.".to_owned(),
+                "Compute it in any case, which waits for nothing: where the test fails it must change nothing, as adding `mask * y` does with a mask of zeros, or be left out by `mx.where`.".to_owned(),
+                format!("{MEASURED} {CHOSEN}"),
             ],
         })
     })

@@ -1,6 +1,6 @@
 //! Comprehensions that compute a number for each element and wait for it: `[mx.sum(m).item() for m in masks]`. The arrays can be made first and read together.
 
-use crate::finding::Notes;
+use crate::finding::{MEASURED, Notes};
 use crate::graph::Analysis;
 use crate::graph::facts::Kind;
 use crate::place::{Place, expressions};
@@ -12,6 +12,9 @@ use super::super::reads::{Read, gives_array, number};
 use super::super::rounds::counts_rounds;
 use super::super::{Told, one_line};
 use super::operand;
+
+/// What was measured of one such comprehension.
+const TOGETHER: &str = "of sums over 64 rows of one array: 17 times faster in one operation, 1.2 times with `mx.stack` (CPU, mlx 0.32.4).";
 
 /// What is told of each comprehension of the file.
 pub(super) fn told(analysis: &Analysis<'_>, notes: &Notes) -> Vec<Told> {
@@ -77,7 +80,11 @@ fn of_comprehension(place: &Place<'_>, statement: &Stmt, expr: &Expr) -> Option<
     Some(Told {
         range: expr.range(),
         message: format!("`{text}` waits for the device for each `{target}` of a comprehension"),
-        rationale: vec!["1 wait an element: the next array is not even queued before the number of this one is there.".to_owned(), together],
+        rationale: vec![
+            "1 wait an element: the next array is not even queued before the number of this one is there.".to_owned(),
+            together,
+            format!("{MEASURED} {TOGETHER}"),
+        ],
     })
 }
 

@@ -3,17 +3,18 @@
 
 use rustc_hash::FxHashSet;
 
+use crate::finding::MEASURED;
 use crate::graph::facts::Kind;
 use crate::graph::value::Op;
 use crate::place::Place;
 use crate::syntax::ast::{self, Expr, ExprSubscript, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::super::reads::{Read, number};
+use super::super::reads::{Read, number, reads};
 use super::super::rounds::{Line, Round};
 use super::super::tokens::{mentions, targets};
-use super::super::{Told, one_line};
-use super::cost;
+use super::super::{Told, listed, one_line};
+use super::{ELEMENTS, cost};
 use crate::place::expressions;
 
 /// A loop of so many rounds may read one by one.
@@ -45,6 +46,9 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     found.retain(|(_, subscript)| text(&subscript.value) == array);
     let (first, last) = (found.first()?.0, found.last()?.0);
     let one = text(first.expr);
+    let is_always = found.iter().any(|(read, _)| round.lines.iter().any(|l| l.once && l.statement.range().contains_range(read.expr.range())));
+    let where_ = if is_always { "" } else { " that comes there" };
+    let others = others(place, round, &array, &found);
     if let Some(name) = place.uncalled() {
         return place.notes.left(first.expr.range(), first.expr.range(), 100, || format!("nothing in this file calls `{name}`, which is private"));
     }
@@ -56,10 +60,33 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
         range: TextRange::new(first.expr.start(), last.expr.end()),
         message: format!("`{one}` takes a number out of `{array}` and waits for it, {}", round.named(place)),
         rationale: vec![
-            format!("{}, for each of which MLX makes an operation and finishes all that is queued before it.", cost(place, round, found.len())),
-            format!("Read the numbers together before the loop, with `{array}.tolist()`, and take them out of the list."),
+            format!(
+                "{}{where_}, for each of which MLX makes an operation and finishes all that is queued before it.",
+                cost(place, round, found.len())
+            ),
+            format!("Read the numbers together before the loop, with `{array}.tolist()`, and take them out of the list{others}."),
+            format!("{MEASURED} {ELEMENTS}"),
         ],
     })
+}
+
+/// What else the loop reads of `array` besides `found`: the list serves for that as well.
+fn others(place: &Place<'_>, round: &Round<'_>, array: &str, found: &[(Read<'_>, &ExprSubscript)]) -> String {
+    let source = place.source();
+    let is_found = |at: TextRange| found.iter().any(|(read, _)| read.expr.range() == at);
+    let takes = |expr: &Expr| expr.as_subscript_expr().is_some_and(|e| one_line(source, e.value.range()) == array);
+    let mut others = Vec::new();
+    for line in &round.lines {
+        for read in reads(place, line.statement).iter().filter(|read| !is_found(read.expr.range())) {
+            let mut is_of_array = false;
+            expressions::each(read.array, &mut |expr| is_of_array |= takes(expr));
+            let text = one_line(source, read.expr.range());
+            if is_of_array && !others.contains(&text) {
+                others.push(text);
+            }
+        }
+    }
+    if others.is_empty() { String::new() } else { format!(", or do the same with parts of it: {} as well", listed(&others)) }
 }
 
 /// Where else the rounds wait, which go through the sequences of a batch that the function is given, beside the reads `found` of something else.

@@ -254,7 +254,12 @@ impl Search<'_, '_> {
             _ => return None,
         };
         let found = operands.iter().enumerate().find_map(|(n, &v)| Some((n, v, self.depends(v, depth + 1)?)));
-        found.map(|(n, v, needs)| if self.present(v) == self.array && takes_no_list(op, n) { Needs::Nothing } else { needs })
+        // A list takes one index. A dictionary with such keys would be left with arrays that are computed later, and are the same.
+        let is_of_axes = matches!(op, Op::Index(_)) && matches!(graph.op(operands[1]), Op::Tuple);
+        found.map(|(n, v, needs)| match self.present(v) == self.array && (takes_no_list(op, n) || (n == 0 && is_of_axes)) {
+            true => Needs::Nothing,
+            false => needs,
+        })
     }
 }
 

@@ -42,10 +42,21 @@ enum Bound {
 struct Rows {
     /// The text that takes it out of the array.
     part: String,
-    /// It has the elements of one column.
-    is_column: bool,
+    /// It has the elements of this column.
+    column: Option<i64>,
     /// The rows that are unpacked.
     unpacked: Vec<Unpacked>,
+}
+
+impl Rows {
+    /// What the list of `array` is called.
+    fn name(&self, array: &str) -> String {
+        match self.column {
+            Some(-1) => format!("{array}_last"),
+            Some(column) if column >= 0 => format!("{array}_{column}"),
+            _ => format!("{array}_list"),
+        }
+    }
 }
 
 /// Where the new statement goes, and what it is for.
@@ -184,7 +195,7 @@ fn propose(
     let value = place.value_of(array, site.statement.start())?;
     let axis = u8::from(matches!(taken.part, Part::Of(..)));
     // A list checks its bounds: every index must lie inside, or be the last element counted from the end.
-    let slack = slack(place, facts, &counter.bound, value, axis);
+    let slack = slack(place, facts, &counter.bound, value, axis).or_else(|| is_size(place, &counter.bound, value, elements).then_some(0));
     let is_inside = |e: &&Element<'_>| counter.start + e.taken.offset >= -1 && slack.is_none_or(|slack| e.taken.offset <= slack);
     let own: Vec<&Element<'_>> = elements.iter().filter(is_inside).collect();
     let read = elements[0].reads[0];
@@ -198,7 +209,7 @@ fn propose(
     let reads: Vec<Read> = own.iter().flat_map(|e| e.reads.iter().copied()).collect();
     let rows = own.iter().any(|e| e.column().is_some() || e.is_unpacked()) || axis > 0;
     let evaluations = own.iter().flat_map(|e| e.evaluations.iter().copied()).collect();
-    let use_ = Use { reads, each_round: !rows, rebinding: None, evaluations };
+    let use_ = Use { reads, each_round: !rows || axis > 0, is_of_row: axis > 0, rebinding: None, evaluations };
     let mut verdict = match loops.judge(value, facts, if rows { 2 } else { 1 }, array, &use_) {
         Ok(verdict) => verdict,
         Err(reason) => return left(reason),
@@ -221,12 +232,12 @@ fn propose(
     }
     let suffix = format!("{}{}", list.part, verdict.suffix);
     // Lists in a list may be changed by who takes them out.
-    let is_shared = (!rows || list.is_column) && !use_.reads_rows() && place.is_function();
+    let is_shared = (!rows || list.column.is_some()) && !use_.reads_rows() && place.is_function();
     let there = match is_shared.then(|| list_there(loops, site, &own, value, &suffix, verdict.applicability)).transpose() {
         Ok(there) => there.flatten(),
         Err(reason) => return left(reason),
     };
-    let edits = edits(loops, site, &own, &use_, (&list, &suffix), there);
+    let edits = edits(loops, site, &own, &use_, (&list, &suffix, verdict.plain), there);
     let message = message(place, array, &use_, if list.part.is_empty() { verdict.suffix } else { &suffix });
     Some(loops.proposal(TextRange::new(site.statement.start(), site.inner.end()), &verdict, message, &use_.reads, edits))
 }
@@ -307,7 +318,7 @@ fn edits(
     site: &Site<'_>,
     elements: &[&Element<'_>],
     use_: &Use,
-    (list, suffix): (&Rows, &str),
+    (list, suffix, plain): (&Rows, &str, Option<&str>),
     there: Option<String>,
 ) -> Vec<Edit> {
     let source = loops.place.source();
@@ -324,7 +335,7 @@ fn edits(
             (fresh, Some(made))
         }
         _ => {
-            let fresh = fresh_name(loops, &format!("{array}_list"), false);
+            let fresh = fresh_name(loops, &list.name(array), false);
             let made = make(&fresh, "");
             (fresh, Some(made))
         }
@@ -334,14 +345,14 @@ fn edits(
     let is_unpacked = |element: &Element<'_>| list.unpacked.iter().any(|row| row.range.contains_range(element.taken.array.range));
     for element in elements.iter().filter(|e| !is_unpacked(e)) {
         edits.push(Edit::replace(element.taken.array.range, fresh.as_str()));
-        edits.extend(element.column().and_then(|c| match list.is_column {
-            true => Some(Edit::delete(c.gone)),
-            false => c.comma.map(|comma| Edit::replace(comma, "][")),
+        edits.extend(element.column().and_then(|c| match list.column {
+            Some(_) => Some(Edit::delete(c.gone)),
+            None => c.comma.map(|comma| Edit::replace(comma, "][")),
         }));
         if let Part::Of(_, gone) = element.taken.part {
             edits.push(Edit::delete(gone));
         }
-        edits.extend(element.reads.iter().filter(|r| r.goes()).map(|r| loops.without_call(r)));
+        edits.extend(element.reads.iter().flat_map(|r| loops.without_call(r, plain)));
     }
     edits.extend(use_.evaluations.iter().map(|&lines| Edit::delete(lines)));
     edits
@@ -369,7 +380,7 @@ fn rows_of<'x>(
     if width.is_some_and(|width| needed > width) {
         return Err(format!("`{array}` has fewer columns than are read"));
     }
-    let mut rows = Rows { part: String::new(), is_column: false, unpacked: Vec::new() };
+    let mut rows = Rows { part: String::new(), column: None, unpacked: Vec::new() };
     // What is unpacked has as many columns as there are names.
     if columns.len() < elements.len() || needed == 0 {
         return Ok(rows);
@@ -377,12 +388,13 @@ fn rows_of<'x>(
     if width.is_none() {
         verdict.assume(format!("`{array}` has at least {needed} column{}", if needed == 1 { "" } else { "s" }));
     }
-    rows.is_column = columns.iter().all(|&at| at == columns[0]);
-    if rows.is_column {
-        rows.part = format!("[:, {}]", columns[0]);
+    rows.column = Some(columns[0]).filter(|column| columns.iter().all(|at| at == column));
+    if let Some(column) = rows.column {
+        rows.part = format!("[:, {column}]");
         return Ok(rows);
     }
-    rows.unpacked = seen.assigned.iter().filter_map(|a| a.unpacked(place, elements, usize::try_from(needed).ok()?)).collect();
+    let plain = verdict.plain;
+    rows.unpacked = seen.assigned.iter().filter_map(|a| a.unpacked(place, elements, usize::try_from(needed).ok()?, plain)).collect();
     // The rows may be long, as those of logits are, and all their elements would be made Python numbers.
     let is_long = width.is_none_or(|width| width > NARROW);
     if is_long && columns.iter().any(|&at| at < 0) {
@@ -412,18 +424,29 @@ fn slack(place: &Place<'_>, facts: &Facts<'_>, bound: &Bound, array: ValueId, ax
     is_length(place, facts, length, array, axis).then_some(less)
 }
 
+/// Whether `bound` is the number of elements of `array`, of which `elements` are read as numbers: then it has as many rows, or the first read raises.
+fn is_size(place: &Place<'_>, bound: &Bound, array: ValueId, elements: &[Element<'_>]) -> bool {
+    let graph = &place.analysis.graph;
+    let Bound::Number(bound) = *bound else { return false };
+    let is_number = |e: &Element<'_>| matches!(e.taken.part, Part::Whole) && e.reads.iter().all(|r| r.way != Way::List);
+    elements.iter().all(is_number)
+        && matches!(graph.get(bound), (Op::Attr(name, _), &[of]) if graph.name(name) == "size" && unchanged(place, of) == array)
+}
+
+/// The object that `value` was before calls in between, which leave it the same.
+fn unchanged(place: &Place<'_>, mut value: ValueId) -> ValueId {
+    while let (Op::Changed(_), &[before]) = place.analysis.graph.get(value) {
+        value = before;
+    }
+    value
+}
+
 /// Whether `bound` is the length of `axis` of `array`, the first or the second.
 fn is_length(place: &Place<'_>, facts: &Facts<'_>, bound: ValueId, array: ValueId, axis: u8) -> bool {
     let analysis = place.analysis;
     let graph = &analysis.graph;
     let is_last = || facts.rank(array) == Some(axis + 1);
-    // Calls in between leave it the same object, as the name is the same.
-    let is_array = |mut of: ValueId| {
-        while let (Op::Changed(_), &[before]) = graph.get(of) {
-            of = before;
-        }
-        of == array
-    };
+    let is_array = |of: ValueId| unchanged(place, of) == array;
     match graph.get(bound) {
         (Op::Dim(at), &[of]) if at == i32::from(axis) => is_array(of),
         (Op::Dim(-1), &[of]) => is_array(of) && is_last(),
@@ -486,6 +509,12 @@ mod tests {
             assert_eq!(safe(body), after);
         }
         only_unsafe("for i in range(n):\n    out(a[i].item())\n", "a_list = a.flatten().tolist()\nfor i in range(n):\n    out(a_list[i])\n");
+        // As many as there are rows, or the first read raises.
+        assert_eq!(
+            safe("for i in range(a.size):\n    out(a[i].item())\n"),
+            "a_list = a.flatten().tolist()\nfor i in range(a.size):\n    out(a_list[i])\n"
+        );
+        only_unsafe("for i in range(a.size):\n    out(a[i].tolist())\n", "a_list = a.tolist()\nfor i in range(a.size):\n    out(a_list[i])\n");
         // The file shows how many there are.
         assert_eq!(
             safe("c = mx.array([4, n, 6])\nfor i in range(2):\n    out(c[i + 1].item())\n"),

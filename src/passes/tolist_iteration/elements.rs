@@ -8,7 +8,7 @@ use crate::syntax::{Edit, Ranged, TextRange};
 
 use super::reads::{Reads, Way, binds, is_always_read, number_read, read_each_round};
 use super::shared::Wanted;
-use super::{Loops, Use, by_index, may_read_elements, shorten};
+use super::{Loops, Rebinding, Use, Verdict, batch, by_index, may_read_elements, shorten};
 
 /// What one name of a loop's target takes from which iterable.
 struct Elements<'x> {
@@ -42,8 +42,9 @@ impl<'x> Loops<'_, 'x> {
                 _ => r.visit_body(body),
             };
             let Some(mut use_) = self.reads_of(&source.names, s.range, visit) else { continue };
-            use_.rebinding = rebinding.map(|(_, lines)| lines);
+            use_.rebinding = rebinding.map(|(_, own)| own);
             use_.each_round = read_each_round(&s.body, &use_.reads);
+            let are_rows = use_.reads_rows();
             let late = source.names.iter().find(|name| !is_read_only_at(self.place, name, s.range, &use_));
             let proposal = match late {
                 Some(name) => {
@@ -51,7 +52,9 @@ impl<'x> Loops<'_, 'x> {
                 }
                 None => self.propose(&source, &use_, statement.range(), s.range),
             };
-            self.found.extend(proposal);
+            // Rows are, as a rule, the sequences of a batch.
+            let proposals = proposal.into_iter().collect();
+            self.found.extend(if are_rows { batch::worthwhile(self, &s.body, proposals) } else { proposals });
         }
     }
 
@@ -134,25 +137,26 @@ impl<'x> Loops<'_, 'x> {
             evaluations.append(&mut reads.evaluations);
         }
         all.sort_by_key(|r| r.call.start());
-        (!all.is_empty()).then_some(Use { reads: all, each_round: false, rebinding: None, evaluations })
+        (!all.is_empty()).then_some(Use { reads: all, each_round: false, is_of_row: false, rebinding: None, evaluations })
     }
 
-    /// Where `body` says `x = x.item()` of the only name in `names`, and the lines of that statement, which can go.
-    fn rebinding(&self, names: &[&str], body: &[Stmt]) -> Option<(usize, TextRange)> {
+    /// Where `body` says `x = x.item()`, or `x = int(x)`, of the only name in `names`.
+    fn rebinding(&self, names: &[&str], body: &[Stmt]) -> Option<(usize, Rebinding)> {
         let &[name] = names else { return None };
         let is_name = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name);
         let reads_itself = |s: &Stmt| match s {
             Stmt::Assign(s) => {
                 let read = s.value.as_call_expr().and_then(|call| number_read(self.place, call));
-                matches!(&s.targets[..], [target] if is_name(target)) && read.is_some_and(|(element, read)| is_name(element) && read.goes())
+                let is_own = matches!(&s.targets[..], [target] if is_name(target)) && read.is_some_and(|(element, _)| is_name(element));
+                is_own.then(|| s.value.range())
             }
-            _ => false,
+            _ => None,
         };
-        let at = body.iter().position(reads_itself)?;
+        let (at, value) = body.iter().enumerate().find_map(|(at, s)| Some((at, reads_itself(s)?)))?;
         let source = self.place.source();
         let lines = TextRange::new(source.line_start(body[at].start()), source.full_line_end(body[at].end()));
         let is_alone = source.slice(lines).trim() == source.slice(body[at].range());
-        (is_alone && body.len() > 1).then_some((at, lines))
+        (is_alone && body.len() > 1).then_some((at, Rebinding { lines, value }))
     }
 
     fn propose(&self, source: &Elements<'x>, use_: &Use, statement: TextRange, range: TextRange) -> Option<Proposal> {
@@ -178,15 +182,15 @@ impl<'x> Loops<'_, 'x> {
             }
             iterable => wrap(iterable, verdict.suffix)?,
         };
-        match self.around_whole_list(source, use_, range) {
+        match self.around_whole_list(source, use_, &verdict, range) {
             // `[x.item() for x in a]` is `a.tolist()`.
             Some([head, tail]) => {
                 edits.insert(0, Edit::delete(head));
                 edits.push(Edit::delete(tail));
             }
-            None => edits.extend(use_.reads.iter().filter(|r| r.goes()).map(|r| match use_.rebinding {
-                Some(lines) if lines.contains_range(r.call) => Edit::delete(lines),
-                _ => self.without_call(r),
+            None => edits.extend(use_.reads.iter().flat_map(|r| match use_.rebinding {
+                Some(own) if r.gone(verdict.plain) == Some(own.value) => vec![Edit::delete(own.lines)],
+                _ => self.without_call(r, verdict.plain),
             })),
         }
         edits.extend(use_.evaluations.iter().map(|&lines| Edit::delete(lines)));
@@ -200,15 +204,15 @@ impl<'x> Loops<'_, 'x> {
     }
 
     /// The text of a list comprehension around its iterable, where the comprehension does nothing but read every element.
-    fn around_whole_list(&self, source: &Elements<'x>, use_: &Use, range: TextRange) -> Option<[TextRange; 2]> {
+    fn around_whole_list(&self, source: &Elements<'x>, use_: &Use, verdict: &Verdict, range: TextRange) -> Option<[TextRange; 2]> {
         let text = self.place.source();
         let head = TextRange::new(range.start(), source.iterable.start());
         let tail = TextRange::new(source.iterable.end(), range.end());
         let [only] = &use_.reads[..] else { return None };
         let [name] = source.names[..] else { return None };
-        let element = text.slice(only.call);
+        let element = text.slice(only.gone(verdict.plain)?);
         // Brackets that go away must hold nothing together, and no comment.
-        let is_plain = only.goes() && !text.slice(source.iterable.range()).contains(['\n', '\r']) && text.comments_in(range).is_empty();
+        let is_plain = !text.slice(source.iterable.range()).contains(['\n', '\r']) && text.comments_in(range).is_empty();
         let reads_all = text.slice(head).split_whitespace().eq([&*format!("[{element}"), "for", name, "in"]) && text.slice(tail).trim() == "]";
         (is_plain && reads_all).then_some([head, tail])
     }
@@ -238,7 +242,7 @@ pub(super) fn is_read_only_at(place: &Place<'_>, name: &str, range: TextRange, u
 fn wrap(iterable: &Expr, suffix: &str) -> Option<Vec<Edit>> {
     match iterable {
         Expr::Name(_) | Expr::Attribute(_) | Expr::Call(_) | Expr::Subscript(_) => Some(vec![Edit::insert(iterable.end(), suffix)]),
-        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::If(_) => {
+        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::Compare(_) | Expr::If(_) => {
             Some(vec![Edit::insert(iterable.start(), "("), Edit::insert(iterable.end(), format!("){suffix}"))])
         }
         _ => None,
@@ -269,8 +273,12 @@ mod tests {
             ("for s, e in a.reshape(n, 2):\n    out(s.item(), e.item())\n", "for s, e in a.reshape(n, 2).tolist():\n    out(s, e)\n"),
             (
                 "a = a.reshape(3, 4)\nfor row in a:\n    for x in row:\n        out(x.item())\n",
-                "a = a.reshape(3, 4)\nfor row in a:\n    for x in row.tolist():\n        out(x)\n",
+                "a = a.reshape(3, 4)\nfor row in a.tolist():\n    for x in row:\n        out(x)\n",
             ),
+            // What a loop inside goes through is asked for once.
+            ("a = a.reshape(3, 4)\nfor row in a:\n    out([x.item() for x in row])\n", "a = a.reshape(3, 4)\nfor row in a.tolist():\n    out(row)\n"),
+            ("for x in a:\n    out[: int(x)] = 1\n", "for x in a.flatten().tolist():\n    out[: int(x)] = 1\n"),
+            ("for x in a:\n    out[x.item()] += 1\n", "for x in a.flatten().tolist():\n    out[x] += 1\n"),
             ("return [x.item() for x in a.flatten()]\n", "return a.flatten().tolist()\n"),
             ("return [\n    x.item()  # why\n    for x in a.flatten()\n]\n", "return [\n    x  # why\n    for x in a.flatten().tolist()\n]\n"),
         ] {
@@ -289,8 +297,35 @@ mod tests {
             "try:\n    for x in a:\n        out(x.item())\nexcept ValueError:\n    pass\n",
             "try:\n    for x in a.tolist():\n        out(x)\nexcept ValueError:\n    pass\n",
         );
+        only_unsafe("with model(n):\n    for x in a:\n        out(x.item())\n", "with model(n):\n    for x in a.tolist():\n        out(x)\n");
+        let in_a_stream = "with mx.stream(mx.cpu):\n    for x in a:\n        out(x.item())\n";
+        assert_ne!(safe(in_a_stream), in_a_stream);
         only_unsafe("for x in a:\n    n and out(x.item())\n", "for x in a.tolist():\n    n and out(x)\n");
         stays("for x in a.reshape(2, 3):\n    if n:\n        out(x.item())\n");
+    }
+
+    #[test]
+    fn what_makes_of_a_number_what_it_is_goes_as_well() {
+        for (body, after) in [
+            (
+                "c = a.astype(mx.int32).flatten()\nout([int(x)if n else 1 for x in c])\n",
+                "c = a.astype(mx.int32).flatten()\nout([x if n else 1 for x in c.tolist()])\n",
+            ),
+            (
+                "for x in a.astype(mx.uint8):\n    out(int(x.item()), float(x))\n",
+                "for x in a.astype(mx.uint8).flatten().tolist():\n    out(x, float(x))\n",
+            ),
+            ("for x in a > 2:\n    out(bool(x), int(x))\n", "for x in (a > 2).flatten().tolist():\n    out(x, int(x))\n"),
+            ("return [int(x) for x in mx.argsort(a).flatten()]\n", "return mx.argsort(a).flatten().tolist()\n"),
+            ("for x in a.astype(mx.float16):\n    out(float(x))\n", "for x in a.astype(mx.float16).flatten().tolist():\n    out(float(x))\n"),
+            ("for x in a:\n    out(float(x), int(x))\n", "for x in a.flatten().tolist():\n    out(float(x), int(x))\n"),
+            (
+                "c = a.astype(mx.int32)\nfor x in c:\n    out(int(  # why\n        x))\n",
+                "c = a.astype(mx.int32)\nfor x in c.flatten().tolist():\n    out(int(  # why\n        x))\n",
+            ),
+        ] {
+            assert_eq!(safe(body), after);
+        }
     }
 
     #[test]
@@ -330,6 +365,14 @@ mod tests {
             safe("a = a.flatten()\nfor x in a:\n    x = x.item()\n    out(x, x + 1)\n"),
             "a = a.flatten()\nfor x in a.tolist():\n    out(x, x + 1)\n"
         );
+        // A conversion stays where it changes anything.
+        for (body, after) in [
+            ("for x in a:\n    x = int(x)\n    out(x)\n", "for x in a.flatten().tolist():\n    x = int(x)\n    out(x)\n"),
+            ("for x in a:\n    x = int(x.item())\n    out(x)\n", "for x in a.flatten().tolist():\n    x = int(x)\n    out(x)\n"),
+            ("for x in a.astype(mx.int32):\n    x = int(x.item())\n    out(x)\n", "for x in a.astype(mx.int32).flatten().tolist():\n    out(x)\n"),
+        ] {
+            assert_eq!(safe(body), after);
+        }
         for body in [
             "for x in a:\n    model(x)\n    x = x.item()\n    out(x)\n",
             "for x in a:\n    if n:\n        x = x.item()\n    out(x)\n",

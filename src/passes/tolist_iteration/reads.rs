@@ -17,6 +17,15 @@ pub(super) struct Read {
     pub(super) call: TextRange,
     /// How.
     pub(super) way: Way,
+    /// The builtin that is given the number, or reads it itself.
+    pub(super) converted: Option<Converted>,
+}
+
+/// A call of `int`, `float` or `bool` with an element, or with a number that is read of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Converted {
+    pub(super) by: &'static str,
+    pub(super) call: TextRange,
 }
 
 /// How an element is read.
@@ -35,11 +44,20 @@ impl Read {
     pub(super) fn goes(&self) -> bool {
         self.way != Way::Convert
     }
+
+    /// The call that goes away, if the numbers have the type `plain` already.
+    pub(super) fn gone(&self, plain: Option<&str>) -> Option<TextRange> {
+        let converted = self.converted.filter(|c| Some(c.by) == plain).map(|c| c.call);
+        converted.or_else(|| self.goes().then_some(self.call))
+    }
 }
 
-/// What `call` reads as a number, where it does that and nothing else.
+/// The builtins that make a number of an array.
+const CONVERSIONS: [&str; 3] = ["int", "float", "bool"];
+
+/// What `call` reads as a number, where it does that and nothing else, but to convert the number.
 pub(super) fn number_read<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, Read)> {
-    let read = |element: &'x Expr, way| (element, Read { element: element.range(), call: call.range(), way });
+    let read = |element: &'x Expr, way| (element, Read { element: element.range(), call: call.range(), way, converted: None });
     match (&*call.func, &*call.arguments.args) {
         _ if !call.arguments.keywords.is_empty() => None,
         (Expr::Attribute(attribute), []) => {
@@ -53,8 +71,12 @@ pub(super) fn number_read<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Opt
             plain.then(|| read(&attribute.value, way))
         }
         (Expr::Name(_), [element]) => {
-            let converts = ["int", "float", "bool"].iter().any(|name| place.calls_builtin(call, name));
-            converts.then(|| read(element, Way::Convert))
+            let by = CONVERSIONS.into_iter().find(|name| place.calls_builtin(call, name))?;
+            let whole = Converted { by, call: call.range() };
+            let converted = place.source().comments_in(call.range()).is_empty().then_some(whole);
+            let inner = element.as_call_expr().and_then(|inner| number_read(place, inner));
+            let (element, read) = inner.filter(|(_, inner)| inner.way == Way::Item).unwrap_or_else(|| read(element, Way::Convert));
+            Some((element, Read { converted, ..read }))
         }
         _ => None,
     }
@@ -127,8 +149,26 @@ impl<'p, 'x> Reads<'p, 'x> {
             generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter));
         } else if expr.is_generator_expr() {
             self.opaque(|r| source_order::walk_expr(r, expr));
-        } else {
-            self.inside(|r| source_order::walk_expr(r, expr));
+        } else if let Some(first) = generators.first() {
+            // What the comprehension goes through is evaluated once.
+            self.visit_expr(&first.iter);
+            self.inside(|r| r.rounds_of(expr, generators));
+        }
+    }
+
+    /// What a comprehension evaluates in its rounds.
+    fn rounds_of(&mut self, expr: &'x Expr, generators: &'x [ast::Comprehension]) {
+        for (n, generator) in generators.iter().enumerate() {
+            if n > 0 {
+                self.visit_expr(&generator.iter);
+            }
+            generator.ifs.iter().for_each(|test| self.visit_expr(test));
+        }
+        match expr {
+            Expr::ListComp(e) => self.visit_expr(&e.elt),
+            Expr::SetComp(e) => self.visit_expr(&e.elt),
+            Expr::DictComp(e) => e.key.as_deref().into_iter().chain([&*e.value]).for_each(|part| self.visit_expr(part)),
+            _ => {}
         }
     }
 }
@@ -180,7 +220,15 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
                 defaults.chain(decorators).for_each(|e| self.visit_expr(e));
             }
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.opaque(|r| source_order::walk_stmt(r, statement)),
-            Stmt::For(_) | Stmt::While(_) => self.inside(|r| source_order::walk_stmt(r, statement)),
+            Stmt::For(s) => {
+                self.visit_expr(&s.iter);
+                self.inside(|r| {
+                    r.visit_expr(&s.target);
+                    r.visit_body(&s.body);
+                    r.visit_body(&s.orelse);
+                });
+            }
+            Stmt::While(_) => self.inside(|r| source_order::walk_stmt(r, statement)),
             _ => source_order::walk_stmt(self, statement),
         }
     }
@@ -256,18 +304,21 @@ fn is_local(def: &ast::StmtFunctionDef, name: &str) -> bool {
 pub(super) fn read_each_round(body: &[Stmt], reads: &[Read]) -> bool {
     for statement in body {
         let head = match statement {
-            Stmt::Expr(s) => Some(&*s.value),
-            Stmt::Assign(s) => Some(&*s.value),
-            Stmt::AnnAssign(s) => s.value.as_deref(),
-            Stmt::AugAssign(s) => Some(&*s.value),
-            Stmt::Return(s) => s.value.as_deref(),
-            Stmt::If(s) => Some(&*s.test),
-            Stmt::While(s) => Some(&*s.test),
-            Stmt::For(s) => Some(&*s.iter),
-            Stmt::Assert(s) => Some(&*s.test),
-            _ => None,
+            Stmt::Expr(s) => vec![&*s.value],
+            // The subscripts of what is written into are evaluated, too.
+            Stmt::Assign(s) => std::iter::once(&*s.value).chain(&s.targets).collect(),
+            Stmt::AnnAssign(s) => s.value.as_deref().into_iter().collect(),
+            Stmt::AugAssign(s) => vec![&*s.target, &*s.value],
+            Stmt::Delete(s) => s.targets.iter().collect(),
+            Stmt::Return(s) => s.value.as_deref().into_iter().collect(),
+            Stmt::With(s) => s.items.iter().map(|item| &item.context_expr).take(1).collect(),
+            Stmt::If(s) => vec![&*s.test],
+            Stmt::While(s) => vec![&*s.test],
+            Stmt::For(s) => vec![&*s.iter],
+            Stmt::Assert(s) => vec![&*s.test],
+            _ => Vec::new(),
         };
-        if head.is_some_and(|h| is_always_read(h, reads)) {
+        if head.into_iter().any(|h| is_always_read(h, reads)) {
             return true;
         }
         if may_jump(statement) {

@@ -65,7 +65,8 @@ impl<'x> Assigned<'x> {
     }
 
     /// What is written for the first `count` of them, where they take out of `elements` the columns of one row.
-    pub(super) fn unpacked(&self, place: &Place<'_>, elements: &[&Element<'x>], count: usize) -> Option<Unpacked> {
+    /// The numbers have the type `plain` already.
+    pub(super) fn unpacked(&self, place: &Place<'_>, elements: &[&Element<'x>], count: usize, plain: Option<&str>) -> Option<Unpacked> {
         // One assignment of many is taken as a whole.
         let is_whole = self.parts.len() == count;
         let end = *if is_whole { self.ends.last()? } else { self.ends.get(1..)?.get(count.checked_sub(2)?)? };
@@ -75,6 +76,7 @@ impl<'x> Assigned<'x> {
         let first = found.first()?;
         let is_one = found.iter().all(|e| e.taken.offset == first.taken.offset) && parts.iter().all(|p| self::conversion(place, p) == conversion);
         let range = TextRange::new(self.start, end);
+        let conversion = conversion.filter(|&by| Some(by) != plain);
         let is_free = place.source().comments_in(range).is_empty() && (conversion.is_none() || is_map_a_builtin(place));
         let row = first.column()?.row;
         (is_one && is_free).then(|| Unpacked { range, names: self.names[..count].join(", "), conversion, row })

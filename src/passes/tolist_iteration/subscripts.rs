@@ -134,7 +134,7 @@ impl<'x> Indexed<'_, 'x> {
             }
             _ => return None,
         };
-        let mut use_ = Use { reads: Vec::new(), each_round: false, rebinding: None, evaluations: Vec::new() };
+        let mut use_ = Use { reads: Vec::new(), each_round: false, is_of_row: false, rebinding: None, evaluations: Vec::new() };
         for (n, name) in names.iter().enumerate() {
             let mut reads = Reads::of(self.place, name);
             reads.visit_body(rest);
@@ -289,16 +289,16 @@ mod tests {
         );
         assert_eq!(
             safe(&format!("{table}xs = [int(t[i][1]) for i in range(len(t))]\n")),
-            format!("{table}t_list = t[:, 1].tolist()\nxs = [int(t_list[i]) for i in range(len(t))]\n")
+            format!("{table}t_1 = t[:, 1].tolist()\nxs = [int(t_1[i]) for i in range(len(t))]\n")
         );
         // One column is a list of numbers.
         only_unsafe(
             "for i in range(len(a)):\n    out(a[i, 0].item(), int(a[i][0]))\n",
-            "a_list = a[:, 0].tolist()\nfor i in range(len(a)):\n    out(a_list[i], int(a_list[i]))\n",
+            "a_0 = a[:, 0].tolist()\nfor i in range(len(a)):\n    out(a_0[i], int(a_0[i]))\n",
         );
         only_unsafe(
             "for i in range(len(a)):\n    out(a[i, -1].item())\n",
-            "a_list = a[:, -1].tolist()\nfor i in range(len(a)):\n    out(a_list[i])\n",
+            "a_last = a[:, -1].tolist()\nfor i in range(len(a)):\n    out(a_last[i])\n",
         );
         // Rows of unknown length may be those of logits.
         only_unsafe(
@@ -323,6 +323,15 @@ mod tests {
         assert_eq!(
             safe(&format!("{table}for i in range(t.shape[1]):\n    out(t[0, i].item())\n")),
             format!("{table}t_row = t[0].tolist()\nfor i in range(t.shape[1]):\n    out(t_row[i])\n")
+        );
+        // Every element that is read has one number.
+        assert_eq!(
+            safe("for i in range(a.shape[1]):\n    out(a[n, i].item())\n"),
+            "a_row = a[n].flatten().tolist()\nfor i in range(a.shape[1]):\n    out(a_row[i])\n"
+        );
+        only_unsafe(
+            "try:\n    for i in range(a.shape[1]):\n        out(a[n, i].item())\nexcept ValueError:\n    pass\n",
+            "try:\n    a_row = a[n].tolist()\n    for i in range(a.shape[1]):\n        out(a_row[i])\nexcept ValueError:\n    pass\n",
         );
         // The second pass over the text takes the rows together.
         assert_eq!(
