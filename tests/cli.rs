@@ -153,7 +153,7 @@ fn all_that_is_known_of_a_transform_is_shown_and_listed() {
         ("attention", "\nslower        on cuda with `fill`, where it is not proposed: 1.65 times the memory"),
         ("attention", "\nsince         MLX 0.20 or earlier; 0.22.0 for a mask of truth values\n"),
         ("attention", "\ndef masked(q, k, scale, mask, fill):\n"),
-        ("addmm", "\nslower        on cuda unless `has_rows(a, b)`, where it is not proposed: 0.63"),
+        ("addmm", "\nslower        on cuda unless `are_matrices(a, b)`, where it is not proposed: 0.63"),
         ("rope", "\ndef halves(x, k, a, lead, t):\n"),
         ("rope", "\ndef angles("),
         ("clear-cache", "\napplicability advice\n"),

@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 60;
-const TRANSFORM_LINES: usize = 60;
+const TRANSFORM_LINES: usize = 70;
 /// How many functions or classes `match.py` and `near_miss.py` have at least.
 const EXAMPLES: usize = 5;
 

@@ -38,12 +38,28 @@ def broadcasts_into(c, a, b):
     return all(m in (1, n) for m, n in zip(reversed(c.shape), reversed(product.shape)))
 
 
-def has_rows(a, b):
-    """Whether `a` holds matrices of two rows or more, and `b` matrices of several columns.
+def are_matrices(a, b):
+    """Whether `a` holds matrices of two rows or more and `b` of several columns, so that no kernel for vectors computes their product.
 
-    mlxfix takes columns that it cannot count for several.
+    mlxfix takes columns that it cannot count for several, and a single row for a matrix where `b` is plainly not transposed: there is no such kernel.
     """
     return a.ndim >= 2 and b.ndim >= 2 and a.shape[-2] >= 2 and b.shape[-1] >= 2
+
+
+def goes_first(r, c, b):
+    """Whether `r` is one row of numbers for the columns of `b`, and `c` is none, so that `r` is better added first. mlxfix never takes that for granted."""
+    rows = [b.ndim >= 2 and x.ndim >= 1 and x.size == x.shape[-1] == b.shape[-1] > 1 for x in map(mx.array, (r, c))]
+    return rows == [True, False]
+
+
+def are_nonnegative(r, c):
+    """Whether neither `r` nor `c` has a negative element, so that no sum of one of them overflows where that of both does not."""
+    return mx.all(mx.array(r) >= 0).item() and mx.all(mx.array(c) >= 0).item()
+
+
+def is_there(c):
+    """Whether `c` is an array and no `None`. mlxfix never takes that for granted."""
+    return c is not None
 
 
 def promotes_into(narrow, wide):

@@ -27,4 +27,10 @@ ARGUMENTS = {
     "step_of_an_iteration": lambda mx, dtype: (matrix(mx, dtype, 4096),),
     "bias_by_statement": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 64, 48), matrix(mx, dtype, 48)),
     "distances_to_codes": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 48, 64)),
+    "NearestCode": lambda mx, dtype: ((48, 64), (matrix(mx, dtype, 2, 5, 64),)),
+    "Codebook": lambda mx, dtype: ((48, 64), (matrix(mx, dtype, 5, 64),)),
+    "PricedCodes": lambda mx, dtype: ((48, 64), (matrix(mx, dtype, 5, 64),)),
+    "squared_sums": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 48, 64)),
+    "column_in_float32": lambda mx, dtype: (matrix(mx, dtype, 5, 64), matrix(mx, dtype, 48, 64)),
+    "Patches": lambda mx, dtype: ((64, 48), (matrix(mx, dtype, 2, 5, 64),)),
 }

@@ -113,3 +113,70 @@ def distances_to_codes(residual: mx.array, codes: mx.array):
     """The codes are cast to float32, and so is the product, whatever the other matrix is."""
     codes = codes.astype(mx.float32)
     return mx.sum(codes * codes, axis=-1) - 2 * residual @ codes.T
+
+
+class NearestCode(nn.Module):
+    """The row of squared codes is added with the product, the column of squared latents after it, and all shapes show: nothing is assumed."""
+
+    def __init__(self, codes: int, dims: int):
+        super().__init__()
+        self.codebook = nn.Embedding(codes, dims)
+
+    def __call__(self, z: mx.array):
+        codes = self.codebook.weight
+        return mx.sum(z**2, axis=-1, keepdims=True) + mx.sum(codes**2, axis=-1) - 2 * (z @ codes.T)
+
+
+class Codebook(nn.Module):
+    """The same where the column stands in front of the product and the row behind it."""
+
+    def __init__(self, codes: int, dims: int):
+        super().__init__()
+        self.embed = mx.zeros((codes, dims))
+
+    def __call__(self, x: mx.array):
+        embed = self.embed.T
+        norms = x.square().sum(axis=1, keepdims=True)
+        return norms - 2 * x @ embed + embed.square().sum(axis=0, keepdims=True)
+
+
+class PricedCodes(nn.Module):
+    """The row may be negative, so that a sum of it and the product may overflow where the column would have brought it back."""
+
+    def __init__(self, codes: int, dims: int):
+        super().__init__()
+        self.embed = mx.zeros((codes, dims))
+        self.prices = mx.zeros((codes,))
+
+    def __call__(self, x: mx.array):
+        return x.square().sum(axis=-1, keepdims=True) - x @ self.embed.T + self.prices
+
+
+def squared_sums(x: mx.array, codes: mx.array):
+    """A row goes before a column in a sum, too."""
+    codes = codes.reshape(-1, 64)
+    column = mx.sum(x * x, axis=-1, keepdims=True)
+    row = mx.sum(codes * codes, axis=-1)
+    return x @ codes.T + column + row
+
+
+def column_in_float32(residual: mx.array, codes: mx.array):
+    """The column is as wide as one of the matrices, and so is the product."""
+    codes = codes.reshape(-1, 64).astype(mx.float32)
+    column = mx.sum(residual.astype(mx.float32) ** 2, axis=-1, keepdims=True)
+    row = mx.sum(codes * codes, axis=-1)
+    return column - 2 * residual @ codes.T + row
+
+
+class Patches(nn.Module):
+    """A layer that is made with a bias has one, whatever is asked: there is no choice to write."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.embedding = nn.Linear(inputs, outputs, bias=True)
+
+    def __call__(self, x: mx.array):
+        y = x @ self.embedding.weight.T
+        if self.embedding.bias is not None:
+            y = y + self.embedding.bias
+        return y

@@ -224,3 +224,16 @@ def many_lines_for_one_kernel(latent: mx.array, state: dict):
     """The call needs three lines in place of one, in a function that may run once."""
     decoded_from_components = (latent / state["latent_scale"]) @ state["pca_components"] + state["pca_mean"]
     return decoded_from_components
+
+
+def wide_column(x: mx.array, codes: mx.array):
+    """The column is float32 beside matrices in half precision: with the row the sum would be rounded before it is added."""
+    x, codes = x.astype(mx.float16), codes.astype(mx.float16)
+    codes = codes.reshape(48, 64)
+    return mx.sum(x.astype(mx.float32) ** 2, axis=-1, keepdims=True) - 2 * x @ codes.T + mx.sum(codes**2, axis=-1)
+
+
+def scaled_by_what_may_be_an_array_before_a_row(x: mx.array, codes: mx.array, scale):
+    """The same where a column stands before the product and a row behind it."""
+    codes = codes.reshape(48, 64)
+    return mx.sum(x**2, axis=-1, keepdims=True) - scale * (x @ codes.T) + mx.sum(codes**2, axis=-1)

@@ -156,7 +156,7 @@ impl Need {
 }
 
 impl Slower {
-    /// Read `"cuda"`, `"cuda with fill"` for the matches that bind the wildcard `fill`, `"cuda without fill"` for the others, or `"cuda unless has_rows(a, b)"`.
+    /// Read `"cuda"`, `"cuda with fill"` for the matches that bind the wildcard `fill`, `"cuda without fill"` for the others, or `"cuda unless are_matrices(a, b)"`.
     pub(super) fn read(place: &str, measured: &str) -> Result<Self, String> {
         let (target, at) = Matches::read(place)?;
         Ok(Self { target: target.parse()?, at, measured: measured.to_owned() })

@@ -40,8 +40,14 @@ pub enum Condition {
     FitsHalf(String),
     /// `breaks_no_tie(p)`.
     BreaksNoTie,
-    /// `has_rows(a, b)`.
-    HasRows(String, String),
+    /// `are_matrices(a, b)`.
+    AreMatrices(String, String),
+    /// `goes_first(r, c, b)`.
+    GoesFirst([String; 3]),
+    /// `are_nonnegative(r, c)`.
+    NonNegative(String, String),
+    /// `is_there(c)`.
+    There(String),
     /// `has_axes(x, i, 2)`.
     HasAxes(String, String, u8),
     /// `counts(n, x, i, 0)`.
@@ -212,7 +218,10 @@ impl Condition {
             (Some("is_integer"), [n]) => Self::Integer(n.clone()),
             (Some("is_positive"), [n]) => Self::Positive(n.clone()),
             (Some("spans"), [w, x]) => Self::Spans(w.clone(), x.clone()),
-            (Some("has_rows"), [a, b]) => Self::HasRows(a.clone(), b.clone()),
+            (Some("are_matrices"), [a, b]) => Self::AreMatrices(a.clone(), b.clone()),
+            (Some("goes_first"), [r, c, b]) => Self::GoesFirst([r, c, b].map(Clone::clone)),
+            (Some("are_nonnegative"), [r, c]) => Self::NonNegative(r.clone(), c.clone()),
+            (Some("is_there"), [c]) => Self::There(c.clone()),
             (Some("promotes_into"), [narrow, wide]) => Self::PromotesInto(narrow.clone(), wide.clone()),
             (Some("broadcasts_into"), [c, a, b]) => Self::BroadcastsInto(c.clone(), a.clone(), b.clone()),
             (Some("same_batch_and_heads"), [q, k, v, n]) => Self::SameBatch([q, k, v, n].map(Clone::clone)),
@@ -263,7 +272,10 @@ impl Condition {
             ),
             Self::FitsHalf(name) => fits_half(site, name),
             Self::BreaksNoTie => Truth::Unknown(vec![TIES.to_owned()]),
-            Self::HasRows(a, b) => products::has_rows(site, a, b),
+            Self::AreMatrices(a, b) => products::are_matrices(site, a, b),
+            Self::GoesFirst([r, c, b]) => products::goes_first(site, r, c, b),
+            Self::NonNegative(r, c) => products::are_nonnegative(site, r, c),
+            Self::There(c) => shown(site, c, |facts, v| facts.is_there(v), "may be None"),
             Self::BroadcastsInto(c, a, b) => products::broadcasts_into(site, c, a, b),
             Self::HasAxes(x, i, axes) => gathers::has_axes(site, x, i, *axes),
             Self::Counts([n, x, i], axis) => gathers::counts(site, n, x, i, *axis),

@@ -39,8 +39,8 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
     let variant = &rule.variants[candidate.variant];
     let body = &analysis.bodies[candidate.body];
     let (root, after) = (candidate.root, candidate.after);
-    let chosen = chosen_operation(&analysis.graph, after);
-    if chosen != after && !candidate.found.optional.is_empty() {
+    let chosen = chosen_operation(&analysis.graph, after, &candidate.arguments);
+    if analysis.graph.op(after) == Op::Gate && !candidate.found.optional.is_empty() {
         return Err("another condition than that it is None decides whether it is added".to_owned());
     }
     let kept = fallback::on_purpose(analysis, body, root, chosen).or_else(|| surroundings::no_gain(analysis, body, root, chosen));
@@ -80,10 +80,15 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
     Ok(Judgement { applicability, numerics, assumptions, narrows })
 }
 
-/// The call of MLX's function in `after`, where it is on one side of a choice.
-fn chosen_operation(graph: &Graph, after: ValueId) -> ValueId {
-    let (Op::Gate, operands) = graph.get(after) else { return after };
-    operands[1..].iter().copied().find(|&v| matches!(graph.op(v), Op::Mlx(_))).unwrap_or(after)
+/// The call of MLX's function in `after`, where it is on one side of a choice, or one of the `arguments` is added to it.
+pub(super) fn chosen_operation(graph: &Graph, after: ValueId, arguments: &[(String, ValueId)]) -> ValueId {
+    let parts = match graph.get(after) {
+        (Op::Gate, operands) => &operands[1..],
+        (Op::Add, operands) => operands,
+        _ => return after,
+    };
+    let is_given = |v: ValueId| arguments.iter().any(|&(_, argument)| argument == v);
+    parts.iter().copied().find(|&v| matches!(graph.op(v), Op::Mlx(_)) && !is_given(v)).unwrap_or(after)
 }
 
 /// A place of a scope: what is known and how values are written there.
@@ -126,7 +131,7 @@ fn pattern_wildcard(variant: &Variant, candidate: &Candidate, name: &str) -> Opt
 /// What annotations and the guard demand at a place and facts do not prove.
 fn demands(variant: &Variant, wildcards: &[Wildcard], place: &Place<'_>, value: &dyn Fn(&str) -> Option<ValueId>) -> Result<Vec<String>, String> {
     let spelling = |name: &str| place.words(name, value);
-    let mut assumptions = assumed_kinds(wildcards, &place.facts, value, &spelling);
+    let mut assumptions = assumed_kinds(wildcards, place, value, &spelling);
     if let Some(guard) = &variant.guard {
         match guard.evaluate(&Site { facts: &place.facts, graph: place.graph, value, spelling: &spelling }) {
             Truth::True => {}
@@ -262,17 +267,21 @@ fn held_elsewhere(analysis: &Analysis<'_>, speller: &Speller<'_>, root: Occurren
 /// What the annotations of wildcards demand and facts do not prove.
 fn assumed_kinds(
     wildcards: &[Wildcard],
-    facts: &Facts<'_>,
+    place: &Place<'_>,
     wildcard: &dyn Fn(&str) -> Option<ValueId>,
     spelling: &dyn Fn(&str) -> String,
 ) -> Vec<String> {
     let mut assumptions = Vec::new();
+    // A view is an array where what it is a view of is one, which is shorter to say and to annotate.
+    let array = |name: &str, value: ValueId| {
+        Some(whole(place.graph, value)).filter(|&of| of != value).and_then(|of| place.speller.argument(of)).unwrap_or_else(|| spelling(name))
+    };
     for w in wildcards {
         let Some(value) = wildcard(&w.name) else { continue };
-        match (w.kind, facts.kind(value)) {
+        match (w.kind, place.facts.kind(value)) {
             (Kind::Array, Kind::Array) => {}
             (Kind::Array, Kind::OptionalArray) | (Kind::Array | Kind::OptionalArray, Kind::Unknown) => {
-                assumptions.push(format!("`{}` is an `mx.array`", spelling(&w.name)))
+                assumptions.push(format!("`{}` is an `mx.array`", array(&w.name, value)))
             }
             (wanted, kind) if wanted.is_number() && !kind.is_number() => {
                 assumptions.push(format!("`{}` is a Python number", spelling(&w.name)));
@@ -281,4 +290,16 @@ fn assumed_kinds(
         }
     }
     assumptions
+}
+
+/// What `value` is a view of: with its axes in another order, or a part that slices take. What one number takes may be an item of a list.
+fn whole(graph: &Graph, value: ValueId) -> ValueId {
+    match graph.get(value) {
+        (Op::Permute | Op::Mlx("transpose" | "swapaxes"), operands) => whole(graph, operands[0]),
+        (Op::Index(_), &[of, index]) => match graph.get(index) {
+            (Op::Tuple, parts) if parts.iter().any(|&p| matches!(graph.op(p), Op::Slice | Op::None | Op::Ellipsis)) => whole(graph, of),
+            _ => value,
+        },
+        _ => value,
+    }
 }

@@ -401,6 +401,8 @@ fn rewrites_to_itself(variant: &Variant, rule: &Graph) -> bool {
 fn callee(graph: &Graph, value: ValueId) -> Option<String> {
     match graph.get(value) {
         (Op::Mlx("astype"), operands) => callee(graph, operands[0]),
+        // Something may be added to what it gives.
+        (Op::Add, operands) => operands.iter().find_map(|&v| callee(graph, v)),
         (Op::Mlx(name), _) => Some(name.to_owned()),
         _ => None,
     }

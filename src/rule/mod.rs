@@ -117,7 +117,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
         if taken.meets(candidate.root.range) {
             continue;
         }
-        match plan.elaborate().and_then(|written| sums::too_long(&plan, candidate.after, &written.edits).map_or(Ok(written), Err)) {
+        match plan.elaborate().and_then(|written| sums::too_long(&plan, &written.edits, candidate.after).map_or(Ok(written), Err)) {
             Ok(mut written) => {
                 taken.add(candidate.root.range);
                 left_over.push(written.leave_to_others(&shared));
@@ -368,7 +368,8 @@ fn proposal(
     written: elaborate::Elaboration,
 ) -> Proposal {
     let graph = &analysis.graph;
-    let facts = Facts::at(analysis, &analysis.bodies[candidate.body], candidate.root.block, candidate.root.range.end());
+    let body = &analysis.bodies[candidate.body];
+    let facts = Facts::at(analysis, body, candidate.root.block, candidate.root.range.end());
     let kernels = |values: &[ValueId]| kernels(graph, &facts, values);
     let before = kernels(&candidate.found.inner);
     // Of a choice, one side is computed.
@@ -378,12 +379,11 @@ fn proposal(
     // Where the array is only read back no number changes, and no promotion.
     let reads = !judgement.narrows && !rule.about.narrows.is_empty();
     let apart = left_apart(analysis, &facts, candidate).filter(|&n| n < before);
-    let counted = match candidate.found.inner.iter().any(|&v| graph.calls_module(v)) {
-        true => fewer(before, after),
-        false if reads || before == 0 => None,
-        false if let Some(apart) = apart => Some(compiled(before, apart)),
-        false => Some(counts(before, after, kernels(&written.kept) > 0)),
-    };
+    // What is copied by whatever reads it is no kernel less, and as fast as that.
+    let copied = surroundings::copied_later(analysis, body, candidate.root, candidate.after);
+    let calls_module = candidate.found.inner.iter().any(|&v| graph.calls_module(v));
+    let said = || said_of_kernels(calls_module, reads, (before, after, kernels(&written.kept)), apart);
+    let counted = copied.clone().or_else(said);
     let mut rationale: Vec<String> = counted.into_iter().chain(only_casts(analysis, candidate, before.saturating_sub(after))).collect();
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
@@ -393,8 +393,8 @@ fn proposal(
     }
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
-        rationale.extend(sums::in_compiled_caller(analysis, &analysis.bodies[candidate.body], candidate.root, candidate.after));
-        rationale.extend(rule.about.measured().filter(|_| apart.is_none()).map(|gain| format!("{MEASURED}: {gain}.")));
+        rationale.extend(sums::in_compiled_caller(analysis, body, candidate));
+        rationale.extend(rule.about.measured().filter(|_| apart.is_none() && copied.is_none()).map(|gain| format!("{MEASURED}: {gain}.")));
     }
     let title = if reads { READ_BACK } else { &rule.about.title };
     Proposal {
@@ -424,6 +424,16 @@ fn proposal(
 fn left_apart(analysis: &Analysis<'_>, facts: &Facts<'_>, candidate: &Candidate) -> Option<usize> {
     let (body, range) = (&analysis.bodies[candidate.body], candidate.root.range);
     analysis.compiled().iter().any(|c| c.encloses(body, range)).then(|| unfused(&analysis.graph, facts, &candidate.found.inner))
+}
+
+/// What is said of kernels: how many there are `before`, `after`, and of the matched ones still for something else.
+fn said_of_kernels(calls_module: bool, reads: bool, (before, after, kept): (usize, usize, usize), apart: Option<usize>) -> Option<String> {
+    match calls_module {
+        true => fewer(before, after),
+        false if reads || before == 0 => None,
+        false if let Some(apart) = apart => Some(compiled(before, apart)),
+        false => Some(counts(before, after, kept > 0)),
+    }
 }
 
 /// On what the gain hangs where the kernels that are left out, `less` of them, are casts to float32 and back alone.

@@ -8,6 +8,7 @@ use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
 use crate::graph::dtypes::flow::DtypeFlow;
 use crate::graph::facts::Facts;
+use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::graph::{activations, digits, dtypes};
 
@@ -39,6 +40,17 @@ pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, af
             Some(format!("it is a part of `nn.{}`, written out, which is compiled and keeps half precision", whole.name))
         }
     }
+}
+
+/// What is to be said where all that is made of a view that repeats elements is another shape of it, which has no strides.
+pub(super) fn copied_later(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
+    let users = Users::around(analysis, body, root);
+    let made = users.users(root.value);
+    let is_shape = |&v: &ValueId| matches!(analysis.graph.op(v), Op::Mlx("reshape" | "flatten"));
+    let is_copied = analysis.graph.op(after) == Op::Mlx("repeat") && !users.is_seen(root.value) && !made.is_empty() && made.iter().all(is_shape);
+    is_copied.then(|| {
+        "1 kernel before and after: the reshape that follows copies what the concatenation copied, at once instead of part by part.".to_owned()
+    })
 }
 
 /// Why `candidate` is no gain where what it casts to float32 is float32 already: such a cast is no kernel, so that there is nothing to leave out.

@@ -2,7 +2,7 @@
 
 use super::{ACTIVATIONS, Facts, Kind, MAX_DEPTH, keeps_shape};
 use crate::graph::Analysis;
-use crate::graph::value::{Comparison, Op, ValueId};
+use crate::graph::value::{Comparison, Graph, Op, ValueId};
 
 /// Modules of `mlx.nn` whose result has as many axes as their argument.
 const RANK_KEEPING_MODULES: [&str; 17] = [
@@ -127,7 +127,7 @@ impl Facts<'_> {
             },
             Op::Index(_) => self.rank_of_subscript(operands[0], operands[1], depth),
             Op::Attr(name, _) => {
-                let class = self.class_of(operands[0], depth)?;
+                let Some(class) = self.class_of(operands[0], depth) else { return self.rank_of_parameter(operands[0], name) };
                 let mut ranks = self.analysis.classes.attribute(class, name).iter().map(|&v| self.rank_at(v, depth));
                 let first = ranks.next()??;
                 ranks.all(|r| r == Some(first)).then_some(first)
@@ -297,19 +297,24 @@ impl Facts<'_> {
                 let from = axes.get(usize::try_from(place + axes.len() as i64).unwrap_or(usize::MAX)).copied().unwrap_or(place);
                 self.length_at(of, u8::try_from(from + rank).ok()?, depth)
             }
+            Op::Mlx("transpose") if graph.op(operands[1]) == Op::None => {
+                self.length_at(operands[0], self.rank(operands[0])?.checked_sub(axis + 1)?, depth)
+            }
             Op::Attr(name, _) => {
                 let class = self.class_of(operands[0], depth)?;
                 let mut lengths = self.analysis.classes.attribute(class, name).iter().map(|&v| self.length_at(v, axis, depth));
                 let first = lengths.next()??;
-                lengths.all(|l| l == Some(first)).then_some(first)
+                // Another instance of the same class may be made with other numbers.
+                let is_own = self.analysis.classes.receiver(operands[0]).is_some() || graph.as_int(first).is_some();
+                (is_own && lengths.all(|l| l == Some(first))).then_some(first)
             }
             Op::Mlx("zeros" | "ones" | "full") => match graph.get(operands[0]) {
-                (Op::Tuple | Op::List, items) => items.get(usize::from(axis)).copied(),
+                (Op::Tuple | Op::List, items) => plain(graph, items, axis),
                 (Op::Int(_), _) if axis == 0 => Some(operands[0]),
                 _ => None,
             },
             Op::Mlx("reshape") => match graph.get(operands[1]) {
-                (Op::Tuple | Op::List, items) => items.get(usize::from(axis)).copied().filter(|&d| graph.as_int(d) != Some(-1)),
+                (Op::Tuple | Op::List, items) => plain(graph, items, axis).filter(|&d| graph.as_int(d) != Some(-1)),
                 _ => None,
             },
             Op::Gate => {
@@ -339,6 +344,12 @@ impl Facts<'_> {
             _ => graph.find(Op::Dim(i32::from(axis)), &[value]),
         }
     }
+}
+
+/// The item of a shape for `axis`: beyond `*rest` it is not known which axis an item is.
+fn plain(graph: &Graph, items: &[ValueId], axis: u8) -> Option<ValueId> {
+    let counted = items.get(..=usize::from(axis))?;
+    counted.last().copied().filter(|_| !counted.iter().any(|&v| graph.op(v) == Op::Star))
 }
 
 fn keyword(analysis: &Analysis<'_>, operands: &[ValueId], name: &str) -> Option<ValueId> {

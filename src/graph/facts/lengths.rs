@@ -26,6 +26,16 @@ impl Facts<'_> {
         self.origin(a.0, a.1, 0) == self.origin(b.0, b.1, 0)
     }
 
+    /// Whether axis `added` of an array has one element, or as many as axis `whole` of another, each counted from the back if negative. What is the same number
+    /// by name only is not enough: -1 stands for another length in each `reshape`.
+    pub fn fits_axis(&self, added: (ValueId, i64), whole: (ValueId, i64)) -> bool {
+        match self.origin(added.0, added.1, 0) {
+            Length::One => true,
+            length @ Length::Of(..) => length == self.origin(whole.0, whole.1, 0),
+            length @ Length::Is(n) => matches!(self.analysis.graph.op(n), Op::Int(0..)) && length == self.origin(whole.0, whole.1, 0),
+        }
+    }
+
     /// Whether axis `axis` of `array` has one element at most, where it also may be the one that was made for it: `axis` may be any value.
     pub fn is_single(&self, array: ValueId, axis: ValueId) -> bool {
         let graph = &self.analysis.graph;
@@ -115,6 +125,10 @@ impl Facts<'_> {
         let (op, operands) = graph.get(array);
         match op {
             Op::Neg | Op::Stored => Some(self.origin(operands[0], axis, depth)),
+            // A module has one bias for each of the first axis of its weight.
+            Op::Attr(name, version) if graph.name(name) == "bias" && self.rank_of_parameter(operands[0], name).is_some() => {
+                Some(Length::Of(graph.find(Op::Attr(graph.known_symbol("weight")?, version), operands)?, 0))
+            }
             Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Mod | Op::FloorDiv | Op::Compare(_) | Op::Bits(_) => {
                 self.broadcast(array, operands, axis, depth)
             }
@@ -177,7 +191,7 @@ impl Facts<'_> {
             // Of a list, whose first axis is as long as the list.
             "array" if axis == 0 => Some(Length::Of(operands[0], 0)),
             "array" => None,
-            "where" => self.broadcast(array, operands, axis, depth),
+            "where" | "maximum" | "minimum" => self.broadcast(array, operands, axis, depth),
             "expand_dims" => {
                 let new = graph.as_int(operands[1])?;
                 match self.comparable(array, new, axis)? {
@@ -204,6 +218,7 @@ impl Facts<'_> {
             }
             "topk" if self.are_different(operands[0], graph.as_int(operands[2])?, axis) => same(),
             "swapaxes" => self.of_swapped(operands, axis, depth),
+            "transpose" if graph.op(operands[1]) == Op::None => Some(self.origin(operands[0], -1 - axis, depth)),
             "concatenate" if self.is_another(array, graph.as_int(operands[1])?, axis) => self.of_parts(operands[0], axis, depth),
             "repeat" if self.is_another(array, graph.as_int(operands[2])?, axis) => same(),
             "argsort" | "argpartition" | "tril" | "triu" | "full_like" | "fast.rms_norm" | "fast.layer_norm" | "fast.rope" => same(),
@@ -393,7 +408,7 @@ mod tests {
     /// What `test` says of the two values that `call` returns, in a method of a module that knows its numbers of heads.
     fn says(call: &str, test: impl Fn(&Facts<'_>, ValueId, ValueId) -> bool) -> bool {
         let text = format!(
-            "import mlx.core as mx\nimport mlx.nn as nn\n\nclass A(nn.Module):\n    def __init__(self, d, h, g):\n        self.h, self.g, self.times = h, g, h // g\n        self.p, self.rope = nn.Linear(d, d), nn.RoPE(8)\n\n    def __call__(self, x: mx.array, y: mx.array, cache=None):\n        B, L, D = x.shape\n        q, k = self.p(x).reshape(B, L, self.h, -1).swapaxes(1, 2), self.p(x).reshape(B, L, self.g, -1).transpose(0, 2, 1, 3)\n        return {call}\n"
+            "import mlx.core as mx\nimport mlx.nn as nn\n\nclass A(nn.Module):\n    def __init__(self, d, h, g):\n        self.h, self.g, self.times = h, g, h // g\n        self.w = mx.zeros((d, h))\n        self.b = mx.zeros((d,))\n        self.p, self.rope = nn.Linear(d, d), nn.RoPE(8)\n\n    def __call__(self, x: mx.array, y: mx.array, other: A, cache=None):\n        B, L, D = x.shape\n        q, k = self.p(x).reshape(B, L, self.h, -1).swapaxes(1, 2), self.p(x).reshape(B, L, self.g, -1).transpose(0, 2, 1, 3)\n        return {call}\n"
         );
         let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let analysis = Analysis::new(&source, Graph::default());
@@ -428,6 +443,26 @@ mod tests {
         for heads in [of_input, "q.swapaxes(-1, -2)", "x.reshape(B, 1, L, D)", "x", "y", "y.swapaxes(-1, -2)", "y.reshape(y.shape[0], 4, 8)"] {
             assert!(!in_rows(heads), "{heads}");
         }
+    }
+
+    #[test]
+    fn what_is_reduced_broadcast_or_turned_meets_the_axis_that_it_comes_from() {
+        let fits = |call: &str, added: i64, whole: i64| says(call, |facts, a, b| facts.fits_axis((a, added), (b, whole)));
+        let rows = "mx.sum(self.w * self.w, axis=-1), self.w.T";
+        assert!(fits(rows, -1, -1) && !fits(rows, -1, -2));
+        assert!(fits("mx.maximum(self.w, 0).sum(axis=0, keepdims=True), self.w", -1, -1), "one axis is one long, the other stays");
+        assert!(fits("self.p.bias, self.p.weight.T", -1, -1) && !fits("self.p.bias, self.p.weight", -1, -1));
+        assert!(!fits("x.reshape(self.h, 2), x.reshape(self.h, 3)", 0, 0), "it may be -1");
+    }
+
+    #[test]
+    fn lengths_of_two_instances_and_behind_a_rest_are_not_known() {
+        let same = |call: &str, axes: (u8, u8)| {
+            says(call, |facts, a, b| facts.length(a, axes.0).is_some_and(|length| facts.length(b, axes.1) == Some(length)))
+        };
+        assert!(same("self.w, self.b", (0, 0)));
+        assert!(!same("other.w, self.b", (0, 0)), "another instance may be made with another number");
+        assert!(!same("mx.zeros((*cache, 5)), mx.zeros((5, 5))", (1, 1)) && !same("mx.zeros((*cache, 5)), mx.zeros((5, 5))", (0, 0)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod modules;
 mod names;
 mod numpy;
 mod proved;
+mod signs;
 
 use std::cell::RefCell;
 

@@ -1,9 +1,9 @@
 //! Which module of `mlx.nn` a value that is called is, and what the arguments that made it say of it.
 
-use super::Facts;
+use super::{Facts, Kind};
 use crate::graph::definitions::ClassIndex;
 use crate::graph::modules::{argument, is_super, module_class, of_parameter};
-use crate::graph::value::{Op, ValueId};
+use crate::graph::value::{Op, Symbol, ValueId};
 
 impl<'x> Facts<'x> {
     /// The `mlx.nn` class of which `value` is an instance: an attribute of `self`, an annotated parameter, or `super().__call__` of a class that extends one.
@@ -57,6 +57,30 @@ impl<'x> Facts<'x> {
         let graph = &self.analysis.graph;
         let makers = self.makers(value);
         !makers.is_empty() && makers.iter().all(|&m| argument(graph, m, position, name).is_some_and(|v| graph.op(v) == Op::Bool(wanted)))
+    }
+
+    /// How many axes the parameter `name` of `module` has, a module of `mlx.nn`: it is an array with so many, or reading it raises.
+    pub(super) fn rank_of_parameter(&self, module: ValueId, name: Symbol) -> Option<u8> {
+        let parameter = self.analysis.graph.name(name);
+        if !matches!(parameter, "weight" | "bias") || self.analysis.definitions.assigned_outside.contains(&name) {
+            return None;
+        }
+        let rank = match self.module_of(module)? {
+            "Linear" | "QuantizedLinear" => 2,
+            "Embedding" | "QuantizedEmbedding" if parameter == "weight" => return Some(2),
+            "LayerNorm" | "RMSNorm" | "GroupNorm" | "InstanceNorm" => 1,
+            "Conv1d" | "ConvTranspose1d" => 3,
+            "Conv2d" | "ConvTranspose2d" => 4,
+            "Conv3d" | "ConvTranspose3d" => 5,
+            _ => return None,
+        };
+        Some(if parameter == "bias" { 1 } else { rank })
+    }
+
+    /// Whether `value` is an array wherever it is read, whatever a test for `None` suggests: what the file makes, and the parameters of a module of `mlx.nn`.
+    /// Of what a caller gives, an annotation says what is meant, and the test that there may be nothing all the same.
+    pub fn is_there(&self, value: ValueId) -> bool {
+        !matches!(self.analysis.graph.op(value), Op::Param(..)) && self.kind(value) == Kind::Array
     }
 
     /// Whether the module is a norm that takes mean and variance in float32 whatever it is given. A group norm does so only in PyTorch's order.

@@ -201,7 +201,9 @@ impl<'x> Facts<'x> {
         if self.is_float_info(object) && matches!(self.analysis.graph.name(name), "min" | "max" | "eps" | "smallest_normal") {
             return Kind::Float;
         }
-        let Some(class) = self.class_of(object, depth) else { return Kind::Unknown };
+        let Some(class) = self.class_of(object, depth) else {
+            return if self.rank_of_parameter(object, name).is_some() { Kind::Array } else { Kind::Unknown };
+        };
         let stored = self.analysis.classes.attribute(class, name);
         if stored.is_empty() {
             let info = &self.analysis.definitions.classes[class];

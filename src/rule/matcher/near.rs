@@ -140,6 +140,13 @@ fn distance(op: Op) -> u32 {
     }
 }
 
+impl Wanted<'_> {
+    /// Whether `part` is the pattern, or one of its alternatives.
+    fn is_root(&self, part: ValueId) -> bool {
+        part == self.pattern || self.graph.op(self.pattern) == Op::AnyOf && self.graph.operands(self.pattern).contains(&part)
+    }
+}
+
 impl Matcher<'_> {
     /// Note a difference that costs little, if such are let pass.
     pub(super) fn lets_pass(&self, state: &mut State, difference: impl FnOnce(&State) -> Difference) -> bool {
@@ -167,7 +174,7 @@ impl Matcher<'_> {
             }
             return;
         }
-        if pattern != self.wanted.pattern {
+        if !self.wanted.is_root(pattern) {
             for inner in self.parts(value) {
                 let mut outside = state.clone();
                 outside.seen.pop();
@@ -183,7 +190,7 @@ impl Matcher<'_> {
         self.without_operation(state, pattern, value);
         if !same_op(self.pattern, op, self.graph, self.graph.op(value)) || operands.len() != self.graph.operands(value).len() {
             let difference = Difference::Instead { pattern, value };
-            let is_root = pattern == self.wanted.pattern;
+            let is_root = self.wanted.is_root(pattern);
             if is_root && !matches!(self.graph.op(value), Op::Mlx(_) | Op::Apply | Op::Call(..) | Op::Index(_)) && weight(op) <= 2 {
                 // Any sum, product or pair may hold a part of the pattern.
                 return;
@@ -218,7 +225,7 @@ impl Matcher<'_> {
                 continue;
             }
             let dropped = operands.iter().filter(|&&v| v != operand && is_wildcard(v)).count() as u32;
-            let is_root = pattern == self.wanted.pattern;
+            let is_root = self.wanted.is_root(pattern);
             let inner = self.whole_weight(operand, state);
             // Nor is there any in what is lighter than the operation that is missing.
             if matches!(op, Op::Apply | Op::Call(..)) || is_root && matches!(op, Op::Index(_)) || weight(op) > 2 && inner <= weight(op) + 2 {
