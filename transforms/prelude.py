@@ -101,8 +101,8 @@ def has_no_parameters(norm):
     return not norm.parameters()
 
 
-def fits_half(c):
-    """Whether the number is the same in float16 and bfloat16, and no tiny one."""
+def fits_half(c, x):
+    """Whether the number is the same in float16 and bfloat16, and no tiny one; or an end of the range of `x`, to which nothing is added."""
     halves = [mx.array(c).astype(dtype).astype(mx.float32).item() for dtype in (mx.float16, mx.bfloat16)]
     return all(h == c for h in halves) and (c == 0 or abs(c) >= 2.0**-14)
 

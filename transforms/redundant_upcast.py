@@ -15,6 +15,10 @@ from prelude import accumulates_in_float32, has_no_parameters, is_floating, prom
 group = "precision"
 guide = "Type promotion and precision: avoid upcasting around fast operations"
 gain = "RMS and layer norms 1.8 to 2.6 times faster, with 0.20 to 0.33 of the memory (NVIDIA H200); on a CPU 0.84 to 1.25 times in bfloat16, 0.45 to 0.55 in float16"
+gain_of = {
+    "GroupNorm": "with `nn.GroupNorm` 0.85 of the memory on a CPU; how much faster it is was not measured",
+    "InstanceNorm": "with `nn.InstanceNorm` 0.91 of the memory on a CPU; how much faster it is was not measured",
+}
 slower = {"cpu": "0.45 to 0.55 of the speed in float16 (2 cores of an x86-64, MLX 0.32.4)"}
 numerics = {"before_rms": "exact", "before_layer": "exact", "before_bare": "exact", "before_module": "less precise"}
 

@@ -43,8 +43,8 @@ def after(c):
     return c
 
 
-def guard(c):
-    return fits_half(c)
+def guard(c, x):
+    return fits_half(c, x)
 
 
 def guard_scale(q, k, v, n=None):

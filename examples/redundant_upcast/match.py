@@ -84,3 +84,36 @@ class Modulated(nn.Module):
 def any_norm(norm: nn.LayerNorm | nn.RMSNorm, x: mx.array):
     """The module is an argument, and its annotation says what it is."""
     return norm(x.astype(mx.float32)).astype(x.dtype)
+
+
+class Encoder(nn.Module):
+    """The dtype is chosen elsewhere, and what is normed comes of an array that was cast to it."""
+
+    def __init__(self, dims: int, precision=mx.bfloat16):
+        super().__init__()
+        self.norm = nn.RMSNorm(dims)
+        self.proj = nn.Linear(dims, dims)
+        self.precision = precision
+
+    def __call__(self, x: mx.array) -> mx.array:
+        y = self.proj(x.astype(self.precision))
+        return self.norm(y.astype(mx.float32)).astype(self.precision)
+
+
+class GroupNorm(nn.GroupNorm):
+    """The class has a use besides the cast: it takes the channels as the second axis."""
+
+    def __init__(self, groups: int, dims: int):
+        super().__init__(groups, dims, pytorch_compatible=True)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        x = mx.transpose(x, (0, 2, 3, 1))
+        y = super().__call__(x.astype(mx.float32)).astype(x.dtype)
+        return mx.transpose(y, (0, 3, 1, 2))
+
+
+class PlainLayerNorm(nn.LayerNorm):
+    """The class is there for the casts alone, and nothing is left of it but what it extends."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return super().__call__(x.astype(mx.float32)).astype(x.dtype)

@@ -18,5 +18,7 @@ ARGUMENTS = {
     "scores": lambda mx, dtype: (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 2, 7, 64)),
     "fused": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
     "fused_in_eight": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
+    "Attention2d": lambda mx, dtype: ((16,), (rows(mx, dtype, 1, 3, 4, 16),)),
+    "least_of_its_dtype": lambda mx, dtype: (rows(mx, dtype, 5, 5), mx.tri(5, 5) > 0),
 }
 NARROWED = set(ARGUMENTS)

@@ -79,3 +79,23 @@ def fused(q: mx.array, k: mx.array, v: mx.array):
 def fused_in_eight(q: mx.array, k: mx.array, v: mx.array):
     """The same of a number that is plainly positive."""
     return mx.fast.scaled_dot_product_attention(q, k, v, scale=mx.rsqrt(64), mask=None)
+
+
+class Attention2d(nn.Module):
+    """The length is that of what a layer has taken, and no layer takes nothing."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.to_q, self.to_k, self.to_v = nn.Linear(dims, dims), nn.Linear(dims, dims), nn.Linear(dims, dims)
+
+    def __call__(self, x: mx.array):
+        batch, height, width, channels = x.shape
+        q = self.to_q(x).reshape(batch, 1, height * width, channels)
+        k = self.to_k(x).reshape(batch, 1, height * width, channels)
+        v = self.to_v(x).reshape(batch, 1, height * width, channels)
+        return mx.fast.scaled_dot_product_attention(q, k, v, scale=1 / mx.sqrt(channels))
+
+
+def least_of_its_dtype(scores: mx.array, mask: mx.array):
+    """The least number of a dtype is one of that dtype, and what is added to it may not be."""
+    return mx.where(mask, scores, mx.array(mx.finfo(scores.dtype).min))

@@ -176,3 +176,60 @@ def twice_under_one_condition(scores: mx.array, mask=None):
 def gelu(x: mx.array):
     """All of it is an activation of `mlx.nn`, which keeps half precision."""
     return 0.5 * x * (1 + mx.tanh(mx.sqrt(2 / mx.pi) * (x + 0.044715 * x**3)))
+
+
+class RelativeAttention(nn.Module):
+    """The shift joins zeros of float32 to the scores as well, so that they are float32 in any case."""
+
+    def shifted(self, x: mx.array):
+        if x.shape[-1] == 1:
+            return x
+        return mx.concatenate([mx.zeros((*x.shape[:-1], 1)), x], axis=-1)[..., 1:]
+
+    def __call__(self, q: mx.array, k: mx.array, p: mx.array, mask: mx.array):
+        scores = q @ k.swapaxes(-1, -2) + self.shifted(q @ p)
+        return mx.where(mask, scores, mx.array(float("-inf")))
+
+
+class TimedBlock(nn.Module):
+    """What it is given is float32 by the positions of the time, which nobody casts back."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.proj = nn.Linear(dims, dims)
+
+    def __call__(self, x: mx.array, mask: mx.array):
+        return mx.where(mask, self.proj(x), mx.array(0.0))
+
+
+class Timed(nn.Module):
+    """Here is where the time comes in; the number is a whole one."""
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.embed, self.block = nn.Linear(dims, dims), TimedBlock(dims)
+
+    def __call__(self, x: mx.array, time: mx.array, mask: mx.array, is_timed: bool):
+        if is_timed:
+            x = x + self.embed(mx.sin(time[:, None] * mx.arange(x.shape[-1]).astype(mx.float32)))
+        return self.block(x, mask) * mx.array(2)
+
+
+class Masked(nn.Module):
+    """Every call in the file leaves the mask out."""
+
+    def __call__(self, scores: mx.array, mask=None):
+        if mask is not None:
+            scores = mx.where(mask, scores, mx.array(float("-inf")))
+        return mx.softmax(scores, axis=-1)
+
+
+class NeverMasked(nn.Module):
+    """Here is the call; the number is a whole one."""
+
+    def __init__(self):
+        super().__init__()
+        self.masked = Masked()
+
+    def __call__(self, scores: mx.array):
+        return self.masked(scores) * mx.array(2)

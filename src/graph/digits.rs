@@ -341,5 +341,7 @@ fn warning<'a>(analysis: &'a Analysis<'_>, body: &Body, found: Option<Symbol>, w
 
 /// Whether one of `words` is in `name`.
 fn warns(name: &str, words: &[&str]) -> bool {
-    name.to_ascii_lowercase().split(|c: char| !c.is_alphabetic()).any(|word| words.contains(&word))
+    // What is kept has its kind before the word: `kvcache`.
+    let is_one = |word: &str| words.contains(&word) || KEPT.iter().any(|kept| words.contains(kept) && word.ends_with(kept));
+    name.to_ascii_lowercase().split(|c: char| !c.is_alphabetic()).any(is_one)
 }

@@ -61,8 +61,17 @@ fn compared(search: &mut Search<'_>, before: ValueId, after: ValueId) -> Case {
 /// Whether `after` is in half precision where `before` is float32, and of the same dtype otherwise (`Ok(false)`: wherever it can be). An error is a case in
 /// which they differ in another way, or nothing where that could not be worked out.
 pub fn narrows(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId) -> Result<bool, Option<String>> {
+    narrows_given(graph, facts, before, after, Vec::new()).or_else(|known| {
+        // What both are made of may have too many dtypes to try them: where it narrows whatever they are, it narrows.
+        let shared = if known.is_none() { shared(graph, facts, before, after) } else { Vec::new() };
+        let given = (!shared.is_empty()).then(|| narrows_given(graph, facts, before, after, shared));
+        given.and_then(Result::ok).ok_or(known)
+    })
+}
+
+fn narrows_given(graph: &Graph, facts: &Facts<'_>, before: ValueId, after: ValueId, given: Vec<ValueId>) -> Result<bool, Option<String>> {
     let mut narrower = false;
-    let agreement = over_all(graph, facts, |search| match (search.type_of(before, 0), search.type_of(after, 0)) {
+    let agreement = over_all_given(graph, facts, given, |search| match (search.type_of(before, 0), search.type_of(after, 0)) {
         (Type::Raises, _) => Case::Skip,
         (Type::Unknown, _) | (_, Type::Unknown) => Case::Unknown,
         (a, b) if a == b => Case::Holds,

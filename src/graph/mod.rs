@@ -30,6 +30,7 @@ use body::Body;
 use classes::ClassFacts;
 use compile::Compiled;
 use definitions::{Definitions, FunctionIndex, locals_of};
+use dtypes::half::Origins;
 use dtypes::shown::Shown;
 use lower::{Scope, lower_scope};
 pub use lower::{is_pure_builtin, sees_names};
@@ -60,6 +61,7 @@ pub struct Analysis<'a> {
     pub bodies: Vec<Body>,
     compiled: OnceCell<Vec<Compiled>>,
     shown: OnceCell<Shown>,
+    origins: OnceCell<Origins>,
     joins: OnceCell<FxHashMap<Symbol, Vec<ValueId>>>,
 }
 
@@ -95,7 +97,8 @@ impl<'a> Analysis<'a> {
             }
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
-        Self { source, graph, definitions, classes, bodies, compiled: OnceCell::new(), shown: OnceCell::new(), joins: OnceCell::new() }
+        let (compiled, shown, origins, joins) = Default::default();
+        Self { source, graph, definitions, classes, bodies, compiled, shown, origins, joins }
     }
 
     /// What `mx.compile` compiles, found when it is first asked for.
@@ -106,6 +109,11 @@ impl<'a> Analysis<'a> {
     /// What the file shows of dtypes across its functions, found when it is first asked for.
     pub fn shown(&self) -> &Shown {
         self.shown.get_or_init(|| dtypes::shown::shown(self))
+    }
+
+    /// Where arrays come from, and what says of them that they are in half precision; found when it is first asked for.
+    pub fn origins(&self) -> &Origins {
+        self.origins.get_or_init(|| Origins::of(self))
     }
 
     /// The names of `scope` where control flows together.

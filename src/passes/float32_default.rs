@@ -18,7 +18,7 @@ use crate::graph::body::StatementId;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::digits;
 use crate::graph::dtypes::flow::{DtypeFlow, Known};
-use crate::graph::dtypes::half::{Origins, Sign};
+use crate::graph::dtypes::half::Sign;
 use crate::graph::dtypes::table::{spelt, spread, written};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
@@ -57,7 +57,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Pro
     if !MAKERS.iter().any(|(path, _)| memchr::memmem::find(text, path.rsplit('.').next().unwrap_or(path).as_bytes()).is_some()) {
         return Vec::new();
     }
-    let (mut found, file) = (Vec::new(), File { analysis, origins: OnceCell::new(), longest_line: OnceCell::new() });
+    let (mut found, file) = (Vec::new(), File { analysis, longest_line: OnceCell::new() });
     for body in &analysis.bodies {
         let Some(function) = body.function else { continue };
         let place = Place::new(analysis, body, notes);
@@ -145,7 +145,6 @@ struct Scope<'p, 'x> {
 /// What is worked out once for all scopes, where somebody asks.
 struct File<'p, 'a> {
     analysis: &'p Analysis<'a>,
-    origins: OnceCell<Origins>,
     longest_line: OnceCell<usize>,
 }
 
@@ -382,9 +381,8 @@ impl<'p, 'x> Scope<'p, 'x> {
     /// What says that arrays that are met are in half precision where the model is.
     fn sign(&self, meetings: &Meetings) -> Option<Sign> {
         let met: Vec<ValueId> = meetings.met.iter().flat_map(|m| m.others.iter().copied()).collect();
-        let origins = self.file.origins.get_or_init(|| Origins::of(self.place.analysis));
         let number = self.place.analysis.bodies.iter().position(|body| body.name == self.place.body.name)?;
-        origins.sign(self.place.analysis, number, &met)
+        self.place.analysis.origins().sign(self.place.analysis, number, &met)
     }
 
     fn rationale(&self, meetings: &Meetings, sign: Sign, flow: &mut DtypeFlow<'_>) -> Vec<String> {

@@ -25,6 +25,8 @@ pub struct About {
     pub guide: String,
     /// What was measured, and on which device.
     pub gain: String,
+    /// What was measured with a class of `mlx.nn` for which that does not hold.
+    pub gain_of: Vec<(String, String)>,
     /// Where it does not pay.
     pub slower: Vec<Slower>,
     /// What it takes of MLX beyond the functions that it names.
@@ -78,6 +80,12 @@ impl About {
     /// The gain, where it names the device that it was measured on; what holds on every backend follows from what the code does.
     pub fn measured(&self) -> Option<&str> {
         Some(&*self.gain).filter(|gain| !gain.is_empty() && !gain.contains("every backend"))
+    }
+
+    /// The gain where a match has to do with a module of this class of `mlx.nn`.
+    pub fn measured_with(&self, class: Option<&str>) -> Option<&str> {
+        let own = self.gain_of.iter().find(|(of, _)| Some(&**of) == class);
+        own.map(|(_, gain)| &**gain).or_else(|| self.measured())
     }
 
     /// What `mlx` lacks of what it takes at every place: what it says that it needs, and with `names` each function that its replacement names.
@@ -186,6 +194,7 @@ pub fn about(source: &Source<'_>) -> About {
             match name.id.as_str() {
                 "needs" => about.needs = strings(dict).filter_map(|(place, what)| Need::read(place, what).ok()).collect(),
                 "slower" => about.slower = strings(dict).filter_map(|(place, measured)| Slower::read(place, measured).ok()).collect(),
+                "gain_of" => about.gain_of = strings(dict).map(|(class, gain)| (class.to_owned(), gain.to_owned())).collect(),
                 "numerics" => about.numerics = strings(dict).map(|(pattern, class)| (pattern.to_owned(), class.to_owned())).collect(),
                 _ => {}
             }

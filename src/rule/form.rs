@@ -13,7 +13,7 @@ use crate::syntax::{Ranged, Source, TextSize};
 type Mistake = (TextSize, String);
 
 /// What a rule file may assign at its top.
-const SETTINGS: [&str; 9] = ["group", "guide", "gain", "slower", "needs", "applicability", "narrows", "cautions", "numerics"];
+const SETTINGS: [&str; 10] = ["group", "guide", "gain", "gain_of", "slower", "needs", "applicability", "narrows", "cautions", "numerics"];
 
 /// Check the form of the rule file `source`.
 pub(super) fn check(source: &Source<'_>) -> Result<(), Mistake> {
@@ -154,7 +154,10 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
     match name.id.as_str() {
         // The loader reads these dicts.
         "numerics" | "slower" | "needs" => Ok(()),
-        "cautions" if is_dict_of_strings(&assign.value) => Ok(()),
+        "cautions" | "gain_of" if is_dict_of_strings(&assign.value) => Ok(()),
+        "gain_of" => {
+            Err((assign.value.start(), "`gain_of` must be a dict of strings: classes of `mlx.nn`, and what was measured with each".to_owned()))
+        }
         "cautions" => Err((
             assign.value.start(),
             "`cautions` must be a dict of strings: conditions of guards, and why each is asked, or `mx.grad`, and why it is less accurate there"

@@ -7,6 +7,7 @@ use super::rotations;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::modules::is_super;
 use crate::graph::value::{Graph, Op, ValueId};
 use crate::syntax::ast::{self, CmpOp, Expr, Number};
 use crate::syntax::{Ranged, Source, TextSize};
@@ -36,8 +37,8 @@ pub enum Condition {
     AccumulatesInFloat32(String),
     /// `has_no_parameters(norm)`.
     NoParameters(String),
-    /// `fits_half(c)`.
-    FitsHalf(String),
+    /// `fits_half(c, x)`.
+    FitsHalf(String, String),
     /// `breaks_no_tie(p)`.
     BreaksNoTie,
     /// `are_matrices(a, b)`.
@@ -202,7 +203,7 @@ impl Condition {
             (Some("is_floating"), [name]) => Self::Floating(name.clone()),
             (Some("accumulates_in_float32"), [norm]) => Self::AccumulatesInFloat32(norm.clone()),
             (Some("has_no_parameters"), [norm]) => Self::NoParameters(norm.clone()),
-            (Some("fits_half"), [c]) => Self::FitsHalf(c.clone()),
+            (Some("fits_half"), [c, x]) => Self::FitsHalf(c.clone(), x.clone()),
             (Some("breaks_no_tie"), [_]) => Self::BreaksNoTie,
             (Some("is_part"), [name]) => Self::Part(name.clone()),
             (Some("is_order"), [name]) => Self::Order(name.clone()),
@@ -270,7 +271,7 @@ impl Condition {
                 |facts, v| facts.has_no_parameters(v),
                 "may have a weight or bias, which would be multiplied after one more rounding",
             ),
-            Self::FitsHalf(name) => fits_half(site, name),
+            Self::FitsHalf(c, x) => fits_half(site, c, x),
             Self::BreaksNoTie => Truth::Unknown(vec![TIES.to_owned()]),
             Self::AreMatrices(a, b) => products::are_matrices(site, a, b),
             Self::GoesFirst([r, c, b]) => products::goes_first(site, r, c, b),
@@ -322,21 +323,29 @@ fn any(site: &Site<'_>, parts: &[Condition]) -> Truth {
     }
 }
 
+/// The word for the errors of a norm that is not computed in float32, of which the size is told.
+pub(super) const ROUNDINGS: &str = "roundings";
+
 /// Whether a norm takes its statistics in float32. The weight and the bias are applied to what was rounded before, and each rounds again.
 fn accumulates_in_float32(site: &Site<'_>, name: &str) -> Truth {
     let why_not = "is not known to take its statistics in float32 whatever it is given";
     let shown = shown(site, name, |facts, v| facts.accumulates_in_float32(v), why_not);
     let Some(module) = (site.value)(name).filter(|&v| shown == Truth::True && !site.facts.has_no_parameters(v)) else { return shown };
-    let norm = (site.spelling)(name);
+    let inherited = matches!(site.graph.get(module), (Op::Attr(..), &[object]) if is_super(site.graph, object));
+    // Of a parameter that may be one of several the error is that of the worst.
+    let is_one_of = |classes: &[&str]| site.facts.is_module_of(module, &classes.iter().map(|&c| c.to_owned()).collect::<Vec<_>>());
+    let of_parameter = || if is_one_of(&["RMSNorm"]) { "RMSNorm" } else { "LayerNorm" };
+    let class = site.facts.module_of(module).unwrap_or_else(of_parameter);
+    let norm = if inherited { format!("nn.{class}") } else { (site.spelling)(name) };
     let sum = " and of the sum with the bias";
-    let (sum, measured) = match site.facts.module_of(module) {
+    let (sum, measured) = match Some(class) {
         Some("GroupNorm" | "InstanceNorm") => (sum, "1.5 times the error, and 2.7 at most"),
         Some("LayerNorm") if !site.facts.has_no_bias(module) => (sum, "1.7 times the mean error, and 4.1 times the largest, at most"),
         Some("LayerNorm" | "RMSNorm") => ("", "1.4 times the mean error, and 3.3 times the largest, at most"),
         _ => return shown,
     };
     let product = if sum.is_empty() { " and of its product with the weight" } else { ", of its product with the weight" };
-    Truth::Unknown(vec![format!("the roundings of `{norm}`{product}{sum} may be in half precision (measured: {measured})")])
+    Truth::Unknown(vec![format!("the {ROUNDINGS} of `{norm}`{product}{sum} may be in half precision (measured: {measured})")])
 }
 
 /// What must show: where it does not, the rule does not apply.
@@ -347,16 +356,30 @@ fn shown(site: &Site<'_>, name: &str, shows: impl Fn(&Facts<'_>, ValueId) -> boo
     }
 }
 
-/// Proved for constants that are the same number in float16 and bfloat16, refuted for those that float16 does not hold at all.
-fn fits_half(site: &Site<'_>, name: &str) -> Truth {
+/// Proved for constants that are the same number in float16 and bfloat16, refuted for those that float16 does not hold at all. The least number of the dtype of
+/// the array beside it is one of that dtype, but a sum may leave no number.
+fn fits_half(site: &Site<'_>, name: &str, beside: &str) -> Truth {
     let Some(value) = (site.value)(name) else { return Truth::True };
     let spelling = (site.spelling)(name);
     match constant(site.graph, value).map(in_half) {
+        None if ends_dtype(site, value, beside) => {
+            Truth::Unknown(vec![format!("nothing that is added to `{spelling}` takes it out of the range of float16")])
+        }
         None => Truth::Unknown(vec![format!("`{spelling}` is a number that half precision holds")]),
         Some(Half::Same) => Truth::True,
         Some(Half::Rounded) => Truth::Unknown(vec![format!("`{spelling}` may be rounded to half precision")]),
         Some(Half::OutOfRange) => Truth::False(format!("`{spelling}` is out of the range of float16")),
     }
+}
+
+/// Whether `value` is the least or greatest number of the dtype of the array `beside`.
+fn ends_dtype(site: &Site<'_>, value: ValueId, beside: &str) -> bool {
+    let (graph, Some(array)) = (site.graph, (site.value)(beside)) else { return false };
+    let (Op::Attr(end, _), &[info]) = graph.get(value) else { return false };
+    let (Op::Apply | Op::Call(..), &[callee, dtype]) = graph.get(info) else { return false };
+    let (Op::DtypeOf, &[of]) = graph.get(dtype) else { return false };
+    let is_end = matches!(graph.name(end), "min" | "max") && graph.path(callee) == Some("mlx.core.finfo");
+    is_end && dtypes::compare(graph, site.facts, of, array) == Agreement::Same
 }
 
 fn is_none(site: &Site<'_>, name: &str) -> Truth {

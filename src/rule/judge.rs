@@ -3,9 +3,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::guard::{Condition, Site, Truth};
+use super::guard::{Condition, ROUNDINGS, Site, Truth};
 use super::kernels::is_kernel;
-use super::load::{Rule, Variant, Wildcard};
+use super::load::{Rule, Uses, Variant, Wildcard};
 use super::matcher::Bound;
 use super::spell::{Names, Speller};
 use super::uses::Use;
@@ -15,7 +15,6 @@ use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
 use crate::graph::constants::constant;
 use crate::graph::digits;
-use crate::graph::dtypes::flow::DtypeFlow;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
@@ -47,6 +46,7 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
     let kept = kept.or_else(|| shapeless::fixes_shapes(analysis, body, root, chosen));
     let place = Place::new(analysis, body, root);
     let kept = kept.or_else(|| surroundings::casts_nothing(analysis, &place.facts, candidate));
+    let kept = kept.or_else(|| surroundings::casts_for_a_module(analysis, candidate, chosen));
     if let Some(reason) = kept.or_else(|| held_elsewhere(analysis, &place.speller, root)) {
         return Err(reason);
     }
@@ -68,7 +68,8 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
     if candidate.found.reciprocal && numerics == Numerics::Exact {
         numerics = Numerics::Rounding;
     }
-    if numerics == Numerics::LessPrecise {
+    // Not where its size is told.
+    if numerics == Numerics::LessPrecise && !assumptions.iter().any(|a| a.contains(ROUNDINGS)) {
         assumptions.push("a larger rounding error is acceptable".to_owned());
     }
     once(&mut assumptions);
@@ -175,6 +176,10 @@ fn assumed_roots(candidate: &Candidate, place: &Place<'_>) -> Vec<String> {
     let assumed = candidate.found.bindings.iter().flatten().filter_map(|bound| match *bound {
         Bound::Root { of, .. } if constant(place.graph, of).is_some_and(|n| n > 0.0) => None,
         Bound::Root { of, inverse: false } if matches!(place.graph.op(of), Op::Dim(_) | Op::Ndim) => None,
+        Bound::Root { of, .. } if place.facts.is_positive_length(of) => None,
+        Bound::Root { of, .. } if matches!(place.graph.op(of), Op::Dim(_)) => {
+            Some(format!("`{}` is not 0, of which Python has no inverse", spelt(of)))
+        }
         Bound::Root { of, .. } => Some(format!("`{}` is positive", spelt(of))),
         _ => None,
     });
@@ -211,37 +216,58 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
             keeps_dtype(&place, used.place.value, after(used.place.value), &mut assumptions)?;
             continue;
         }
-        let narrowed = (used.place.value, after(used.place.value));
-        match dtypes::narrows(place.graph, &place.facts, narrowed.0, narrowed.1) {
-            Ok(false) => continue,
-            Ok(true) => {}
-            Err(Some(example)) => return Err(format!("the dtype of the result would change: {example}")),
-            Err(None) => assumptions.push("the result has the dtype of the array beside the number".to_owned()),
-        }
-        if DtypeFlow::in_file(analysis, &place.facts).is_single(narrowed.1) {
-            return Err("the file makes the array beside it float32, so that nothing is gained".to_owned());
-        }
-        gains = true;
-        let goes_on = used.next.iter().find(|&&next| dtypes::widens_again(place.graph, &place.facts, narrowed, after(next)));
-        if let Some(next) = goes_on {
-            let place = body.occurrences_of(*next).next();
-            let text = place.map(|o| format!("`{}` is", analysis.source.slice(o.range).split_whitespace().collect::<Vec<_>>().join(" ")));
-            return Err(format!(
-                "{} computed in float32 all the same, so that digits would be lost for nothing",
-                text.as_deref().unwrap_or("what follows is")
-            ));
-        }
-        let partners: Vec<ValueId> = listed.wildcards.iter().filter(|w| w.kind == Kind::Array).filter_map(|w| own(&w.name)).collect();
-        if let Some(reason) = digits::decides(analysis, body, &users, used.place.value, &partners) {
-            return Err(reason);
-        }
-        assumptions.extend(digits::doubts(analysis, body, &users, used.place.value, &partners));
+        let narrowing = Narrowing { analysis, candidate, listed, used, users: &users, place };
+        gains |= narrowing.judge(&after, &mut assumptions)?;
     }
     if narrows && !gains && !reads {
         return Err("the dtype of the result is the same with either, so nothing is gained".to_owned());
     }
     once(&mut assumptions);
     Ok((assumptions, gains))
+}
+
+/// A use in which an array of one number becomes the number.
+struct Narrowing<'x> {
+    analysis: &'x Analysis<'x>,
+    candidate: &'x Candidate,
+    listed: &'x Uses,
+    used: &'x Use,
+    users: &'x Users,
+    place: Place<'x>,
+}
+
+impl Narrowing<'_> {
+    /// Whether half precision is kept, with what that assumes; or why it should not be, or is not.
+    fn judge(&self, after: &dyn Fn(ValueId) -> ValueId, assumptions: &mut Vec<String>) -> Result<bool, String> {
+        let (analysis, used, facts) = (self.analysis, self.used, &self.place.facts);
+        let body = &analysis.bodies[self.candidate.body];
+        let narrowed = (used.place.value, after(used.place.value));
+        match dtypes::narrows(&analysis.graph, facts, narrowed.0, narrowed.1) {
+            Ok(false) => return Ok(false),
+            Ok(true) => {}
+            Err(Some(example)) => return Err(format!("the dtype of the result would change: {example}")),
+            Err(None) => assumptions.push("the result has the dtype of the array beside the number".to_owned()),
+        }
+        let (at, launches) = ((self.candidate.body, used.place), is_kernel(&analysis.graph, self.candidate.root.value));
+        if let Some(reason) = surroundings::stays_single(analysis, facts, at, narrowed.1, launches) {
+            return Err(reason);
+        }
+        let goes_on = used.next.iter().find(|&&next| dtypes::widens_again(&analysis.graph, facts, narrowed, after(next)));
+        if let Some(next) = goes_on {
+            let place = body.occurrences_of(*next).next();
+            let text = place.map(|o| format!("`{}` is", analysis.source.slice(o.range).split_whitespace().collect::<Vec<_>>().join(" ")));
+            let text = text.as_deref().unwrap_or("what follows is");
+            return Err(format!("{text} computed in float32 all the same, so that digits would be lost for nothing"));
+        }
+        let arrays = self.listed.wildcards.iter().enumerate().filter(|(_, w)| w.kind == Kind::Array);
+        let partners: Vec<ValueId> =
+            arrays.filter_map(|(at, _)| if let Some(Bound::Value(v)) = used.bindings[at] { Some(v) } else { None }).collect();
+        if let Some(reason) = digits::decides(analysis, body, self.users, used.place.value, &partners) {
+            return Err(reason);
+        }
+        assumptions.extend(digits::doubts(analysis, body, self.users, used.place.value, &partners));
+        Ok(true)
+    }
 }
 
 /// Say nothing twice.

@@ -55,6 +55,7 @@ use kernels::{compiled, counts, fewer, kernels, unfused};
 use load::Rule;
 use matcher::{Bound, Match, Optional, Wanted};
 pub use near_miss::near_misses;
+use spell::Speller;
 use together::judge_all;
 
 /// What a rule has to say of a file.
@@ -358,6 +359,9 @@ fn import(rule: &Graph, value: ValueId, graph: &mut Graph, memo: &mut FxHashMap<
 
 /// What is done where a number is wanted and an array stands.
 const READ_BACK: &str = "Use a Python number where an array that holds one number is read back from the device.";
+/// What such a place costs.
+const WAITS: &str =
+    "Where a number is wanted, the array is read back from the device at each call (under `mx.compile` once, at tracing), which waits for it.";
 
 fn proposal(
     rule: &Rule,
@@ -389,12 +393,13 @@ fn proposal(
         rationale.push(rule.about.narrows.clone());
         rationale.extend(spreads(analysis, candidate));
     } else if reads {
-        rationale.push("Where a number is wanted, the array is read back from the device at each call (under `mx.compile` once, at tracing), which waits for it.".to_owned());
+        rationale.push(WAITS.to_owned());
     }
+    rationale.extend(surroundings::leaves_a_class(analysis, &facts, candidate));
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
         rationale.extend(sums::in_compiled_caller(analysis, body, candidate));
-        rationale.extend(rule.about.measured().filter(|_| apart.is_none() && copied.is_none()).map(|gain| format!("{MEASURED}: {gain}.")));
+        rationale.extend(measured(rule, &facts, candidate).filter(|_| apart.is_none() && copied.is_none()));
     }
     let title = if reads { READ_BACK } else { &rule.about.title };
     Proposal {
@@ -436,13 +441,22 @@ fn said_of_kernels(calls_module: bool, reads: bool, (before, after, kept): (usiz
     }
 }
 
+/// What was measured: with the class of `mlx.nn` of a module that is matched, where that has figures of its own.
+fn measured(rule: &Rule, facts: &Facts<'_>, candidate: &Candidate) -> Option<String> {
+    let class = candidate.found.bindings.iter().flatten().find_map(|bound| if let Bound::Value(v) = *bound { facts.module_of(v) } else { None });
+    rule.about.measured_with(class).map(|gain| format!("{MEASURED}: {gain}."))
+}
+
 /// On what the gain hangs where the kernels that are left out, `less` of them, are casts to float32 and back alone.
 fn only_casts(analysis: &Analysis<'_>, candidate: &Candidate, less: usize) -> Option<String> {
     let graph = &analysis.graph;
     let casts = || candidate.found.inner.iter().filter(|&&v| graph.op(v) == Op::Mlx("astype"));
     let kept = after_values(graph, candidate, candidate.after).into_iter().filter(|&v| graph.op(v) == Op::Mlx("astype")).count();
     let up = casts().map(|&v| graph.operands(v)).find(|of| graph.path(of[1]) == Some("mlx.core.float32"))?;
-    let text = spelt(analysis, &analysis.bodies[candidate.body], up[0]);
+    let (body, at) = (&analysis.bodies[candidate.body], candidate.root);
+    // By the name that it has there, not by the first that it had.
+    let speller = Speller::new(analysis, body, at.range, body.statements[at.statement as usize].range.start());
+    let text = speller.argument(up[0]).unwrap_or_else(|| spelt(analysis, body, up[0]));
     (less > 0 && casts().count().checked_sub(kept) == Some(less))
         .then(|| format!("Where `{text}` is float32 already the casts are no kernels, and nothing is gained."))
 }

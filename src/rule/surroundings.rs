@@ -1,15 +1,19 @@
 //! What surrounds a match and takes its gain away: code that runs once, positions and vectors of parameters, which are few, casts of what is float32
-//! already, attention between channels, and parts of an activation that is written out. Of sums with products see `sums.rs`.
+//! already or is never seen to be anything else, attention between channels, and parts of an activation that is written out. Of sums with products see
+//! `sums.rs`.
 
 use super::kernels::kernels;
 use super::once::runs_once;
 use super::{Candidate, after_values, sums};
 use crate::graph::Analysis;
-use crate::graph::body::{Body, Occurrence};
+use crate::graph::body::{Body, Effect, Occurrence};
 use crate::graph::dtypes::flow::DtypeFlow;
+use crate::graph::dtypes::shown::Given;
+use crate::graph::dtypes::table::written;
 use crate::graph::facts::Facts;
+use crate::graph::modules::is_super;
 use crate::graph::users::Users;
-use crate::graph::value::{Op, ValueId};
+use crate::graph::value::{Comparison, Op, ValueId};
 use crate::graph::{activations, digits, dtypes};
 
 /// Why `after` is no gain in the place of `root`.
@@ -63,4 +67,68 @@ pub(super) fn casts_nothing(analysis: &Analysis<'_>, facts: &Facts<'_>, candidat
     let launched: Vec<ValueId> = inner.iter().copied().filter(|v| !no_kernels.contains(v)).collect();
     (!no_kernels.is_empty() && kernels(graph, facts, &launched) <= kernels(graph, facts, &after_values(graph, candidate, candidate.after)))
         .then(|| "it is in float32 already, so that the casts are no kernels and nothing is gained".to_owned())
+}
+
+/// Why a module is to have what was cast up for it: nobody says that there is anything to cast. What is cast back to its own dtype has one that is narrower in
+/// some model, or it would not be cast; a dtype of somebody else's says nothing of it.
+pub(super) fn casts_for_a_module(analysis: &Analysis<'_>, candidate: &Candidate, after: ValueId) -> Option<String> {
+    let graph = &analysis.graph;
+    let (Op::Mlx("astype"), &[call, dtype]) = graph.get(after) else { return None };
+    let (Op::Apply | Op::Call(..), &[_, array]) = graph.get(call) else { return None };
+    (graph.op(dtype) != Op::DtypeOf && analysis.origins().sign(analysis, candidate.body, &[array]).is_none())
+        .then(|| "it is cast back to a dtype that is not its own, and nothing in the file says that it is ever narrower than float32".to_owned())
+}
+
+/// What becomes of a class that hands its argument on to the method that it extends, and does nothing besides but the casts.
+pub(super) fn leaves_a_class(analysis: &Analysis<'_>, facts: &Facts<'_>, candidate: &Candidate) -> Option<String> {
+    let graph = &analysis.graph;
+    let call = if let (Op::Mlx("astype"), operands) = graph.get(candidate.after) { operands[0] } else { candidate.after };
+    let (Op::Apply | Op::Call(..), &[callee, array]) = graph.get(call) else { return None };
+    let (Op::Attr(..), &[object]) = graph.get(callee) else { return None };
+    let hands_on = is_super(graph, object) && matches!(graph.op(array), Op::Param(..));
+    let returns_it = |e: &Effect| !matches!(*e, Effect::Return(v) if v != candidate.root.value);
+    let class = facts.module_of(callee).filter(|_| hands_on && analysis.bodies[candidate.body].effects.iter().all(returns_it))?;
+    Some(format!("The method does nothing else: `nn.{class}` itself will do, where its parameters are in the dtype of what it is given."))
+}
+
+/// Why what is used at `place` of the scope with the number `body`, and is `narrowed` then, is nothing to keep in half precision: the file makes float32 of it
+/// in another way, too, where that which is replaced `launches` no kernel that goes in any case; or never calls for it.
+pub(super) fn stays_single(
+    analysis: &Analysis<'_>,
+    facts: &Facts<'_>,
+    (body, place): (usize, Occurrence),
+    narrowed: ValueId,
+    launches: bool,
+) -> Option<String> {
+    if DtypeFlow::in_file(analysis, facts).is_single(narrowed) {
+        return Some("the file makes the array beside it float32, so that nothing is gained".to_owned());
+    }
+    if let Some(parameter) = never_given(analysis, &analysis.bodies[body], place) {
+        return Some(format!("it runs where `{parameter}` is not None, and every call in the file passes None"));
+    }
+    if launches {
+        return None;
+    }
+    let single = analysis.origins().single(analysis, body, &[narrowed])?;
+    // What a helper that is inlined computes is written elsewhere.
+    let text = match (written(analysis, &analysis.bodies[single.body], single.value), analysis.graph.op(single.value)) {
+        (text, Op::Mlx(name)) if text == "?" => format!("mx.{name}(...)"),
+        (text, _) => text,
+    };
+    Some(format!("`{text}` makes float32 of the array beside it as well, so that nothing is gained"))
+}
+
+/// The parameter that must not be None where `place` is, and to which every call of the file gives None.
+fn never_given<'x>(analysis: &'x Analysis<'_>, body: &Body, place: Occurrence) -> Option<&'x str> {
+    let graph = &analysis.graph;
+    let mut around = std::iter::successors(Some(place.block), |&b| body.blocks[b as usize].parent);
+    around.find_map(|block| {
+        let (condition, holds) = body.blocks[block as usize].decided?;
+        let (Op::Compare(Comparison::Is), &[tested, none]) = graph.get(condition) else { return None };
+        let is_never = !holds && graph.op(none) == Op::None && analysis.shown().get(&tested) == Some(&Given::None);
+        match graph.op(tested) {
+            Op::Param(_, name) if is_never => Some(graph.name(name)),
+            _ => None,
+        }
+    })
 }

@@ -14,6 +14,9 @@ use crate::graph::Analysis;
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 
+/// What is assumed where others must be replaced, too, which assume something.
+const BESIDE: &str = "the numbers in arrays beside it become numbers, too";
+
 /// What becomes of each value.
 type Replaced = FxHashMap<ValueId, ValueId>;
 
@@ -44,7 +47,7 @@ pub(super) fn judge_all(rule: &Rule, analysis: &mut Analysis<'_>, candidates: &m
             && !narrowing
         {
             judgement.applicability = Applicability::Unsafe;
-            judgement.assumptions.push("the numbers in arrays beside it become numbers, too".to_owned());
+            judgement.assumptions.push(BESIDE.to_owned());
         }
         verdict
     };
@@ -141,7 +144,13 @@ pub(super) fn share_assumptions(proposals: &mut [Proposal]) {
     for (unit, finding) in proposals.iter().filter_map(|p| Some((p.contract.unit()?, &p.finding))) {
         assumed.entry(unit).or_default().extend_from_slice(&finding.assumptions);
     }
-    assumed.values_mut().for_each(once);
+    for all in assumed.values_mut() {
+        once(all);
+        // The others are applied with it, and what they assume is said.
+        if all.iter().any(|a| a != BESIDE) {
+            all.retain(|a| a != BESIDE);
+        }
+    }
     for proposal in proposals.iter_mut().filter(|p| p.finding.applicability == Applicability::Unsafe) {
         if let Some(shared) = proposal.contract.unit().and_then(|unit| assumed.get(&unit)) {
             proposal.finding.assumptions.clone_from(shared);

@@ -1,6 +1,7 @@
 //! Signs that an array is in half precision where the model is. In many models nothing is: their inputs are float32, and no one casts them. What a file says
 //! of it stands on the way of the array, through layers and across the functions of the file: a cast to the dtype of weights or back from float32, tokens that
-//! are embedded, a cache that is kept between calls. That serves to see whether anything is gained, and proves nothing.
+//! are embedded, a cache that is kept between calls; and what on that way is float32 whatever the model is in. That serves to see whether anything is gained,
+//! and proves nothing.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use crate::graph::value::{Graph, Op, ValueId};
 /// A word of names of what is kept between the steps of a generation.
 const CACHES: [&str; 3] = ["cache", "caches", "past"];
 
-/// What says that an array may be in half precision.
+/// What says that an array may be in half precision, or is float32 all the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sign {
     /// The number of the scope that it stands in.
@@ -48,7 +49,21 @@ struct Trail {
     seen: FxHashSet<ValueId>,
 }
 
+/// What a value on the way says.
+enum Step {
+    Found(Sign),
+    /// There is nothing behind it.
+    Leave,
+    GoOn,
+}
+
 impl Trail {
+    fn of(body: usize, values: &[ValueId]) -> Self {
+        let mut trail = Self::default();
+        values.iter().for_each(|&v| trail.go(body, v));
+        trail
+    }
+
     fn go(&mut self, body: usize, value: ValueId) {
         if self.seen.insert(value) {
             self.waiting.entry(body).or_default().push(value);
@@ -74,33 +89,53 @@ impl Origins {
 
     /// A sign that `arrays`, values of the scope with the number `body` in the file of these origins, are in half precision where the model is.
     pub fn sign(&self, analysis: &Analysis<'_>, body: usize, arrays: &[ValueId]) -> Option<Sign> {
-        let mut trail = Trail::default();
-        arrays.iter().for_each(|&v| trail.go(body, v));
-        let sign = self.found(analysis, &mut trail);
+        let mut trail = Trail::of(body, arrays);
+        let sign = self.followed(analysis, &mut trail, &|scope, value| {
+            if let Some(known) = self.known.borrow().get(&value) {
+                return known.map_or(Step::Leave, Step::Found);
+            }
+            let mut beside = self.beside.borrow_mut();
+            let beside = beside.entry(scope.number).or_insert_with(|| scope.beside()).get(&value).copied();
+            let sign = if scope.is_sign(value) { Some(value) } else { beside };
+            sign.map_or(Step::GoOn, |value| Step::Found(Sign { body: scope.number, value }))
+        });
         // Where nothing is found, nothing is found from all that was looked at; what is found speaks for what was asked for.
         let told = if sign.is_some() { arrays.iter().copied().collect() } else { trail.seen };
         self.known.borrow_mut().extend(told.into_iter().map(|v| (v, sign)));
         sign
     }
 
-    fn found(&self, analysis: &Analysis<'_>, trail: &mut Trail) -> Option<Sign> {
+    /// What makes `arrays`, values of the scope with the number `body`, float32 on some path whatever the model is in; but for arrays of one number, each of
+    /// which may become the number.
+    pub fn single(&self, analysis: &Analysis<'_>, body: usize, arrays: &[ValueId]) -> Option<Sign> {
+        self.followed(analysis, &mut Trail::of(body, arrays), &|scope, value| {
+            // What is given or returned is float32 for what is elsewhere, which may be one of those numbers.
+            let is_from_elsewhere =
+                matches!(analysis.graph.op(value), Op::Param(..) | Op::Phi(..) | Op::Item(_) | Op::Changed(_) | Op::Apply | Op::Call(..));
+            if is_from_elsewhere || !scope.flow.is_single(value) {
+                return Step::GoOn;
+            }
+            let cause = scope.flow.cause(value);
+            match cause != value || is_of_one_number(scope.facts, &analysis.graph, cause) {
+                true => Step::GoOn,
+                false => Step::Found(Sign { body: scope.number, value }),
+            }
+        })
+    }
+
+    /// The first thing that `step` finds on the way back.
+    fn followed(&self, analysis: &Analysis<'_>, trail: &mut Trail, step: &dyn Fn(&mut Scope<'_>, ValueId) -> Step) -> Option<Sign> {
         while let Some((number, mut waiting)) = trail.waiting.pop_first() {
             let body = &analysis.bodies[number];
             let facts = Facts::at(analysis, body, 0, body.range.end());
             let flow = DtypeFlow::in_file(analysis, &facts);
             let mut scope = Scope { analysis, number, facts: &facts, flow, carried: carried(body), origins: self };
-            self.beside.borrow_mut().entry(number).or_insert_with(|| scope.beside());
             while let Some(value) = waiting.pop() {
-                match self.known.borrow().get(&value) {
-                    Some(Some(sign)) => return Some(*sign),
-                    Some(None) => continue,
-                    None => {}
+                match step(&mut scope, value) {
+                    Step::Found(sign) => return Some(sign),
+                    Step::Leave => continue,
+                    Step::GoOn => scope.step(value, trail),
                 }
-                let beside = || self.beside.borrow().get(&number)?.get(&value).copied();
-                if let Some(value) = scope.is_sign(value).then_some(value).or_else(beside) {
-                    return Some(Sign { body: number, value });
-                }
-                scope.step(value, trail);
                 waiting.extend(trail.waiting.remove(&number).into_iter().flatten());
             }
         }
@@ -219,6 +254,15 @@ impl Scope<'_> {
             }
             _ => self.flow.joined(value).into_iter().for_each(|v| trail.go(number, v)),
         }
+    }
+}
+
+/// Whether `value` is an array that is made of one Python number.
+fn is_of_one_number(facts: &Facts<'_>, graph: &Graph, value: ValueId) -> bool {
+    match graph.get(value) {
+        (Op::Mlx("array" | "sqrt" | "rsqrt"), operands) => facts.kind(operands[0]).is_number(),
+        (Op::Div, &[a, b]) => [a, b].iter().all(|&v| facts.kind(v).is_number() || is_of_one_number(facts, graph, v)),
+        _ => false,
     }
 }
 

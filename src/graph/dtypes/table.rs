@@ -9,9 +9,11 @@ use crate::graph::users::Users;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
 
-/// Longer texts are cut.
 /// So many operations are listed.
 const MAX_LISTED: usize = 4;
+/// So many values are looked at for names of what one goes into.
+const MAX_REACHED: usize = 100;
+/// Longer texts are cut.
 const MAX_TEXT: usize = 48;
 
 /// What is known of one scope.
@@ -253,11 +255,43 @@ fn told(analysis: &Analysis<'_>, body: &Body, promotion: &Promotion) -> Told {
 /// What the first of the values `at` and all that follows is in a half-precision model, in a sentence. It names no line: edits may have moved it.
 pub fn spread(analysis: &Analysis<'_>, body: &Body, at: impl Iterator<Item = ValueId>, spoilt: &Spoilt) -> Option<String> {
     let places = at.filter_map(|v| body.occurrences_of(v).next());
-    let text = cut(analysis, places.min_by_key(|o| o.range.start())?.range);
+    let first = places.min_by_key(|o| o.range.start())?;
+    let text = cut(analysis, first.range);
+    let made = || match &made_of(analysis, body, first.value)[..] {
+        [] => String::new(),
+        names => format!(", and from there it goes into {}", enumeration(names)),
+    };
     Some(match spoilt.values {
-        0 => format!("In a half-precision model `{text}` is float32 wherever the constant takes part."),
+        0 => format!("In a half-precision model `{text}` is float32 wherever the constant takes part{}.", made()),
+        1 => format!("In a half-precision model `{text}` is float32{}.", made()),
         _ => format!("In a half-precision model `{text}` is float32, and so is what follows: {}.", listed(analysis, body, spoilt)),
     })
+}
+
+/// The first few names of what is made of `value` and is in its dtype for all that is known.
+fn made_of(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Vec<String> {
+    let graph = &analysis.graph;
+    let users = Users::of(analysis, body);
+    let own = body.first_name(value);
+    let (mut seen, mut waiting, mut named) = (vec![value], vec![value], Vec::new());
+    while let Some(value) = waiting.pop() {
+        for &user in users.users(value) {
+            // What is cast, or asks for no element, or may be anything, goes no further.
+            let keeps = match graph.op(user) {
+                Op::Mlx("astype") | Op::DtypeOf | Op::Shape | Op::Dim(_) | Op::Ndim | Op::Compare(_) | Op::Call(..) => false,
+                _ => !seen.contains(&user) && seen.len() < MAX_REACHED,
+            };
+            if keeps {
+                seen.push(user);
+                waiting.push(user);
+                let place = body.occurrences_of(user).next().map(|o| o.range.start());
+                named.extend(body.first_name(user).filter(|&name| Some(name) != own).and_then(|name| Some((place?, name))));
+            }
+        }
+    }
+    named.sort_unstable();
+    named.dedup_by_key(|&mut (_, name)| name);
+    named.into_iter().take(MAX_LISTED).map(|(_, name)| format!("`{}`", graph.name(name))).collect()
 }
 
 /// How much is spoilt, with the text of the first few products, attentions, norms and softmaxes.

@@ -91,7 +91,7 @@ impl Facts<'_> {
         }
     }
 
-    fn length_of_number(&self, n: ValueId, depth: u32) -> Length {
+    pub(super) fn length_of_number(&self, n: ValueId, depth: u32) -> Length {
         let graph = &self.analysis.graph;
         let n = self.settled(n);
         match graph.get(n) {
@@ -103,7 +103,7 @@ impl Facts<'_> {
     }
 
     /// Where the length of an axis comes from.
-    fn origin(&self, array: ValueId, axis: i64, depth: u32) -> Length {
+    pub(super) fn origin(&self, array: ValueId, axis: i64, depth: u32) -> Length {
         // From the front, where the number of axes is known: one way to say it.
         let axis = match self.rank(array) {
             Some(rank) if axis < 0 => axis + i64::from(rank),

@@ -6,6 +6,7 @@ mod lengths;
 mod modules;
 mod names;
 mod numpy;
+mod positive;
 mod proved;
 mod signs;
 
