@@ -129,13 +129,40 @@ pub struct Site<'x> {
     pub spelling: &'x dyn Fn(&str) -> String,
 }
 
+/// A guard as the rule defines it, and the expression that it returns.
+pub(super) type Guard<'e> = (&'e ast::StmtFunctionDef, &'e Expr);
+
+/// The wildcards that a guard hands on to another, each under its own name: what that one asks about by another name would be asked of nothing.
+fn passed(call: &ast::ExprCall, guard: &ast::StmtFunctionDef) -> Result<Vec<String>, (TextSize, String)> {
+    let wrong = |at: TextSize, message: String| Err((at, message));
+    if let Some(keyword) = call.arguments.keywords.first() {
+        return wrong(keyword.start(), format!("`{}` is called by position", guard.name));
+    }
+    let mut parameters = guard.parameters.iter_non_variadic_params();
+    let mut passed = Vec::new();
+    for argument in &call.arguments.args {
+        let Some(parameter) = parameters.next() else {
+            return wrong(argument.start(), format!("`{}` has no parameter for this", guard.name));
+        };
+        match argument {
+            Expr::Name(name) if name.id == parameter.parameter.name.id => passed.push(name.id.to_string()),
+            Expr::NoneLiteral(_) => {}
+            _ => return wrong(argument.start(), format!("`{}` takes `{}` here, under that name, or None", guard.name, parameter.parameter.name)),
+        }
+    }
+    match parameters.find(|p| p.default.is_none()) {
+        Some(parameter) => wrong(call.start(), format!("`{}` also asks about `{}`", guard.name, parameter.parameter.name)),
+        None => Ok(passed),
+    }
+}
+
 /// What is assumed where probabilities become half precision before one is chosen.
 const TIES: &str = "a choice between probabilities that are one number in half precision may fall the other way";
 
 impl Condition {
     /// Read a guard's expression; an error names the place.
-    /// `named` gives the expression of another guard of the rule, which is called with the same names.
-    pub(super) fn read<'e>(expr: &'e Expr, source: &Source<'_>, named: &dyn Fn(&str) -> Option<&'e Expr>) -> Result<Self, (TextSize, String)> {
+    /// `named` gives another guard of the rule, and its expression.
+    pub(super) fn read<'e>(expr: &'e Expr, source: &Source<'_>, named: &dyn Fn(&str) -> Option<Guard<'e>>) -> Result<Self, (TextSize, String)> {
         match expr {
             Expr::BoolOp(e) => {
                 let parts = e.values.iter().map(|v| Self::read(v, source, named)).collect::<Result<Vec<_>, _>>()?;
@@ -144,9 +171,8 @@ impl Condition {
             Expr::Compare(e) if e.ops.len() == 1 => Ok(Self::read_comparison(e, source)),
             Expr::Call(e) => {
                 // One guard inside another, not itself again.
-                if let Some(guard) = e.func.as_name_expr().filter(|n| n.id.starts_with("guard")).and_then(|n| named(&n.id)) {
-                    let passed = e.arguments.args.iter().filter_map(|a| Some(a.as_name_expr()?.id.to_string())).collect();
-                    return Ok(Self::Within(passed, Box::new(Self::read(guard, source, &|_| None)?)));
+                if let Some((guard, asked)) = e.func.as_name_expr().filter(|n| n.id.starts_with("guard")).and_then(|n| named(&n.id)) {
+                    return Ok(Self::Within(passed(e, guard)?, Box::new(Self::read(asked, source, &|_| None)?)));
                 }
                 let function = e.func.as_name_expr().and_then(|n| prelude::parameters(&n.id).map(|count| (n, count)));
                 match function {

@@ -360,7 +360,7 @@ impl<'a> Loader<'a> {
             let message = format!("`{}` is bound by no parameter of `before{suffix}`", parameter.parameter.name);
             return Err(self.error(parameter.start(), message));
         }
-        let named = |name: &str| self.function(name).and_then(|f| self.returned_expression(f).ok());
+        let named = |name: &str| self.function(name).and_then(|f| Some((f, self.returned_expression(f).ok()?)));
         let condition = Condition::read(self.returned_expression(function)?, self.source, &named);
         condition.map(Some).map_err(|(at, message)| self.error(at, message))
     }
