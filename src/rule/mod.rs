@@ -401,14 +401,13 @@ fn proposal(
         rationale.extend(sums::in_compiled_caller(analysis, body, candidate));
         rationale.extend(measured(rule, &facts, candidate).filter(|_| apart.is_none() && copied.is_none()));
     }
-    let title = if reads { READ_BACK } else { &rule.about.title };
     Proposal {
         finding: Finding {
             transform: rule.id.clone(),
             range: written.range,
             applicability: judgement.applicability,
             numerics: Some(judgement.numerics),
-            message: format!("{title} Here: `{}`", written.text),
+            message: format!("{} Here: `{}`", if reads { READ_BACK } else { &rule.about.title }, written.text),
             rationale,
             assumptions: judgement.assumptions,
             guide: rule.about.guide.clone(),
