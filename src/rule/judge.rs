@@ -3,10 +3,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::guard::{Condition, ROUNDINGS, Site, Truth};
+use super::guard::{Condition, Site, Truth};
 use super::kernels::is_kernel;
 use super::load::{Rule, Uses, Variant, Wildcard};
 use super::matcher::Bound;
+use super::precision::ROUNDINGS;
 use super::spell::{Names, Speller};
 use super::uses::Use;
 use super::{Candidate, fallback, shapeless, surroundings};

@@ -1,7 +1,8 @@
 //! What attention demands of its arrays: a mask that is added to the scores, or truth values by which the scores are kept or replaced, and as many heads as
 //! fit. Decides what is proved and what must be assumed.
 
-use super::guard::{Site, Truth, promotes_into};
+use super::guard::{Site, Truth};
+use super::precision::promotes_into;
 use crate::graph::api::{self, DtypeRule};
 use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, ValueId};

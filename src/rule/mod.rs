@@ -17,6 +17,7 @@ pub mod matcher;
 mod moves;
 mod near_miss;
 mod once;
+mod precision;
 pub mod prelude;
 mod products;
 mod reach;
