@@ -17,9 +17,9 @@ ARGUMENTS = {
     "ResnetBlock": lambda mx, dtype: ((64,), (rows(mx, dtype, 2, 4, 4, 64),)),
     "Modulated": lambda mx, dtype: ((64,), (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 64), rows(mx, dtype, 64))),
     "Encoder": lambda mx, dtype: ((64, dtype), (rows(mx, dtype, 3, 5, 64),)),
-    "GroupNorm": lambda mx, dtype: ((8, 64), (rows(mx, dtype, 2, 64, 4, 4),)),
+    "ChannelNorm": lambda mx, dtype: ((8, 64), (rows(mx, dtype, 2, 64, 4, 4),)),
     "PlainLayerNorm": lambda mx, dtype: ((64,), (rows(mx, dtype, 3, 5, 64),)),
     "any_norm": lambda mx, dtype: (nn.LayerNorm(64), rows(mx, dtype, 3, 64)),
 }
 EXACT = {"Cohere", "queries_and_keys", "step_by_step", "by_keyword", "one_dtype", "Modulated"}
-LESS_PRECISE = {"LayerNorm", "ResnetBlock", "Encoder", "GroupNorm", "PlainLayerNorm", "any_norm"}
+LESS_PRECISE = {"LayerNorm", "ResnetBlock", "Encoder", "ChannelNorm", "PlainLayerNorm", "any_norm"}

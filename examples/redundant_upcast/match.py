@@ -100,7 +100,7 @@ class Encoder(nn.Module):
         return self.norm(y.astype(mx.float32)).astype(self.precision)
 
 
-class GroupNorm(nn.GroupNorm):
+class ChannelNorm(nn.GroupNorm):
     """The class has a use besides the cast: it takes the channels as the second axis."""
 
     def __init__(self, groups: int, dims: int):

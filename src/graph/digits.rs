@@ -120,8 +120,11 @@ pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId
         });
     }
     if let Some(place) = ahead.delicate {
-        let sums = if is_softmax(&analysis.graph, body.occurrences[place as usize].value) { "the sums in " } else { "" };
-        doubts.push(format!("half precision is enough for {sums}`{}`", text(analysis, body, place)));
+        let (sums, remedy) = match is_softmax(&analysis.graph, body.occurrences[place as usize].value) {
+            true => ("the sums in ", "; else give it `precise=True`"),
+            false => ("", ""),
+        };
+        doubts.push(format!("half precision is enough for {sums}`{}`{remedy}", text(analysis, body, place)));
     }
     if let Some((scope, place)) = ahead.inside {
         let inner = &analysis.bodies[scope];

@@ -22,6 +22,8 @@ fn the_arrays_that_are_advised_in_place_of_numbers_give_the_same() {
         ("mx.where(x < {} * mx.sum(x.astype(mx.float32)), 0, x)", vec!["top_p"], "top_p", "0.02, 0.017"),
         ("mx.where(x > {}, x, 0)", vec!["top_p"], "top_p", "1.2, 1.7"),
         ("mx.where(mx.sum(x > {}).astype(mx.float32) > {}, x, 0)", vec!["threshold", "probability"], "threshold, probability", "(1.2, 3), (1.7, 64)"),
+        ("mx.softmax(x / {}, axis=-1)", vec!["temperature"], "temperature", "0.9, 0.7"),
+        ("x + mx.array({}, x.dtype) * (x * x - x)", vec!["share"], "share", "0.3, 0.7"),
     ];
     assert_eq!(told.len(), functions.len(), "{told:#?}");
     let mut program = "import math\n\nimport mlx.core as mx\n".to_owned();
