@@ -64,6 +64,9 @@ mod tests {
             let images = format!("for i in range(a.shape[0]):\n    x = a[i].item()\n    if x > 2:\n        out({other})\n");
             assert_ne!(fixed(&images, Applicability::Unsafe), images);
         }
+        let rows = "for i, y in enumerate(xs):\n    x = a[i].tolist()\n    out(x)\n";
+        assert!(fixed(rows, Applicability::Unsafe).contains("a_list[i]"));
+        stays(&format!("{rows}    if x:\n        out(b[0].item())\n"));
         assert!(fixed(&format!("{head}a[i].item() + b[i, 0].item()\n    out(x)\n"), Applicability::Unsafe).contains("a_list[i] + b_0[i]"));
         assert!(fixed(&format!("{head}a[i].item()\n    out(x, int(xs))\n"), Applicability::Unsafe).contains("a_list[i]"));
     }

@@ -83,7 +83,9 @@ pub(super) fn in_loop(loops: &Loops<'_, '_>, s: &ast::StmtFor) -> Option<Vec<Pro
         Bound::Number(bound) => loops.place.parameter_counted_by(bound),
         Bound::LengthOf(_) => None,
     };
-    let is_batch = batch.is_some_and(|of| !is_read(&of));
+    // Rows are, as a rule, the sequences of a batch.
+    let are_rows = seen.elements.iter().flat_map(|e| &e.reads).all(|r| r.way == Way::List);
+    let is_batch = are_rows || batch.is_some_and(|of| !is_read(&of));
     let found = proposals(loops, &counter, seen, &site, &s.iter);
     Some(if is_batch { batch::worthwhile(loops, &s.body, found) } else { found })
 }
