@@ -20,7 +20,8 @@ impl Facts<'_> {
             Op::Int(_) | Op::Float(_) => graph.number(value).is_some_and(|n| n >= 0.0),
             Op::Dim(_) | Op::Ndim => true,
             Op::Pow => graph.number(operands[1]).is_some_and(|n| n % 2.0 == 0.0) || holds(operands[0]),
-            Op::Add | Op::Mul | Op::Div => operands[0] == operands[1] || operands.iter().all(|&v| holds(v)),
+            Op::Mul | Op::Div if operands[0] == operands[1] => true,
+            Op::Add | Op::Mul | Op::Div => operands.iter().all(|&v| holds(v)),
             Op::Permute | Op::Index(_) => holds(operands[0]),
             Op::Gate => holds(operands[1]) && holds(operands[2]),
             Op::Mlx("square" | "exp" | "abs" | "sqrt" | "rsqrt" | "sigmoid" | "softmax" | "linalg.norm") => true,
@@ -56,7 +57,7 @@ mod tests {
             assert!(is_nonnegative(text), "{text}");
         }
         for text in
-            ["x", "x.sum(-1)", "x**3", "x * mx.square(x)", "x - x.square()", "-x.square()", "x.square() * n", "x.square() - 1", "x.square() * -1"]
+            ["x", "x + x", "x.sum(-1)", "x**3", "x * mx.square(x)", "x - x.square()", "-x.square()", "x.square() * n", "x.square() - 1", "x.square() * -1"]
         {
             assert!(!is_nonnegative(text), "{text}");
         }
