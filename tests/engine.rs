@@ -23,6 +23,17 @@ fn nothing_selected_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_helper_that_the_new_text_calls_stays() {
+    // Nothing calls the lambda, so that the values of the function do not show what it needs.
+    let text = "import mlx.core as mx\nimport mlx.nn as nn\n\n\nclass M(nn.Module):\n    def _shifted(self, x):\n        return x + 1\n\n    \
+         def __call__(self, x: mx.array, b: mx.array, k: mx.array, v):\n        \
+         w = mx.where(lambda s: mx.softmax(self._shifted(b) @ mx.sqrt(k).transpose(0, 1, 3, 2) * s + k, axis=-1) @ v, x, 1)\n        x = x\n";
+    let after = fixed(text, &["attention"]).text;
+    assert!(after.contains("scaled_dot_product_attention(self._shifted(b)") && after.contains("def _shifted("), "{after}");
+    assert_keeps_promises("a helper", text);
+}
+
+#[test]
 fn the_examples_keep_every_promise() {
     for (name, text) in texts() {
         assert_keeps_promises(&name, &text);

@@ -91,7 +91,7 @@ impl Plan<'_> {
     /// What stands in place of the root, and what is dead then.
     fn replaced(&self, names: Names) -> Result<(Replacement, Removal), Obstacle> {
         let mut replacement = self.fill(names, &[])?;
-        let removal = Removal::find(self, &self.meant(names, &replacement.filled.text).into_iter().collect());
+        let removal = Removal::find(self, &replacement.filled.text, &self.meant(names, &replacement.filled.text).into_iter().collect());
         let (folded, edits): (Vec<Symbol>, Vec<Edit>) = fold::folds(self, &replacement.filled.text, &removal).into_iter().unzip();
         if !folded.is_empty() {
             replacement = Replacement { edits, ..self.fill(names, &folded)? };

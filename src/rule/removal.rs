@@ -20,8 +20,8 @@ pub(super) struct Removal {
 }
 
 impl Removal {
-    /// Find what is dead once the root is replaced by a text in which the names of `kept` stand for these values.
-    pub(super) fn find(plan: &Plan<'_>, kept: &FxHashSet<(Symbol, ValueId)>) -> Self {
+    /// Find what is dead once the root is replaced by `text`, in which the names of `kept` stand for these values.
+    pub(super) fn find(plan: &Plan<'_>, text: &str, kept: &FxHashSet<(Symbol, ValueId)>) -> Self {
         let body = plan.body;
         let mut removal = Self { statements: Vec::new(), reduced: Vec::new(), helpers: Vec::new() };
         if body.function.is_none() {
@@ -48,7 +48,7 @@ impl Removal {
             asked.statements.extend(body.blocks[statement.block as usize].owner);
         }
         removal.keep_branches_whole(plan, kept);
-        removal.helpers = unused_helpers(plan, &removal);
+        removal.helpers = unused_helpers(plan, text, &removal);
         removal
     }
 
@@ -295,8 +295,8 @@ pub(super) fn is_pure(plan: &Plan<'_>, range: TextRange) -> bool {
         .all(|o| !matches!(graph.op(o.value), Op::Call(..) | Op::Mlx("item" | "tolist") | Op::Opaque(..) | Op::Comprehension(_)))
 }
 
-/// Private helpers that are mentioned in what goes and nowhere else: their whole lines, decorators and the blank lines above included.
-fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
+/// Private helpers that are mentioned in what goes and nowhere else, nor in the `text` that comes for it: their whole lines, decorators and the blank lines above included.
+fn unused_helpers(plan: &Plan<'_>, text: &str, removal: &Removal) -> Vec<TextRange> {
     let source = plan.analysis.source;
     let private = |r: TextRange| words(source.slice(r)).any(|w| w.starts_with('_'));
     if !private(plan.root.range) && !removal.ranges(plan.body).any(private) {
@@ -315,6 +315,7 @@ fn unused_helpers(plan: &Plan<'_>, removal: &Removal) -> Vec<TextRange> {
         let elsewhere = mentions.clone().any(|m| m != info.ast.name.range() && !gone(m) && !means_another(plan, info, m));
         let text_mentions = source.tokens().iter().any(|t| t.kind() == TokenKind::String && words(source.slice(t.range())).any(|w| w == name));
         if elsewhere
+            || words(text).any(|w| w == name)
             || text_mentions
             || !mentions.any(gone)
             || !source.comments_in(helper_lines(plan, info.ast.range)).is_empty()

@@ -56,9 +56,18 @@ mod tests {
         for text in ["x * x", "mx.sum(x**2, axis=-1, keepdims=True)", "x.square().mean(-1) / 2", "(x * x).sum(-1)[None].T", "mx.maximum(x, 0) + 3"] {
             assert!(is_nonnegative(text), "{text}");
         }
-        for text in
-            ["x", "x + x", "x.sum(-1)", "x**3", "x * mx.square(x)", "x - x.square()", "-x.square()", "x.square() * n", "x.square() - 1", "x.square() * -1"]
-        {
+        for text in [
+            "x",
+            "x + x",
+            "x.sum(-1)",
+            "x**3",
+            "x * mx.square(x)",
+            "x - x.square()",
+            "-x.square()",
+            "x.square() * n",
+            "x.square() - 1",
+            "x.square() * -1",
+        ] {
             assert!(!is_nonnegative(text), "{text}");
         }
     }
