@@ -54,6 +54,11 @@ const SHAPES: &[Shape] = &[
     ("elements of a list", 200_000, |n| format!("import mlx.core as mx\nx = mx.array([{}])\n", "1.5, ".repeat(n))),
     ("comments", 50_000, |n| function(&"    # why\n".repeat(n)) + "    return x\n"),
     ("one long line", 1 << 20, |n| format!("import mlx.core as mx\nx = '{}'\n", "a".repeat(n))),
+    ("attributes that are stored again", 100, |n| {
+        let again = "        self.n = self.n + self.n\n        self.w = self.w * self.w\n".repeat(n);
+        let call = "\n    def __call__(self, x):\n        return x.reshape(self.n, -1) * self.w + mx.zeros((self.n, 1))\n";
+        format!("import mlx.core as mx\n\n\nclass M:\n    def __init__(self, n, w):\n        self.n, self.w = n, w\n{again}{call}")
+    }),
     ("methods that call each other", 1_000, |n| {
         let methods = numbered(n, "    def m#(self, x):\n        return self.m0(x) + 1\n");
         format!("import mlx.core as mx\nimport mlx.nn as nn\n\n\nclass M(nn.Module):\n{methods}")

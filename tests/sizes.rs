@@ -99,3 +99,39 @@ fn values_that_share_parts_are_not_followed_path_by_path() {
     let fixed = fix(&format!("{HEAD}{}{norm}", halves.repeat(200))).expect("it is Python");
     assert_eq!((fixed.broken, fixed.findings.iter().filter(|f| f.applied).count()), (None, 1));
 }
+
+#[test]
+fn what_is_made_of_itself_twice_over_is_asked_once() {
+    // Each of these took 2 to the power of 60 steps in one question or another about a value.
+    let attention = "    s = mx.softmax(q @ k.swapaxes(-1, -2) * 0.5 + m, axis=-1)\n    return s @ v\n";
+    let function = |parameters: &str, first: &str, twice: &str, last: &str| {
+        format!(
+            "import mlx.core as mx\n\n\n@mx.compile\ndef g(x, s: float):\n    return x * s\n\n\ndef f({parameters}):\n{first}{}{last}",
+            twice.repeat(60)
+        )
+    };
+    let norm = "    m = mx.mean(x, axis=-1, keepdims=True)\n    return (x - m) * mx.rsqrt(mx.var(x, axis=-1, keepdims=True) + 1e-5) * w + b\n";
+    let waves = "    return mx.exp(x * n) * mx.sin(x) + mx.cos(x) * x\n";
+    let cast = "    y = mx.array(n)\n    return x.astype(mx.float16) * y + mx.zeros(4)\n";
+    let grouped =
+        "import mlx.core as mx\nimport mlx.nn as nn\n\n\nclass A(nn.Module):\n    def __init__(self, heads, groups):\n        super().__init__()\n";
+    let heads = "        self.heads, self.groups, self.repeats = heads, groups, heads // groups\n\n    def __call__(self, q, k, v):\n        B, L, _ = q.shape\n        \
+                 q = q.reshape(B, L, self.heads, -1).transpose(0, 2, 1, 3)\n        k = k.reshape(B, L, self.groups, -1).transpose(0, 2, 1, 3)\n        \
+                 v = v.reshape(B, L, self.groups, -1).transpose(0, 2, 1, 3)\n        k = mx.repeat(k, self.repeats, axis=1)\n        \
+                 v = mx.repeat(v, self.repeats, axis=1)\n        return mx.softmax(q * 0.5 @ k.transpose(0, 1, 3, 2), axis=-1) @ v\n";
+    let texts = [
+        function("x, n: int", "", "    n = n + n\n", "    for _ in x:\n        x = g(x, n)\n    return x\n"),
+        function("x: mx.array, w: mx.array, b: mx.array", "", "    b = b + b\n", norm),
+        function("x: mx.array, c", "", "    c = c and c\n", "    return x if c else x * 2\n"),
+        function("x", "", "    x = x @ x\n", "    return [int(i) for i in x]\n"),
+        function("x: mx.array, n", "", "    n = (n, n)\n", cast),
+        function("q: mx.array, k: mx.array, v: mx.array, m: mx.array", "    m = m > 0\n", "    m = m & m\n", attention),
+        function("q: mx.array, k: mx.array, v: mx.array, c: mx.array", "    m = 1.0\n", "    m = mx.where(c, m, m)\n", attention),
+        function("x: mx.array", "    n = 2\n", "    n = n / n\n", waves),
+        format!("{grouped}{}{heads}", "        heads = heads + heads\n".repeat(60)),
+    ];
+    for text in texts {
+        let fixed = fix(&text).expect("it is Python");
+        assert_eq!(fixed.broken, None, "{text}");
+    }
+}

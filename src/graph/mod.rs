@@ -14,6 +14,7 @@ pub mod dtypes;
 pub mod facts;
 pub mod heads;
 mod lower;
+pub mod memo;
 pub mod modules;
 pub mod normalize;
 pub mod print;

@@ -2,8 +2,9 @@
 //! hold. Nodes carry no text and no place: those are kept by [`super::body::Body`].
 
 use std::hash::Hash;
+use std::ops::ControlFlow;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::normalize;
@@ -253,6 +254,21 @@ impl Graph {
     /// The operands of `value`.
     pub fn operands(&self, value: ValueId) -> &[ValueId] {
         &self.values[value.0 as usize].operands
+    }
+
+    /// Whether `look` breaks off at a value on the way back from `from`, itself included: it is shown each value once, however many share it, and says over which
+    /// operands to go on.
+    pub fn finds<'g>(&'g self, from: ValueId, mut look: impl FnMut(ValueId) -> ControlFlow<(), &'g [ValueId]>) -> bool {
+        let (mut seen, mut waiting) = (FxHashSet::default(), vec![from]);
+        while let Some(value) = waiting.pop() {
+            if seen.insert(value) {
+                match look(value) {
+                    ControlFlow::Break(()) => return true,
+                    ControlFlow::Continue(operands) => waiting.extend(operands),
+                }
+            }
+        }
+        false
     }
 
     /// `value`'s operation and operands at once.

@@ -1,5 +1,7 @@
 //! Conditions on index arrays and on axes of one element: how many axes are picked from, what a range counts, and which elements are picked.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::guard::{Site, Truth};
 use crate::graph::facts::Kind;
 use crate::graph::value::{Graph, Op, ValueId};
@@ -21,15 +23,15 @@ pub(super) fn has_axes(site: &Site<'_>, x: &str, i: &str, axes: u8) -> Truth {
 /// Whether `index` says where elements of a row are in rows as long as those of `array`, on one path at least: by `argmax`, `argsort` and the like over the last
 /// axis. Where the rows are others, as with the place of a token that ends a text, it is vectors that are picked.
 fn places_in_rows(site: &Site<'_>, index: ValueId, array: ValueId) -> bool {
-    let again = |v: ValueId| places_in_rows(site, v, array);
-    match site.graph.get(index) {
-        (Op::Mlx("argmax" | "argmin"), of) => site.graph.as_int(of[1]) == Some(-1) && site.facts.same_length((of[0], -1), (array, -1)),
-        (Op::Gate, operands) => operands[1..].iter().any(|&v| again(v)),
-        (Op::Mlx("astype" | "stop_gradient" | "squeeze"), operands) => again(operands[0]),
-        (Op::Mlx("argsort" | "argpartition"), of) => sorts_last_axis(site.graph, index) && site.facts.same_length((of[0], -1), (array, -1)),
-        (Op::Index(_), &[of, _]) => again(of),
-        _ => false,
-    }
+    let graph = site.graph;
+    let is_as_long = |of: &[ValueId]| site.facts.same_length((of[0], -1), (array, -1));
+    graph.finds(index, |v| match graph.get(v) {
+        (Op::Mlx("argmax" | "argmin"), of) if graph.as_int(of[1]) == Some(-1) && is_as_long(of) => Break(()),
+        (Op::Mlx("argsort" | "argpartition"), of) if sorts_last_axis(graph, v) && is_as_long(of) => Break(()),
+        (Op::Gate, operands) => Continue(&operands[1..]),
+        (Op::Mlx("astype" | "stop_gradient" | "squeeze") | Op::Index(_), operands) => Continue(&operands[..1]),
+        _ => Continue(&[]),
+    })
 }
 
 fn sorts_last_axis(graph: &Graph, value: ValueId) -> bool {

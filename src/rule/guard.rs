@@ -1,5 +1,7 @@
 //! The precondition of a rule: a condition over facts with three outcomes. What is unknown is not true: it becomes an assumption that the finding states.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::gathers;
 use super::masks;
 use super::precision::{accumulates_in_float32, fits_half, floating, promotes_into, same_dtype};
@@ -418,9 +420,9 @@ fn spans(site: &Site<'_>, w: &str, x: &str) -> Truth {
 
 /// Whether `value` has one axis because it was given that shape.
 fn is_flattened(graph: &Graph, value: ValueId) -> bool {
-    match graph.get(value) {
-        (Op::Mlx("reshape" | "flatten" | "squeeze"), _) => true,
-        (Op::Mlx("astype") | Op::Add | Op::Sub | Op::Mul | Op::Div, operands) => operands.iter().any(|&v| is_flattened(graph, v)),
-        _ => false,
-    }
+    graph.finds(value, |v| match graph.get(v) {
+        (Op::Mlx("reshape" | "flatten" | "squeeze"), _) => Break(()),
+        (Op::Mlx("astype") | Op::Add | Op::Sub | Op::Mul | Op::Div, operands) => Continue(operands),
+        _ => Continue(&[]),
+    })
 }

@@ -1,14 +1,19 @@
 //! What attention demands of its arrays: a mask that is added to the scores, or truth values by which the scores are kept or replaced, and as many heads as
 //! fit. Decides what is proved and what must be assumed.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::guard::{Site, Truth};
 use super::precision::promotes_into;
 use crate::graph::api::{self, DtypeRule};
 use crate::graph::facts::Facts;
+use crate::graph::memo::Memo;
 use crate::graph::value::{Graph, Op, ValueId};
 
 /// Scores that are replaced by numbers above this one still count.
 const HIDDEN: f64 = -1e4;
+/// Masks are followed so far back.
+const MAX_DEPTH: u32 = 40;
 
 /// Whether the fast operation takes `mask` for what the text does with it. `fill` is bound where scores are replaced by it; else the mask is added.
 pub(super) fn masks_scores(site: &Site<'_>, mask: &str, q: &str, k: &str, fill: &str) -> Truth {
@@ -60,16 +65,17 @@ fn broadcasts_to_scores(site: &Site<'_>, mask: ValueId, q: &str, k: &str) -> boo
 
 /// Whether `value` holds numbers: it is made in sight, of numbers.
 fn is_additive(site: &Site<'_>, value: ValueId) -> bool {
-    let (op, operands) = site.graph.get(value);
-    match op {
-        _ if site.facts.kind(value).is_number() || truth_values(site.graph, value) == Some(false) => true,
-        Op::Mlx("where") => operands[1..].iter().all(|&v| is_additive(site, v)),
-        Op::Mlx("array") => is_additive(site, operands[0]) && makes_truth_values(site.graph, operands[1]) == Some(false),
-        Op::Mlx("full") => is_additive(site, operands[1]) && makes_truth_values(site.graph, operands[2]) == Some(false),
-        Op::Mlx("astype") => is_additive(site, operands[0]) && makes_truth_values(site.graph, operands[1]) == Some(false),
-        Op::Apply => site.graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask"),
-        _ => viewed(site.graph, value).is_some_and(|array| is_additive(site, array)),
-    }
+    let graph = site.graph;
+    let makes_numbers = |dtype: ValueId| makes_truth_values(graph, dtype) == Some(false);
+    !graph.finds(value, |v| match graph.get(v) {
+        _ if site.facts.kind(v).is_number() || truth_values(graph, v) == Some(false) => Continue(&[]),
+        (Op::Mlx("where"), operands) => Continue(&operands[1..]),
+        (Op::Mlx("array" | "astype"), operands) if makes_numbers(operands[1]) => Continue(&operands[..1]),
+        (Op::Mlx("full"), operands) if makes_numbers(operands[2]) => Continue(&operands[1..2]),
+        (Op::Apply, operands) if graph.path(operands[0]) == Some("mlx.nn.MultiHeadAttention.create_additive_causal_mask") => Continue(&[]),
+        (Op::Mlx("expand_dims") | Op::Index(_), operands) if viewed(graph, v).is_some() => Continue(&operands[..1]),
+        _ => Break(()),
+    })
 }
 
 /// Truth values are never proved to leave something to every query: where nothing is left, the written-out form has NaN or a mean over all keys.
@@ -142,24 +148,33 @@ fn viewed(graph: &Graph, value: ValueId) -> Option<ValueId> {
 
 /// Whether `value` holds truth values, as far as its form shows.
 fn truth_values(graph: &Graph, value: ValueId) -> Option<bool> {
+    holds_truth(graph, value, &mut Memo::new(MAX_DEPTH, None))
+}
+
+fn holds_truth(graph: &Graph, value: ValueId, known: &mut Memo<Option<bool>>) -> Option<bool> {
+    known.of(value, |known| holds_truth_by(graph, value, &mut |v| holds_truth(graph, v, known)))
+}
+
+/// The same of one operation, of whose operands `again` says it.
+fn holds_truth_by(graph: &Graph, value: ValueId, again: &mut dyn FnMut(ValueId) -> Option<bool>) -> Option<bool> {
     if let (Op::Mlx("astype"), operands) = graph.get(value) {
         return makes_truth_values(graph, operands[1]);
     }
     if let Some(array) = viewed(graph, value) {
-        return truth_values(graph, array);
+        return again(array);
     }
     let (op, operands) = graph.get(value);
     match op {
         Op::Compare(_) => Some(true),
-        Op::Not | Op::Invert | Op::Permute | Op::Index(_) => truth_values(graph, operands[0]),
-        Op::Bits(_) => (truth_values(graph, operands[0])? && truth_values(graph, operands[1])?).then_some(true),
-        Op::Gate => (truth_values(graph, operands[1])? && truth_values(graph, operands[2])?).then_some(true),
+        Op::Not | Op::Invert | Op::Permute | Op::Index(_) => again(operands[0]),
+        Op::Bits(_) => (again(operands[0])? && again(operands[1])?).then_some(true),
+        Op::Gate => (again(operands[1])? && again(operands[2])?).then_some(true),
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg => Some(false),
-        Op::Mlx("tril" | "triu" | "broadcast_to" | "reshape" | "repeat" | "squeeze" | "tile") => truth_values(graph, operands[0]),
+        Op::Mlx("tril" | "triu" | "broadcast_to" | "reshape" | "repeat" | "squeeze" | "tile") => again(operands[0]),
         Op::Mlx("ones" | "zeros" | "tri") => makes_truth_values(graph, *operands.last()?),
         Op::Mlx("full") if graph.op(operands[2]) == Op::None => match graph.op(operands[1]) {
             Op::Bool(_) => Some(true),
-            _ => graph.number(operands[1]).map(|_| false).or_else(|| truth_values(graph, operands[1])),
+            _ => graph.number(operands[1]).map(|_| false).or_else(|| again(operands[1])),
         },
         Op::Mlx("full") => makes_truth_values(graph, operands[2]),
         Op::Mlx(name) => match api::function(name)?.get().dtype {
@@ -183,17 +198,26 @@ fn makes_truth_values(graph: &Graph, dtype: ValueId) -> Option<bool> {
 
 /// The number that a filling is, the least one of a dtype taken for an infinite one.
 fn extent(graph: &Graph, facts: &Facts<'_>, fill: ValueId) -> Option<f64> {
+    number_of(graph, facts, fill, &mut Memo::new(MAX_DEPTH, None))
+}
+
+fn number_of(graph: &Graph, facts: &Facts<'_>, fill: ValueId, known: &mut Memo<Option<f64>>) -> Option<f64> {
+    known.of(fill, |known| number_by(graph, facts, fill, &mut |v| number_of(graph, facts, v, known)))
+}
+
+/// The same of one operation, of whose operands `again` says it.
+fn number_by(graph: &Graph, facts: &Facts<'_>, fill: ValueId, again: &mut dyn FnMut(ValueId) -> Option<f64>) -> Option<f64> {
     let (op, operands) = graph.get(fill);
     match op {
         Op::Int(_) | Op::Float(_) => graph.number(fill),
-        Op::Neg => extent(graph, facts, operands[0]).map(|x| -x),
-        Op::Mul => Some(extent(graph, facts, operands[0])? * extent(graph, facts, operands[1])?),
-        Op::Div => Some(extent(graph, facts, operands[0])? / extent(graph, facts, operands[1])?),
-        Op::ModuleName(name) => extent(graph, facts, facts.constant(name)?),
+        Op::Neg => again(operands[0]).map(|x| -x),
+        Op::Mul => Some(again(operands[0])? * again(operands[1])?),
+        Op::Div => Some(again(operands[0])? / again(operands[1])?),
+        Op::ModuleName(name) => again(facts.constant(name)?),
         Op::Global(path) => matches!(graph.name(path), "mlx.core.inf" | "math.inf" | "numpy.inf").then_some(f64::INFINITY),
         Op::Attr(name, _) if graph.name(name) == "min" && facts.is_float_info(operands[0]) => Some(f64::NEG_INFINITY),
-        Op::Mlx("array" | "astype") => extent(graph, facts, operands[0]),
-        Op::Mlx("full" | "full_like") => extent(graph, facts, operands[1]),
+        Op::Mlx("array" | "astype") => again(operands[0]),
+        Op::Mlx("full" | "full_like") => again(operands[1]),
         Op::Apply if matches!(graph.op(operands[0]), Op::Builtin(name) if graph.name(name) == "float") => match graph.op(*operands.get(1)?) {
             Op::Str(text) => graph.name(text).parse().ok(),
             _ => graph.number(operands[1]),

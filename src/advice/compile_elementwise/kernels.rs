@@ -1,6 +1,8 @@
 //! How many kernels a function of elements is, as it stands and compiled. MLX fuses no more than so many operations in a row, and for all shapes at once it
 //! counts a broadcast of its operands with each operation that has more than one.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::graph::body::Occurrence;
@@ -136,15 +138,13 @@ fn is_fusible(name: &str) -> bool {
 
 /// Whether `value` is a number that is worked out of constants, by Python or by MLX.
 fn is_constant(graph: &Graph, value: ValueId) -> bool {
-    match graph.get(value) {
-        (Op::Int(_) | Op::Float(_) | Op::Global(_), _) => true,
-        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => operands.iter().all(|&v| is_constant(graph, v)),
-        (Op::Apply, operands) => {
-            graph.path(operands[0]).is_some_and(|p| p.starts_with("math.")) && operands[1..].iter().all(|&v| is_constant(graph, v))
-        }
-        (Op::Mlx(name), &[of]) => UNARY.contains(&name) && is_constant(graph, of),
-        _ => false,
-    }
+    !graph.finds(value, |v| match graph.get(v) {
+        (Op::Int(_) | Op::Float(_) | Op::Global(_), _) => Continue(&[]),
+        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg, operands) => Continue(operands),
+        (Op::Apply, operands) if graph.path(operands[0]).is_some_and(|p| p.starts_with("math.")) => Continue(&operands[1..]),
+        (Op::Mlx(name), operands @ [_]) if UNARY.contains(&name) => Continue(operands),
+        _ => Break(()),
+    })
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 //!
 //! A name is followed to the function around that binds it, to what an assignment or a branch made of it, and to what callers gave that function.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::facts::{Facts, Kind};
-use crate::graph::value::{Op, Symbol, ValueId};
+use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::place::Place;
 use crate::syntax::Ranged;
 use crate::syntax::ast::{self, Expr};
@@ -88,8 +90,8 @@ impl Chooser<'_, '_> {
             Op::Item(_) | Op::Index(_) => is_annotated.then_some(Change::Seen),
             Op::Phi(..) | Op::Element(..) | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Apply if !graph.is_arrayish(value) => {
                 let kind = Facts::anywhere(analysis).kind(value);
-                let is_counted = || matches!(kind, Kind::Int | Kind::Float | Kind::Number) && !has_constant_operands(analysis, value);
-                (is_annotated || call.in_loop && is_counted()).then(|| if is_of_parameters(analysis, value) { Change::Chosen } else { Change::Seen })
+                let is_counted = || matches!(kind, Kind::Int | Kind::Float | Kind::Number) && !has_constant_operands(graph, value);
+                (is_annotated || call.in_loop && is_counted()).then(|| if is_of_parameters(graph, value) { Change::Chosen } else { Change::Seen })
             }
             _ => None,
         }
@@ -136,21 +138,19 @@ fn is_handed_on(analysis: &Analysis<'_>, name: &str) -> bool {
 }
 
 /// Whether `value` is made of parameters, and of what stays the same.
-fn is_of_parameters(analysis: &Analysis<'_>, value: ValueId) -> bool {
-    let (op, operands) = analysis.graph.get(value);
-    match op {
-        Op::Param(..) => true,
-        Op::Phi(..) | Op::Element(..) | Op::Opaque(..) | Op::Call(..) => false,
-        _ => operands.iter().all(|&v| is_of_parameters(analysis, v)),
-    }
+fn is_of_parameters(graph: &Graph, value: ValueId) -> bool {
+    !graph.finds(value, |v| match graph.get(v) {
+        (Op::Param(..), _) => Continue(&[]),
+        (Op::Phi(..) | Op::Element(..) | Op::Opaque(..) | Op::Call(..), _) => Break(()),
+        (_, operands) => Continue(operands),
+    })
 }
 
 /// Whether `value` is made of constants and attributes alone.
-fn has_constant_operands(analysis: &Analysis<'_>, value: ValueId) -> bool {
-    let (op, operands) = analysis.graph.get(value);
-    match op {
-        Op::Int(_) | Op::Float(_) | Op::Attr(..) | Op::Dim(_) | Op::ModuleName(_) | Op::Global(_) | Op::Builtin(_) => true,
-        Op::Phi(..) | Op::Element(..) | Op::Param(..) => false,
-        _ => !operands.is_empty() && operands.iter().all(|&v| has_constant_operands(analysis, v)),
-    }
+fn has_constant_operands(graph: &Graph, value: ValueId) -> bool {
+    !graph.finds(value, |v| match graph.get(v) {
+        (Op::Int(_) | Op::Float(_) | Op::Attr(..) | Op::Dim(_) | Op::ModuleName(_) | Op::Global(_) | Op::Builtin(_), _) => Continue(&[]),
+        (Op::Phi(..) | Op::Element(..) | Op::Param(..), _) | (_, []) => Break(()),
+        (_, operands) => Continue(operands),
+    })
 }

@@ -1,8 +1,11 @@
 //! Calls that nobody makes who does not ask for them: they stand below a test of parameters whose defaults fail it.
 
+use std::ops::ControlFlow::Continue;
+
 use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::graph::definitions::{FunctionIndex, blocks};
+use crate::graph::memo::Memo;
 use crate::graph::value::{Comparison, Op, Symbol, ValueId};
 use crate::place::Place;
 use crate::syntax::ast::{Expr, Stmt};
@@ -10,6 +13,9 @@ use crate::syntax::{Ranged, TextRange};
 
 use crate::advice::compiled::{Called, body_of, calls_of};
 use crate::advice::one_line;
+
+/// Tests are taken apart so far.
+const MAX_DEPTH: u32 = 8;
 
 /// A test that the defaults of a function fail.
 #[derive(PartialEq, Eq)]
@@ -45,9 +51,8 @@ fn guard(analysis: &Analysis<'_>, call: &Called<'_>) -> Option<Guard> {
     let place = Place::new(analysis, body, &notes);
     let mut tests = Vec::new();
     tests_around(&function.body, call.call.range(), &mut tests);
-    let test = tests.into_iter().find(|test| place.value(test).and_then(|v| truth(analysis, v)) == Some(false))?;
-    let mut names = Vec::new();
-    asked(analysis, body.name, place.value(test)?, &mut names);
+    let test = tests.into_iter().find(|test| place.value(test).and_then(|v| truth(analysis, v, &mut Memo::new(MAX_DEPTH, None))) == Some(false))?;
+    let names = asked(analysis, body.name, place.value(test)?);
     Some(Guard {
         function: function.name.to_string(),
         test: one_line(analysis.source, test.range()),
@@ -88,36 +93,43 @@ fn is_never_passed(analysis: &Analysis<'_>, index: FunctionIndex, names: &[Symbo
 }
 
 /// The parameters of `scope` that `value` is made of.
-fn asked(analysis: &Analysis<'_>, scope: Symbol, value: ValueId, names: &mut Vec<Symbol>) {
-    match analysis.graph.get(value) {
-        (Op::Param(of, name), _) if of == scope => names.push(name),
-        (_, operands) => operands.iter().for_each(|&v| asked(analysis, scope, v, names)),
-    }
+fn asked(analysis: &Analysis<'_>, scope: Symbol, value: ValueId) -> Vec<Symbol> {
+    let mut names = Vec::new();
+    analysis.graph.finds(value, |v| {
+        let (op, operands) = analysis.graph.get(v);
+        names.extend(if let Op::Param(of, name) = op { Some(name).filter(|_| of == scope) } else { None });
+        Continue(operands)
+    });
+    names
 }
 
 /// Whether `value` is true where parameters have their defaults.
-fn truth(analysis: &Analysis<'_>, value: ValueId) -> Option<bool> {
-    let (op, operands) = analysis.graph.get(value);
-    let of = |at: usize| truth(analysis, operands[at]);
-    match op {
-        Op::Not => of(0).map(|t| !t),
-        Op::And if operands.iter().any(|&v| truth(analysis, v) == Some(false)) => Some(false),
-        Op::Or if operands.iter().any(|&v| truth(analysis, v) == Some(true)) => Some(true),
-        Op::And | Op::Or => operands.iter().map(|&v| truth(analysis, v)).try_fold(op == Op::And, |_, t| t),
-        Op::Compare(comparison) => {
-            let (a, b) = (number(analysis, operands[0])?, number(analysis, operands[1])?);
-            match comparison {
-                Comparison::Eq => Some(a == b),
-                Comparison::NotEq => Some(a != b),
-                Comparison::Lt => Some(a < b),
-                Comparison::LtE => Some(a <= b),
-                Comparison::Gt => Some(a > b),
-                Comparison::GtE => Some(a >= b),
-                Comparison::Is | Comparison::In => None,
+fn truth(analysis: &Analysis<'_>, value: ValueId, known: &mut Memo<Option<bool>>) -> Option<bool> {
+    known.of(value, |known| {
+        let (op, operands) = analysis.graph.get(value);
+        let mut of = |v: ValueId| truth(analysis, v, known);
+        match op {
+            Op::Not => of(operands[0]).map(|t| !t),
+            Op::And | Op::Or => {
+                let ends = op == Op::Or;
+                let parts: Vec<Option<bool>> = operands.iter().map(|&v| of(v)).collect();
+                if parts.contains(&Some(ends)) { Some(ends) } else { (!parts.contains(&None)).then_some(!ends) }
             }
+            Op::Compare(comparison) => {
+                let (a, b) = (number(analysis, operands[0])?, number(analysis, operands[1])?);
+                match comparison {
+                    Comparison::Eq => Some(a == b),
+                    Comparison::NotEq => Some(a != b),
+                    Comparison::Lt => Some(a < b),
+                    Comparison::LtE => Some(a <= b),
+                    Comparison::Gt => Some(a > b),
+                    Comparison::GtE => Some(a >= b),
+                    Comparison::Is | Comparison::In => None,
+                }
+            }
+            _ => number(analysis, value).map(|n| n != 0.0),
         }
-        _ => number(analysis, value).map(|n| n != 0.0),
-    }
+    })
 }
 
 /// The number that `value` is where parameters have their defaults.

@@ -116,8 +116,7 @@ fn keeps(graph: &Graph, value: ValueId, part: &[ValueId]) -> bool {
             _,
         ) => true,
         (Op::Apply | Op::Call(..), operands) => {
-            let mut loops = Vec::new();
-            let is_chosen = chosen_by(graph, operands[0], &mut loops);
+            let (is_chosen, loops) = chosen_by(graph, operands[0]);
             let is_inside = |&v: &ValueId| match graph.op(v) {
                 // The element of a loop is numbered after the joins at its head; other joins only follow.
                 Op::Phi(scope, join, _) => loops.contains(&(scope, join + 1)),
@@ -130,31 +129,55 @@ fn keeps(graph: &Graph, value: ValueId, part: &[ValueId]) -> bool {
 }
 
 /// Whether `callee` is a part of what comes from outside, or of an element of a loop; with the loops in each round of which it is another one.
-fn chosen_by(graph: &Graph, callee: ValueId, loops: &mut Vec<(Symbol, u32)>) -> bool {
-    match graph.get(callee) {
-        (Op::Param(..) | Op::Captured(..) | Op::ModuleName(_), _) => true,
-        (Op::Element(scope, number), operands) => {
-            loops.push((scope, number));
-            // A range counts; what else is iterated over may itself be another one in each round.
-            chosen_by(graph, operands[0], loops);
-            true
+fn chosen_by(graph: &Graph, callee: ValueId) -> (bool, Vec<(Symbol, u32)>) {
+    let mut chain = Chain { graph, loops: Vec::new(), known: FxHashMap::default() };
+    (chain.is_chosen(callee), chain.loops)
+}
+
+/// Where a callee comes from, as far as that was followed.
+struct Chain<'g> {
+    graph: &'g Graph,
+    loops: Vec<(Symbol, u32)>,
+    known: FxHashMap<ValueId, bool>,
+}
+
+impl Chain<'_> {
+    fn is_chosen(&mut self, value: ValueId) -> bool {
+        if let Some(&is_chosen) = self.known.get(&value) {
+            return is_chosen;
         }
-        (Op::Attr(..) | Op::Item(_), operands) => chosen_by(graph, operands[0], loops),
-        (Op::Index(_), operands) => {
-            if matches!(graph.op(operands[1]), Op::Element(..) | Op::Item(_)) {
-                chosen_by(graph, operands[1], loops);
-            }
-            chosen_by(graph, operands[0], loops)
-        }
-        (Op::Apply | Op::Call(..), operands) => match graph.get(operands[0]) {
-            (Op::Builtin(name), _) if matches!(graph.name(name), "enumerate" | "list" | "reversed" | "zip") => {
-                operands[1..].iter().for_each(|&v| _ = chosen_by(graph, v, loops));
+        let is_chosen = self.follow(value);
+        self.known.insert(value, is_chosen);
+        is_chosen
+    }
+
+    fn follow(&mut self, value: ValueId) -> bool {
+        let graph = self.graph;
+        match graph.get(value) {
+            (Op::Param(..) | Op::Captured(..) | Op::ModuleName(_), _) => true,
+            (Op::Element(scope, number), operands) => {
+                self.loops.push((scope, number));
+                // A range counts; what else is iterated over may itself be another one in each round.
+                self.is_chosen(operands[0]);
                 true
             }
-            (Op::Attr(name, _), object) if matches!(graph.name(name), "items" | "values") => chosen_by(graph, object[0], loops),
+            (Op::Attr(..) | Op::Item(_), operands) => self.is_chosen(operands[0]),
+            (Op::Index(_), operands) => {
+                if matches!(graph.op(operands[1]), Op::Element(..) | Op::Item(_)) {
+                    self.is_chosen(operands[1]);
+                }
+                self.is_chosen(operands[0])
+            }
+            (Op::Apply | Op::Call(..), operands) => match graph.get(operands[0]) {
+                (Op::Builtin(name), _) if matches!(graph.name(name), "enumerate" | "list" | "reversed" | "zip") => {
+                    operands[1..].iter().for_each(|&v| _ = self.is_chosen(v));
+                    true
+                }
+                (Op::Attr(name, _), object) if matches!(graph.name(name), "items" | "values") => self.is_chosen(object[0]),
+                _ => false,
+            },
             _ => false,
-        },
-        _ => false,
+        }
     }
 }
 

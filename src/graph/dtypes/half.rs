@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow::{Break, Continue};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -259,11 +260,12 @@ impl Scope<'_> {
 
 /// Whether `value` is an array that is made of one Python number.
 fn is_of_one_number(facts: &Facts<'_>, graph: &Graph, value: ValueId) -> bool {
-    match graph.get(value) {
-        (Op::Mlx("array" | "sqrt" | "rsqrt"), operands) => facts.kind(operands[0]).is_number(),
-        (Op::Div, &[a, b]) => [a, b].iter().all(|&v| facts.kind(v).is_number() || is_of_one_number(facts, graph, v)),
-        _ => false,
-    }
+    !graph.finds(value, |v| match graph.get(v) {
+        (Op::Mlx("array" | "sqrt" | "rsqrt"), operands) if facts.kind(operands[0]).is_number() => Continue(&[]),
+        (Op::Div, operands) => Continue(operands),
+        _ if v != value && facts.kind(v).is_number() => Continue(&[]),
+        _ => Break(()),
+    })
 }
 
 /// Whether `value` is a cache, or a part of one: by its name, which proves nothing.

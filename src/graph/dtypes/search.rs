@@ -3,6 +3,8 @@
 
 mod calls;
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::promotion::{Dtype, Promoted};
@@ -420,17 +422,19 @@ impl<'x> Search<'x> {
 
     /// Whether `list` is a written-out list of numbers, perhaps nested, with a float among them.
     fn holds_a_float(&mut self, list: ValueId, depth: u32) -> bool {
-        let (Op::List | Op::Tuple, parts) = self.graph.get(list) else { return false };
-        let nested = |op: Op| matches!(op, Op::List | Op::Tuple);
+        let graph = self.graph;
         let mut float = false;
-        for &part in parts {
-            float |= match self.type_of(part, depth) {
-                Type::Number(float) => float,
-                _ if nested(self.graph.op(part)) => self.holds_a_float(part, depth),
-                _ => return false,
-            };
-        }
-        float
+        let holds_others = graph.finds(list, |v| match graph.get(v) {
+            (Op::List | Op::Tuple, parts) => Continue(parts),
+            _ => match self.type_of(v, depth) {
+                Type::Number(is_float) if v != list => {
+                    float |= is_float;
+                    Continue(&[])
+                }
+                _ => Break(()),
+            },
+        });
+        float && !holds_others
     }
 
     /// By what was measured of the function, from the arguments that take part.

@@ -1,5 +1,7 @@
 //! Which axes are as long as which: where the length of an axis comes from, followed back through operations that keep it.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::{ACTIVATIONS, Facts, Kind, MAX_DEPTH, keeps_shape};
 use crate::graph::normalize;
 use crate::graph::value::{Op, ValueId};
@@ -76,19 +78,18 @@ impl Facts<'_> {
     fn settled(&self, n: ValueId) -> ValueId {
         let (Op::Attr(name, _), &[object]) = self.analysis.graph.get(n) else { return n };
         match self.class_of(object, 0).map(|class| self.analysis.classes.attribute(class, name)) {
-            Some(&[only]) if self.is_made_of_parameters(only, 0) => only,
+            Some(&[only]) if self.is_made_of_parameters(only) => only,
             _ => n,
         }
     }
 
-    fn is_made_of_parameters(&self, value: ValueId, depth: u32) -> bool {
-        match self.analysis.graph.get(value) {
-            (Op::Int(_) | Op::Param(..), _) => true,
-            (Op::Attr(..) | Op::FloorDiv | Op::Mul | Op::Add | Op::Sub, operands) => {
-                depth < MAX_DEPTH && operands.iter().all(|&v| self.is_made_of_parameters(v, depth + 1))
-            }
-            _ => false,
-        }
+    fn is_made_of_parameters(&self, value: ValueId) -> bool {
+        let graph = &self.analysis.graph;
+        !graph.finds(value, |v| match graph.get(v) {
+            (Op::Int(_) | Op::Param(..), _) => Continue(&[]),
+            (Op::Attr(..) | Op::FloorDiv | Op::Mul | Op::Add | Op::Sub, operands) => Continue(operands),
+            _ => Break(()),
+        })
     }
 
     pub(super) fn length_of_number(&self, n: ValueId, depth: u32) -> Length {

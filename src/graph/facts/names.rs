@@ -1,5 +1,7 @@
 //! What names and attributes are: from annotations, from what `__init__` stores, and from constants of the module.
 
+use rustc_hash::FxHashMap;
+
 use super::{Facts, Kind, MAX_DEPTH, of_arithmetic};
 use crate::graph::body::Effect;
 use crate::graph::definitions::{ClassIndex, ModuleBinding};
@@ -7,6 +9,9 @@ use crate::graph::modules::module_class;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr};
 use crate::syntax::quoted_annotation;
+
+/// What is stored in an attribute more often than this is not looked at: most of it would be made of the rest.
+const MAX_STORED: usize = 16;
 
 impl<'x> Facts<'x> {
     pub(super) fn annotated_parameter(&self, scope: Symbol, name: Symbol) -> Kind {
@@ -209,7 +214,11 @@ impl<'x> Facts<'x> {
             let info = &self.analysis.definitions.classes[class];
             return info.fields.get(&name).map_or(Kind::Unknown, |a| self.annotation(a));
         }
-        let mut kinds = stored.iter().map(|&v| self.kind_of_stored(v, (object, class), depth));
+        if stored.len() > MAX_STORED {
+            return Kind::Unknown;
+        }
+        let mut told = FxHashMap::default();
+        let mut kinds = stored.iter().map(|&v| self.kind_of_stored(v, (object, class), depth, &mut told));
         let first = kinds.next().unwrap_or(Kind::Unknown);
         kinds.fold(first, |a, b| {
             if a == b {
@@ -223,12 +232,22 @@ impl<'x> Facts<'x> {
     }
 
     /// What sort of thing `value` is, which the `__init__` of `class` stores in `object`, or works out what it stores from: what is kept under some name alone is
-    /// what that attribute is.
-    fn kind_of_stored(&self, value: ValueId, (object, class): (ValueId, ClassIndex), depth: u32) -> Kind {
+    /// what that attribute is. What was `told` of a value holds for all that share it.
+    fn kind_of_stored(&self, value: ValueId, kept: (ValueId, ClassIndex), depth: u32, told: &mut FxHashMap<ValueId, Kind>) -> Kind {
         let known = self.kind_at(value, depth);
         if known != Kind::Unknown || depth > MAX_DEPTH {
             return known;
         }
+        if let Some(&kind) = told.get(&value) {
+            return kind;
+        }
+        let kind = self.kind_worked_out(value, kept, &mut |v| self.kind_of_stored(v, kept, depth + 1, told), depth);
+        told.insert(value, kind);
+        kind
+    }
+
+    /// The same of a value of which nothing else is known, by what `kind_of` says of what it is worked out from.
+    fn kind_worked_out(&self, value: ValueId, (object, class): (ValueId, ClassIndex), kind_of: &mut dyn FnMut(ValueId) -> Kind, depth: u32) -> Kind {
         if self.analysis.classes.kept_alone(class, value).iter().any(|&name| self.is_count((object, class), name, depth)) {
             return Kind::Int;
         }
@@ -236,14 +255,14 @@ impl<'x> Facts<'x> {
             // What `__init__` has stored before and reads again.
             (Op::Attr(name, _), &[of]) if self.analysis.classes.receiver(of) == Some(class) => match self.analysis.classes.attribute(class, name) {
                 [_] if self.is_count((object, class), name, depth) => Kind::Int,
-                &[only] => self.kind_of_stored(only, (object, class), depth + 1),
-                _ => known,
+                &[only] => kind_of(only),
+                _ => Kind::Unknown,
             },
             (op @ (Op::Neg | Op::Pow | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::FloorDiv), operands) => {
-                let kinds: Vec<Kind> = operands.iter().map(|&v| self.kind_of_stored(v, (object, class), depth + 1)).collect();
+                let kinds: Vec<Kind> = operands.iter().map(|&v| kind_of(v)).collect();
                 of_arithmetic(op, &kinds)
             }
-            _ => known,
+            _ => Kind::Unknown,
         }
     }
 

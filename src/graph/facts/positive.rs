@@ -1,6 +1,8 @@
 //! Which lengths of axes are surely not 0: what MLX refuses an empty axis for, and has done here. A layer of no inputs cannot be made, and an axis of unknown
 //! length (`-1`) is not worked out where another one is empty.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use rustc_hash::FxHashSet;
 
 use super::Facts;
@@ -40,10 +42,12 @@ impl Facts<'_> {
 
     /// Whether the number `n` is `length`, or a product with it.
     fn has_factor(&self, n: ValueId, length: Length) -> bool {
-        match self.analysis.graph.get(n) {
-            (Op::Mul, operands) => operands.iter().any(|&v| self.has_factor(v, length)),
-            _ => self.length_of_number(n, 0) == length,
-        }
+        let graph = &self.analysis.graph;
+        graph.finds(n, |v| match graph.get(v) {
+            (Op::Mul, operands) => Continue(operands),
+            _ if self.length_of_number(v, 0) == length => Break(()),
+            _ => Continue(&[]),
+        })
     }
 
     /// What was computed for `array`, itself included, whatever path was taken.

@@ -1,21 +1,23 @@
 //! Which values are nowhere negative, by what they are made of: sums of squares above all.
 
 use super::{Facts, MAX_DEPTH};
+use crate::graph::memo::Memo;
 use crate::graph::value::{Op, ValueId};
 
 impl Facts<'_> {
     /// Whether no element of `value` is negative. Of complex numbers nothing is meant by it.
     pub fn is_nonnegative(&self, value: ValueId) -> bool {
-        self.is_nonnegative_at(value, 0)
+        self.has_no_negative(value, &mut Memo::new(MAX_DEPTH, false))
     }
 
-    fn is_nonnegative_at(&self, value: ValueId, depth: u32) -> bool {
+    fn has_no_negative(&self, value: ValueId, known: &mut Memo<bool>) -> bool {
+        known.of(value, |known| self.makes_no_negative(value, &mut |v| self.has_no_negative(v, known)))
+    }
+
+    /// The same of one operation, of whose operands `holds` says it.
+    fn makes_no_negative(&self, value: ValueId, holds: &mut dyn FnMut(ValueId) -> bool) -> bool {
         let graph = &self.analysis.graph;
         let (op, operands) = graph.get(value);
-        if depth > MAX_DEPTH {
-            return false;
-        }
-        let holds = |v: ValueId| self.is_nonnegative_at(v, depth + 1);
         match op {
             Op::Int(_) | Op::Float(_) => graph.number(value).is_some_and(|n| n >= 0.0),
             Op::Dim(_) | Op::Ndim => true,

@@ -1,5 +1,7 @@
 //! Who may hold a value: names of this scope alone, or also a container, a caller or an object, which see every change that is made in place.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use rustc_hash::FxHashSet;
 
 use super::Lowerer;
@@ -56,16 +58,20 @@ impl Lowerer<'_, '_> {
     pub(super) fn is_fresh(&self, value: ValueId) -> bool {
         // A helper that is inlined changes what its caller holds.
         let callers = self.frames.len().saturating_sub(1);
-        if self.escaped.contains(&value) || self.frames[..callers].iter().any(|f| !self.may_hold(f, value).is_empty()) {
-            return false;
-        }
-        match self.graph.get(value) {
-            // A join is one of its parts, which other names may hold.
-            (Op::Gate, parts) => parts[1..].iter().all(|&v| self.is_fresh(v) && self.frames.iter().all(|f| f.holders(v).is_empty())),
-            (Op::Item(_), &[of]) => matches!(self.graph.op(of), Op::Mlx("split" | "meshgrid" | "broadcast_arrays")),
-            (Op::Index(_), &[of, _]) => self.graph.is_arrayish(of),
-            _ => self.graph.is_arrayish(value),
-        }
+        let is_held = |v: ValueId| self.escaped.contains(&v) || self.frames[..callers].iter().any(|f| !self.may_hold(f, v).is_empty());
+        let is_named = |v: ValueId| self.frames.iter().any(|f| !f.holders(v).is_empty());
+        !self.graph.finds(value, |v| {
+            let is_made = match self.graph.get(v) {
+                _ if is_held(v) => false,
+                // A join is one of its parts, which other names may hold.
+                (Op::Gate, parts) if !parts[1..].iter().any(|&part| is_named(part)) => return Continue(&parts[1..]),
+                (Op::Gate, _) => false,
+                (Op::Item(_), &[of]) => matches!(self.graph.op(of), Op::Mlx("split" | "meshgrid" | "broadcast_arrays")),
+                (Op::Index(_), &[of, _]) => self.graph.is_arrayish(of),
+                _ => self.graph.is_arrayish(v),
+            };
+            if is_made { Continue(&[]) } else { Break(()) }
+        })
     }
 
     /// The name that `expr` is, where it is a local and nothing else holds its array, `object`: then a change in place is another value of that name.

@@ -1,5 +1,7 @@
 //! What operations and conditions prove of the values that they take: noted with the place where it holds, and weighed by the facts.
 
+use rustc_hash::FxHashSet;
+
 use super::Lowerer;
 use crate::graph::api::{Accepts, Param};
 use crate::graph::body::{Proof, Proved};
@@ -88,8 +90,11 @@ impl Lowerer<'_, '_> {
 
     /// Note what follows of values from a condition that holds, or does not, from `offset` on.
     pub(super) fn prove_by(&mut self, condition: ValueId, holds: bool, offset: TextSize) {
-        let mut decided = vec![(condition, holds)];
+        let (mut decided, mut seen) = (vec![(condition, holds)], FxHashSet::default());
         while let Some((condition, holds)) = decided.pop() {
+            if !seen.insert((condition, holds)) {
+                continue;
+            }
             match (self.graph.get(condition), holds) {
                 ((Op::Not, &[inner]), _) => decided.push((inner, !holds)),
                 ((Op::And, parts), true) | ((Op::Or, parts), false) => decided.extend(parts.iter().map(|&part| (part, holds))),

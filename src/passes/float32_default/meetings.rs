@@ -1,6 +1,8 @@
 //! Where constants meet arrays that may be in half precision: everything that is made of them is followed up to there. What anybody else can see, or what
 //! half precision does not hold, stands in the way.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
@@ -170,11 +172,13 @@ impl Walk<'_, '_, '_> {
 
     /// Whether `index` is made of numbers and slices alone, so that nothing is scattered.
     fn is_one_part(&mut self, index: ValueId) -> bool {
-        match self.place.analysis.graph.get(index) {
-            (Op::Tuple, parts) => parts.iter().all(|&part| self.is_one_part(part)),
-            (Op::Slice | Op::Ellipsis | Op::None, _) => true,
-            _ => matches!(self.flow.of(index), Known::Number(_)),
-        }
+        let (graph, flow) = (&self.place.analysis.graph, &mut self.flow);
+        !graph.finds(index, |v| match graph.get(v) {
+            (Op::Tuple, parts) => Continue(parts),
+            (Op::Slice | Op::Ellipsis | Op::None, _) => Continue(&[]),
+            _ if matches!(flow.of(v), Known::Number(_)) => Continue(&[]),
+            _ => Break(()),
+        })
     }
 
     /// Whether `join` stands for the buffer `value` in or after a loop: its name holds it before its next assignment.

@@ -1,6 +1,7 @@
 //! Which reading of an array a statement does first, and whether anything before it could notice that the array is not evaluated yet.
 
 use crate::graph::api::{self, Accepts};
+use crate::graph::memo::Memo;
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions, is_builtin};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
@@ -174,7 +175,7 @@ impl Search<'_, '_> {
         let (object, of_itself) = self.object(call)?;
         let value = self.place.value(object).filter(|_| self.mentions(object))?;
         let is_derived = self.present(value) != self.array;
-        let needs = self.depends(value, 0)?;
+        let needs = self.depends(value, &mut Memo::new(MAX_DEPTH, None))?;
         // An element of an array is one, and so is what operations of arrays make.
         let is_array = self.place.analysis.graph.is_arrayish(value) || self.is_element(value);
         if !is_derived {
@@ -236,14 +237,15 @@ impl Search<'_, '_> {
     }
 
     /// Whether computing `value` needs the array evaluated, whatever else is the case, and what must be known of it for that.
-    fn depends(&self, value: ValueId, depth: u32) -> Option<Needs> {
+    fn depends(&self, value: ValueId, known: &mut Memo<Option<Needs>>) -> Option<Needs> {
+        known.of(value, |known| if self.present(value) == self.array { Some(Needs::Array) } else { self.passes_on(value, known) })
+    }
+
+    /// The same of an operation that is not the array itself.
+    fn passes_on(&self, value: ValueId, known: &mut Memo<Option<Needs>>) -> Option<Needs> {
         let graph = &self.place.analysis.graph;
-        if self.present(value) == self.array {
-            return Some(Needs::Array);
-        }
         let (op, operands) = graph.get(value);
         let operands = match op {
-            _ if depth > MAX_DEPTH => return None,
             // Only the shape of the argument counts.
             Op::Mlx("zeros_like" | "ones_like" | "full_like") => return None,
             // A dictionary has keys.
@@ -253,7 +255,7 @@ impl Search<'_, '_> {
             Op::Permute | Op::Changed(_) => &operands[..1],
             _ => return None,
         };
-        let found = operands.iter().enumerate().find_map(|(n, &v)| Some((n, v, self.depends(v, depth + 1)?)));
+        let found = operands.iter().enumerate().find_map(|(n, &v)| Some((n, v, self.depends(v, known)?)));
         // A list takes one index. A dictionary with such keys would be left with arrays that are computed later, and are the same.
         let is_of_axes = matches!(op, Op::Index(_)) && matches!(graph.op(operands[1]), Op::Tuple);
         found.map(|(n, v, needs)| match self.present(v) == self.array && (takes_no_list(op, n) || (n == 0 && is_of_axes)) {

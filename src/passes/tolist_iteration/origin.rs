@@ -1,8 +1,11 @@
 //! Where an iterable comes from: an `mx.array`, perhaps one, or evidently something else. Generators, lists of arrays and NumPy arrays look the same in a
 //! loop with `.item()`, so a value may be an array only if nothing about its origin speaks against it.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use crate::graph::Analysis;
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::memo::Memo;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::Expr;
 
@@ -25,7 +28,7 @@ pub(super) fn origin(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId)
     match facts.kind(value) {
         Kind::Array => Origin::Array,
         Kind::OptionalArray => Origin::Perhaps,
-        Kind::Unknown if may_be_array(analysis, facts, value, 0) => Origin::Perhaps,
+        Kind::Unknown if may_be_array(analysis, facts, value, &mut Memo::new(MAX_DEPTH, false)) => Origin::Perhaps,
         _ => Origin::Other,
     }
 }
@@ -35,35 +38,33 @@ pub(super) fn no_array(analysis: &Analysis<'_>, value: ValueId) -> &'static str 
     match analysis.graph.op(value) {
         Op::Mlx("tolist") => "is a list of numbers already",
         Op::List | Op::Tuple | Op::Comprehension(_) => "is a Python list of single arrays, which has no `tolist`",
-        _ if is_foreign(analysis, value, 0) => "comes from another library, whose elements need not wait for a device",
+        _ if is_foreign(analysis, value) => "comes from another library, whose elements need not wait for a device",
         Op::Call(..) | Op::Apply => "may be a generator or a list: nothing shows that it is an `mx.array`",
         _ => "is not known to be an `mx.array`: generators and lists are read in the same way",
     }
 }
 
-fn may_be_array(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId, depth: u32) -> bool {
-    if depth > MAX_DEPTH {
-        return false;
-    }
-    let graph = &analysis.graph;
-    let (op, operands) = graph.get(value);
-    let part = |v: ValueId| match facts.kind(v) {
-        Kind::Array => true,
-        Kind::Unknown => may_be_array(analysis, facts, v, depth + 1),
-        _ => false,
-    };
-    match op {
-        Op::Param(scope, name) => analysis.classes.receiver(value).is_none() && annotation_allows(analysis, scope, name),
-        Op::Attr(name, _) => is_state(analysis, operands[0]) && !holds_other(analysis, facts, operands[0], name),
-        Op::Index(_) | Op::Permute | Op::Neg => part(operands[0]),
-        Op::Mlx("item" | "tolist" | "split" | "meshgrid" | "broadcast_arrays" | "array_split") => false,
-        // A method of arrays, called on something unknown: neither lists nor generators have it, NumPy arrays do.
-        Op::Mlx(_) => !operands.iter().any(|&v| is_foreign(analysis, v, 0)),
-        Op::Gate => operands[1..].iter().all(|&v| part(v)),
-        // `+` and `*` join and repeat lists as well.
-        Op::Sub | Op::Div | Op::Pow | Op::MatMul => operands.iter().any(|&v| part(v)) && !operands.iter().any(|&v| is_foreign(analysis, v, 0)),
-        _ => false,
-    }
+fn may_be_array(analysis: &Analysis<'_>, facts: &Facts<'_>, value: ValueId, known: &mut Memo<bool>) -> bool {
+    known.of(value, |known| {
+        let (op, operands) = analysis.graph.get(value);
+        let mut part = |v: ValueId| match facts.kind(v) {
+            Kind::Array => true,
+            Kind::Unknown => may_be_array(analysis, facts, v, known),
+            _ => false,
+        };
+        match op {
+            Op::Param(scope, name) => analysis.classes.receiver(value).is_none() && annotation_allows(analysis, scope, name),
+            Op::Attr(name, _) => is_state(analysis, operands[0]) && !holds_other(analysis, facts, operands[0], name),
+            Op::Index(_) | Op::Permute | Op::Neg => part(operands[0]),
+            Op::Mlx("item" | "tolist" | "split" | "meshgrid" | "broadcast_arrays" | "array_split") => false,
+            // A method of arrays, called on something unknown: neither lists nor generators have it, NumPy arrays do.
+            Op::Mlx(_) => !operands.iter().any(|&v| is_foreign(analysis, v)),
+            Op::Gate => operands[1..].iter().all(|&v| part(v)),
+            // `+` and `*` join and repeat lists as well.
+            Op::Sub | Op::Div | Op::Pow | Op::MatMul => operands.iter().any(|&v| part(v)) && !operands.iter().any(|&v| is_foreign(analysis, v)),
+            _ => false,
+        }
+    })
 }
 
 /// Whether the annotation of a parameter leaves room for an array: there is none, or it says so in a way that facts do not read.
@@ -97,22 +98,19 @@ fn holds_other(analysis: &Analysis<'_>, facts: &Facts<'_>, object: ValueId, name
 }
 
 /// Whether another library than MLX made `value`, or took part in making it.
-fn is_foreign(analysis: &Analysis<'_>, value: ValueId, depth: u32) -> bool {
-    if depth > MAX_DEPTH {
-        return true;
-    }
+fn is_foreign(analysis: &Analysis<'_>, value: ValueId) -> bool {
     let graph = &analysis.graph;
-    let (op, operands) = graph.get(value);
-    let first = |depth: u32| operands.first().is_some_and(|&v| is_foreign(analysis, v, depth));
-    match op {
-        Op::Global(path) => !graph.name(path).starts_with("mlx."),
+    graph.finds(value, |v| match graph.get(v) {
+        (Op::Global(path), _) if !graph.name(path).starts_with("mlx.") => Break(()),
         // `astype(int)` is NumPy's: MLX takes its own dtypes only.
-        Op::Builtin(name) => matches!(graph.name(name), "int" | "float" | "bool" | "str" | "list" | "tuple" | "dict" | "sorted"),
-        Op::Str(_) => true,
-        Op::Apply | Op::Call(..) | Op::Attr(..) | Op::Index(_) | Op::Item(_) | Op::Element(..) | Op::Permute | Op::Pow | Op::Neg => first(depth + 1),
-        Op::Mlx(_) | Op::Gate | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::MatMul => operands.iter().any(|&v| is_foreign(analysis, v, depth + 1)),
-        _ => false,
-    }
+        (Op::Builtin(name), _) if matches!(graph.name(name), "int" | "float" | "bool" | "str" | "list" | "tuple" | "dict" | "sorted") => Break(()),
+        (Op::Str(_), _) => Break(()),
+        (Op::Apply | Op::Call(..) | Op::Attr(..) | Op::Index(_) | Op::Item(_) | Op::Element(..) | Op::Permute | Op::Pow | Op::Neg, operands) => {
+            Continue(operands.get(..1).unwrap_or_default())
+        }
+        (Op::Mlx(_) | Op::Gate | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::MatMul, operands) => Continue(operands),
+        _ => Continue(&[]),
+    })
 }
 
 #[cfg(test)]
