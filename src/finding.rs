@@ -118,6 +118,17 @@ pub struct Finding {
     pub guide: String,
     /// The edits, sorted and not overlapping; all are applied or none.
     pub edits: Vec<Edit>,
+    /// The ways to the code, of advice on code that nobody comes to by default: where it is known that nobody takes one of them, it is not given.
+    pub hinges: Vec<Hinge>,
+}
+
+/// A way to code that is not taken by default: somebody has to ask for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hinge {
+    /// The function on the way.
+    pub function: String,
+    /// Its parameters, one of which its callers have to pass.
+    pub parameters: Vec<String>,
 }
 
 impl Finding {

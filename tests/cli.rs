@@ -348,3 +348,27 @@ fn what_to_do_where_nothing_is_left_is_explained() {
         run.out
     );
 }
+
+#[test]
+fn advice_on_what_no_file_of_a_package_asks_for_is_left_out() {
+    let sampler = "import mlx.core as mx\n\n\n@mx.compile\ndef scaled(logits, p: float):\n    return logits * p\n\n\n\
+                   def make(p: float = 0.0):\n    if p > 0:\n        return lambda x: scaled(x, p)\n    return lambda x: x\n";
+    let dir = TempDir::new().expect("a folder");
+    let check = || mlxfix(dir.path(), &["check", "package"]);
+    let says = |ran: &Ran| ran.out.contains("compile-scalar-args");
+    put(dir.path(), "package/inner/sampler.py", sampler.as_bytes());
+    assert!(says(&check()), "nobody knows who calls it");
+    for module in ["package/__init__.py", "package/inner/__init__.py"] {
+        put(dir.path(), module, b"");
+    }
+    assert!(says(&check()), "the package does not speak of it");
+    put(dir.path(), "package/main.py", b"from .inner.sampler import make\n\nsampler = make()\nstep = 2\n");
+    let left = check();
+    assert_eq!((left.code, says(&left)), (0, false), "the package calls it, and never with a number");
+    let why = mlxfix(dir.path(), &["why", "package/inner/sampler.py:5"]).out;
+    assert!(why.contains("no other file of the package speaks of `p`, without which `make` does not come there"), "{why}");
+    let input = with_input(dir.path(), &["check", "--stdin-filename", "package/inner/sampler.py", "-"], sampler.as_bytes());
+    assert_eq!((input.code, says(&input)), (0, false), "as an editor asks");
+    put(dir.path(), "package/server.py", b"settings = dict(p=0.5)\n");
+    assert!(says(&check()), "somebody may pass it");
+}

@@ -38,6 +38,7 @@ fn finding(range: TextRange, edits: Vec<Edit>) -> Finding {
         assumptions: vec!["`x` is an array".to_owned()],
         guide: "Fast ops".to_owned(),
         edits,
+        hinges: Vec::new(),
     }
 }
 

@@ -15,8 +15,11 @@ use super::{Told, one_line};
 
 /// Find the compiled functions that draw the same numbers in each call.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
-    let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().chain(failures::of_function(analysis, site)).collect());
-    told.into_iter().map(|t: Told| t.finding(id)).collect()
+    compiled::each(analysis, notes, |site| {
+        let drawn = of_function(analysis, site).map(|told| told.finding(id));
+        let failing = failures::of_function(analysis, site).map(|(told, hinges)| told.hinging_on(hinges, id));
+        drawn.into_iter().chain(failing).collect()
+    })
 }
 
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {

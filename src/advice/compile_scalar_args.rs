@@ -5,7 +5,6 @@
 
 mod checks;
 mod chosen;
-mod defaults;
 mod meetings;
 
 use rustc_hash::FxHashSet;
@@ -20,14 +19,14 @@ use crate::syntax::Ranged;
 use crate::syntax::ast::Expr;
 
 use super::compiled::{self, Site};
+use super::defaults::{self, Guard};
 use super::{Told, listed, one_line};
 use chosen::{Change, is_number_type};
-use defaults::Guard;
 
 /// Find the compiled functions that a number compiles anew.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
-    told.into_iter().map(|t: Told| t.finding(id)).collect()
+    told.into_iter().map(|(told, guards): (Told, Vec<Guard>)| told.hinging_on(guards.iter().map(Guard::hinge).collect(), id)).collect()
 }
 
 /// A parameter that should be an array.
@@ -41,7 +40,7 @@ struct Scalar<'x> {
     is_seen_to_change: bool,
 }
 
-fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
+fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<(Told, Vec<Guard>)> {
     let calls = site.calls();
     let mut scalars: Vec<Scalar<'_>> = Vec::new();
     // Numbers that change as well, and that no array can replace as they are used.
@@ -86,7 +85,7 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
             .notes
             .left(site.range(), site.range(), 100, || "by default it is not called, and the file shows that nobody asks for it".to_owned());
     }
-    Some(told(analysis, site, &scalars, first, [&others, &lists], &guards))
+    Some((told(analysis, site, &scalars, first, [&others, &lists], &guards), guards))
 }
 
 /// What is told of the numbers `scalars`, of which one is `first`, and of those beside them that stay numbers, and lists of them.

@@ -10,6 +10,7 @@ pub mod compile_in_loop;
 pub mod compile_random_state;
 pub mod compile_scalar_args;
 mod compiled;
+mod defaults;
 mod draws;
 pub mod eval_in_compiled;
 pub mod eval_in_loop;
@@ -29,7 +30,7 @@ pub mod transposed_matmul;
 mod waits;
 mod writes;
 
-use crate::finding::{Applicability, Finding, Notes, TransformId};
+use crate::finding::{Applicability, Finding, Hinge, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::syntax::{Source, TextRange};
 
@@ -44,6 +45,11 @@ struct Told {
 }
 
 impl Told {
+    /// The finding of the transform `id` on code to which `hinges` are the ways, none if there are others.
+    fn hinging_on(self, hinges: Vec<Hinge>, id: &TransformId) -> Finding {
+        Finding { hinges, ..self.finding(id) }
+    }
+
     /// The finding of the transform `id`.
     fn finding(self, id: &TransformId) -> Finding {
         let Self { range, message, rationale } = self;
@@ -57,6 +63,7 @@ impl Told {
             assumptions: Vec::new(),
             guide: String::new(),
             edits: Vec::new(),
+            hinges: Vec::new(),
         }
     }
 }

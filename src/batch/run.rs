@@ -16,6 +16,7 @@ use super::check::{Checked, check};
 use super::configuration::{Configuration, Configurations};
 use super::discover::{Scope, discover, unreadable};
 use super::guard::{STACK, guarded, on_deep_stack};
+use super::package::Packages;
 use super::place::{Place, Places};
 use super::read::{Content, Reader, SIZE_LIMIT};
 use super::uncommitted::{Allowed, refusal, uncommitted};
@@ -72,7 +73,7 @@ pub fn run<T: Send>(plan: &Plan<'_>, digest: impl Fn(&FileReport<'_>) -> T + Syn
     let places = Places::new();
     let found = discover(&plan.paths, &plan.scope, || plan.threads(), &places)?;
     let governed = govern(&found.files, &plan.scope.configurations, plan.options)?;
-    let write = plan.write;
+    let (write, packages) = (plan.write, Packages::default());
     if write {
         refuse_uncommitted(&governed, plan.allowed, &places)?;
     }
@@ -81,7 +82,7 @@ pub fn run<T: Send>(plan: &Plan<'_>, digest: impl Fn(&FileReport<'_>) -> T + Syn
         let names = links.iter().take_while(|(target, _)| target == path).map(|(_, link)| (places.name(link).shown, link.clone()));
         Place { links: names.collect(), ..places.name(path) }
     };
-    let work = |reader: &mut Reader, governed: &(&PathBuf, Arc<Options>)| file(governed.0, reader, &governed.1, write, place, &digest);
+    let work = |reader: &mut Reader, governed: &(&PathBuf, Arc<Options>)| file((governed.0, &packages), reader, &governed.1, write, place, &digest);
     let mut outcomes: Vec<Outcome<T>> = match &governed[..] {
         [] => Vec::new(),
         // Starting a pool takes longer than analysing a file.
@@ -141,7 +142,7 @@ fn govern<'f>(files: &'f [PathBuf], configurations: &Configurations, choose: &Ch
 
 /// Read, analyse and, where asked, write one file. `None` where there is nothing to say.
 fn file<T>(
-    path: &Path,
+    (path, packages): (&Path, &Packages),
     reader: &mut Reader,
     options: &Options,
     write: bool,
@@ -159,6 +160,7 @@ fn file<T>(
         Ok(checked) => checked,
         Err(problem) => return trouble(problem),
     };
+    checked.fixed.leave_out(|finding| packages.unasked(path, finding).is_some());
     if write
         && checked.bytes != bytes
         && let Err(message) = replace(path, bytes, &checked.bytes)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::batch::{self, Checked, Place, Places};
+use crate::batch::{self, Checked, Packages, Place, Places};
 use crate::engine::Options;
 use crate::report::{FileReport, Problem, Summary};
 
@@ -30,7 +30,9 @@ pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options) -> 
     });
     let checked = analyse(verdicts.transpose()?)?;
     match checked {
-        Ok(checked) => {
+        Ok(mut checked) => {
+            let packages = Packages::default();
+            checked.fixed.leave_out(|finding| packages.unasked(&place.path, finding).is_some());
             let report = FileReport {
                 path: &place.shown,
                 full_path: &place.path,

@@ -60,7 +60,11 @@ fn rewritten(path: &str, text: &str, options: &Options, line: TextRange) -> Vec<
     let row = lines.location(line.start()).row;
     let found = fix(text, options).map(|f| f.findings).unwrap_or_default();
     let here = found.into_iter().filter(|f| f.finding.range.intersect(line).is_some());
+    let packages = batch::Packages::default();
     here.map(|f| match f.finding.applicability {
+        Applicability::Advice if let Some(reason) = packages.unasked(Path::new(path), &f.finding) => {
+            format!("{path}:{row}: {} would say what to do about line {row}, but {reason}\n", f.finding.transform)
+        }
         Applicability::Safe => format!("{path}:{row}: line {row} is rewritten by {}\n", f.finding.transform),
         Applicability::Advice => format!("{path}:{row}: {} says what to do about line {row}\n", f.finding.transform),
         other => format!("{path}:{row}: line {row} is rewritten by {} with --{}\n", f.finding.transform, other.as_str()),

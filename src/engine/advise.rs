@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Transform, tell_file};
+use super::{Fixed, Transform, tell_file};
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::syntax::{EditSet, TextRange, TextSize};
@@ -64,6 +64,22 @@ pub(super) fn advise(transform: Transform<'_>, analysis: &Analysis<'_>, notes: &
             findings
         }
         Transform::Rule(_) | Transform::Pass(..) => Vec::new(),
+    }
+}
+
+impl Fixed {
+    /// Take away the findings without edits of which `is_needless` says so.
+    pub fn leave_out(&mut self, is_needless: impl Fn(&Finding) -> bool) {
+        let is_left: Vec<bool> = self.findings.iter().map(|f| f.finding.edits.is_empty() && is_needless(&f.finding)).collect();
+        if !is_left.contains(&true) {
+            return;
+        }
+        let kept = |count: &mut usize, &is_left: &bool| Some(std::mem::replace(count, *count + usize::from(!is_left)));
+        let places: Vec<usize> = is_left.iter().scan(0, kept).collect();
+        self.edits = std::mem::take(&mut self.edits).renumbered(|n| places[n]);
+        let mut left = is_left.into_iter();
+        self.findings.retain(|_| left.next() == Some(false));
+        self.findings.iter_mut().filter_map(|f| f.alone.as_mut()).flat_map(|a| &mut a.with).for_each(|n| *n = places[*n]);
     }
 }
 

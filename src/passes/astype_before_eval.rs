@@ -257,6 +257,7 @@ impl<'x> Blocks<'_, 'x> {
                 assumptions,
                 guide: String::new(),
                 edits,
+                hinges: Vec::new(),
             },
             contract: Contract::Statements(Kept::Values),
         }

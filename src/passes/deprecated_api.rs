@@ -236,6 +236,7 @@ impl<'x> Uses<'_, 'x> {
             assumptions,
             guide: String::new(),
             edits,
+            hinges: Vec::new(),
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Values) });
     }

@@ -243,6 +243,7 @@ impl<'p, 'x> Scope<'p, 'x> {
             assumptions,
             guide: String::new(),
             edits,
+            hinges: Vec::new(),
         };
         Some(Proposal { finding, contract: Contract::Statements(Kept::Narrowed) })
     }

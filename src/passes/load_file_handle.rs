@@ -133,6 +133,7 @@ impl<'x> Loads<'_, 'x> {
             assumptions,
             guide: String::new(),
             edits,
+            hinges: Vec::new(),
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Values) });
         Some(())

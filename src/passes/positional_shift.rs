@@ -120,6 +120,7 @@ impl<'x> Calls<'_, 'x> {
             assumptions: vec![format!("`{text}` is meant as `{}`", shift.was)],
             guide: String::new(),
             edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
+            hinges: Vec::new(),
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Nothing(CHANGED)) });
     }

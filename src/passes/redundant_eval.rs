@@ -156,6 +156,7 @@ impl<'x> Blocks<'_, 'x> {
                 assumptions,
                 guide: String::new(),
                 edits: vec![edit],
+                hinges: Vec::new(),
             },
             contract: Contract::Statements(Kept::Values),
         }

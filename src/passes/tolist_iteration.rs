@@ -242,6 +242,7 @@ impl<'x> Loops<'_, 'x> {
                 assumptions: verdict.assumptions.clone(),
                 guide: String::new(),
                 edits,
+                hinges: Vec::new(),
             },
             contract: Contract::Statements(Kept::Values),
         }

@@ -38,7 +38,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::finding::{Contract, Finding, MEASURED, Proposal, Refusal};
+use crate::finding::{Contract, Finding, Import, MEASURED, Proposal, Refusal};
 use crate::graph::Analysis;
 use crate::graph::body::{BlockId, Occurrence};
 use crate::graph::dtypes::flow::DtypeFlow;
@@ -413,15 +413,20 @@ fn proposal(
             assumptions: judgement.assumptions,
             guide: rule.about.guide.clone(),
             edits: written.edits,
+            hinges: Vec::new(),
         },
-        contract: Contract::Values {
-            replaced: (candidate.root.value, candidate.after),
-            parts: candidate.found.inner.clone(),
-            import: written.import,
-            unit,
-            waits: false,
-            site: Box::new(site::site(rule, analysis, candidate)),
-        },
+        contract: contract(rule, analysis, candidate, unit, written.import),
+    }
+}
+
+fn contract(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, unit: Option<usize>, import: Option<Import>) -> Contract {
+    Contract::Values {
+        replaced: (candidate.root.value, candidate.after),
+        parts: candidate.found.inner.clone(),
+        import,
+        unit,
+        waits: false,
+        site: Box::new(site::site(rule, analysis, candidate)),
     }
 }
 

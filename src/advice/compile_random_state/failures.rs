@@ -1,6 +1,7 @@
 //! Compiled functions with the random state among their inputs that refuse arguments: while such a function is traced the state is not the program's own, and a
 //! trace that fails does not put it back.
 
+use crate::finding::Hinge;
 use crate::graph::Analysis;
 use crate::graph::definitions::blocks;
 use crate::place::expressions;
@@ -9,10 +10,11 @@ use crate::syntax::{Ranged, TextRange};
 
 use crate::advice::Told;
 use crate::advice::compiled::{RANDOM_STATE, Site};
+use crate::advice::defaults::{self, Guard};
 use crate::advice::draws::may_draw;
 
 /// What is told of a function that other files may call, if it raises on what it is given.
-pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
+pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<(Told, Vec<Hinge>)> {
     let inputs = site.listed("inputs", 1);
     if !site.is_public() || inputs.is_unclear || !inputs.has(RANDOM_STATE) {
         return None;
@@ -25,14 +27,11 @@ pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<To
     } else {
         format!("`{name}` draws nothing: take `mx.random.state` out of its `inputs` and `outputs`, and a trace that fails leaves nothing behind.")
     };
-    Some(Told {
-        range,
-        message: format!("where the compiled `{name}` raises, it leaves the random state, which it lists, without data"),
-        rationale: vec![
-            "1 such call, and every later draw of the program raises, in other functions too, until `mx.random.seed` is called.".to_owned(),
-            way_out,
-        ],
-    })
+    let guards = defaults::guards(analysis, &site.calls());
+    let mut cost = "1 such call, and every later draw of its thread raises, in other functions too, until `mx.random.seed` is called.".to_owned();
+    cost += &guards.iter().map(Guard::told).collect::<String>();
+    let message = format!("where the compiled `{name}` raises, it leaves the random state, which it lists, without data");
+    Some((Told { range, message, rationale: vec![cost, way_out] }, guards.iter().map(Guard::hinge).collect()))
 }
 
 /// The first statement of `body` that raises because of one of `parameters`; `is_asked` where a test around it asks for one. What may be caught does not count.

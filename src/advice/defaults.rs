@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::Continue;
 
-use crate::finding::Notes;
+use crate::finding::{Hinge, Notes};
 use crate::graph::Analysis;
 use crate::graph::definitions::{FunctionIndex, blocks};
 use crate::graph::memo::Memo;
@@ -11,8 +11,8 @@ use crate::place::Place;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use crate::advice::compiled::{Called, body_of, calls_of};
-use crate::advice::one_line;
+use super::compiled::{Called, body_of, calls_of};
+use super::one_line;
 
 /// Tests are taken apart so far.
 const MAX_DEPTH: u32 = 8;
@@ -22,11 +22,18 @@ const MAX_DEPTH: u32 = 8;
 pub(super) struct Guard {
     function: String,
     test: String,
+    /// The parameters that the test asks for.
+    names: Vec<String>,
     /// The file holds all calls of the function, and none passes a parameter that the test asks for.
     pub(super) is_never_passed: bool,
 }
 
 impl Guard {
+    /// What other files may know of it.
+    pub(super) fn hinge(&self) -> Hinge {
+        Hinge { function: self.function.clone(), parameters: self.names.clone() }
+    }
+
     /// What is told of it.
     pub(super) fn told(&self) -> String {
         format!(" By default `{}` does not call it: `{}` fails there.", self.function, self.test)
@@ -57,6 +64,7 @@ fn guard(analysis: &Analysis<'_>, call: &Called<'_>) -> Option<Guard> {
         function: function.name.to_string(),
         test: one_line(analysis.source, test.range()),
         is_never_passed: is_never_passed(analysis, by, &names),
+        names: names.into_iter().map(|name| analysis.graph.name(name).to_owned()).collect(),
     })
 }
 
