@@ -20,6 +20,7 @@ ARGUMENTS = {
     "one_column": lambda mx, dtype: (mx.arange(8).reshape(4, 2).astype(dtype), 3),
     "padded": lambda mx, dtype: (mx.zeros((3, 4)).astype(dtype), mx.array([[3], [0], [2]])),
     "chunks": lambda mx, dtype: (mx.arange(8).astype(dtype), mx.array([2, 1, 3])),
+    "grids": lambda mx, dtype: ([mx.arange(6).astype(dtype), mx.arange(4)], mx.array([[2, 3], [4, 1]])),
     "gathered": lambda mx, dtype: (mx.arange(8).reshape(2, 4).astype(dtype), mx.array([[[1], [3]], [[0], [2]]])),
     "named_columns": lambda mx, dtype: (mx.arange(12).reshape(3, 4).astype(dtype),),
 }

@@ -167,6 +167,15 @@ def chunks(data: mx.array, lengths: mx.array):
     return found
 
 
+def grids(images: list, grid: mx.array):
+    """Names of several arrays become their own numbers at once."""
+    found = []
+    for image, h, w in zip(images, grid[:, 0], grid[:, 1]):
+        h, w = int(h.item()), int(w.item())
+        found.append(image[: h * w].reshape(h, w))
+    return found
+
+
 def gathered(rows: mx.array, positions: mx.array):
     """Each element that is read has one number, however many axes there are."""
     found = []

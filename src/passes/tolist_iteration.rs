@@ -107,19 +107,19 @@ struct Use {
     each_round: bool,
     /// The elements are those of one row of the array.
     is_of_row: bool,
-    /// The statement that gives the loop variable its own number.
+    /// The statement that gives the loop variables their own numbers.
     rebinding: Option<Rebinding>,
     /// The lines that do nothing but evaluate an element.
     evaluations: Vec<TextRange>,
 }
 
-/// `x = x.item()`, or `x = int(x)`.
-#[derive(Clone, Copy)]
+/// `x = x.item()`, or `x = int(x)`, or the same of several names at once.
+#[derive(Clone)]
 struct Rebinding {
-    /// Its lines, which go where nothing is left to do.
-    lines: TextRange,
-    /// What it gives the name.
-    value: TextRange,
+    /// Its lines, which go where nothing is left to do; none where it also binds names of another iterable.
+    lines: Option<TextRange>,
+    /// What it gives the names.
+    values: Vec<TextRange>,
 }
 
 impl Use {

@@ -6,7 +6,7 @@ use crate::syntax::ast::visitor::source_order::SourceOrderVisitor;
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
-use super::reads::{Reads, Way, binds, is_always_read, number_read, read_each_round};
+use super::reads::{Read, Reads, Way, binds, is_always_read, number_read, read_each_round};
 use super::shared::Wanted;
 use super::{Loops, Rebinding, Use, Verdict, batch, by_index, may_read_elements, shorten};
 
@@ -33,8 +33,8 @@ impl<'x> Loops<'_, 'x> {
         for source in self.sources(&s.iter, &s.target) {
             let rebinding = self.rebinding(&source.names, &s.body);
             // From there on the name is a number's.
-            let body = &s.body[..rebinding.map_or(s.body.len(), |(at, _)| at + 1)];
-            let visit = |r: &mut Reads<'_, 'x>| match (body, rebinding) {
+            let body = &s.body[..rebinding.as_ref().map_or(s.body.len(), |(at, _)| at + 1)];
+            let visit = |r: &mut Reads<'_, 'x>| match (body, &rebinding) {
                 ([before @ .., Stmt::Assign(last)], Some(_)) => {
                     r.part_of_body(before, s.body.len() - 1);
                     r.visit_expr(&last.value);
@@ -140,23 +140,55 @@ impl<'x> Loops<'_, 'x> {
         (!all.is_empty()).then_some(Use { reads: all, each_round: false, is_of_row: false, rebinding: None, evaluations })
     }
 
-    /// Where `body` says `x = x.item()`, or `x = int(x)`, of the only name in `names`.
+    /// Where `body` gives all of `names` their own numbers: `x = x.item()`, or `x, y = int(x), int(y)`.
     fn rebinding(&self, names: &[&str], body: &[Stmt]) -> Option<(usize, Rebinding)> {
-        let &[name] = names else { return None };
-        let is_name = |expr: &Expr| expr.as_name_expr().is_some_and(|n| n.id.as_str() == name);
-        let reads_itself = |s: &Stmt| match s {
-            Stmt::Assign(s) => {
-                let read = s.value.as_call_expr().and_then(|call| number_read(self.place, call));
-                let is_own = matches!(&s.targets[..], [target] if is_name(target)) && read.is_some_and(|(element, _)| is_name(element));
-                is_own.then(|| s.value.range())
-            }
-            _ => None,
+        let (at, rebinding) = body.iter().enumerate().find_map(|(at, s)| Some((at, self.rebinds(names, s)?)))?;
+        // A block must keep a statement.
+        (rebinding.lines.is_none() || body.len() > 1).then_some((at, rebinding))
+    }
+
+    fn rebinds(&self, names: &[&str], statement: &Stmt) -> Option<Rebinding> {
+        fn own<'e>(place: &Place<'_>, target: &'e Expr, value: &'e Expr) -> Option<(&'e str, TextRange, Read)> {
+            let (element, read) = number_read(place, value.as_call_expr()?)?;
+            let (target, element) = (target.as_name_expr()?, element.as_name_expr()?);
+            (target.id == element.id).then_some((target.id.as_str(), value.range(), read))
+        }
+        let Stmt::Assign(s) = statement else { return None };
+        let parts: Vec<(&Expr, &Expr)> = match (&s.targets[..], &*s.value) {
+            ([Expr::Tuple(targets)], Expr::Tuple(values)) if targets.len() == values.len() => targets.iter().zip(values).collect(),
+            ([target], value) => vec![(target, value)],
+            _ => return None,
         };
-        let (at, value) = body.iter().enumerate().find_map(|(at, s)| Some((at, reads_itself(s)?)))?;
+        let bound: Vec<_> = parts.iter().filter_map(|(target, value)| own(self.place, target, value)).collect();
+        let is_once =
+            |name: &&str| bound.iter().filter(|(n, ..)| n == name).count() == 1 && parts.iter().filter(|(t, _)| binds(t, name)).count() == 1;
+        if !names.iter().all(is_once) {
+            return None;
+        }
+        let values = bound.iter().filter(|(name, ..)| names.contains(name)).map(|&(_, value, _)| value).collect();
+        if parts.len() > names.len() {
+            // What is converted still does something once it is a number.
+            return bound.iter().all(|(.., read)| read.converted.is_some()).then_some(Rebinding { lines: None, values });
+        }
         let source = self.place.source();
-        let lines = TextRange::new(source.line_start(body[at].start()), source.full_line_end(body[at].end()));
-        let is_alone = source.slice(lines).trim() == source.slice(body[at].range());
-        (is_alone && body.len() > 1).then_some((at, Rebinding { lines, value }))
+        let lines = TextRange::new(source.line_start(statement.start()), source.full_line_end(statement.end()));
+        (source.slice(lines).trim() == source.slice(statement.range())).then_some(Rebinding { lines: Some(lines), values })
+    }
+
+    /// The edits that take the calls away which read numbers. A statement that gives names what they hold by then goes as a whole, or stays as it is but for
+    /// what reads.
+    fn without_calls(&self, use_: &Use, plain: Option<&str>) -> Vec<Edit> {
+        let Some(own) = &use_.rebinding else { return use_.reads.iter().flat_map(|r| self.without_call(r, plain)).collect() };
+        let is_own = |r: &Read| own.values.iter().any(|value| value.contains_range(r.call));
+        let is_gone = |value: &TextRange| use_.reads.iter().any(|r| r.gone(plain) == Some(*value));
+        let lines = own.lines.filter(|_| own.values.iter().all(is_gone));
+        let is_one = own.values.len() == 1 && own.lines.is_some();
+        let edits = use_.reads.iter().flat_map(|r| match (is_own(r), lines) {
+            (true, Some(_)) => Vec::new(),
+            (true, None) if !is_one => self.without_call(r, None),
+            _ => self.without_call(r, plain),
+        });
+        edits.chain(lines.map(Edit::delete)).collect()
     }
 
     fn propose(&self, source: &Elements<'x>, use_: &Use, statement: TextRange, range: TextRange) -> Option<Proposal> {
@@ -188,10 +220,7 @@ impl<'x> Loops<'_, 'x> {
                 edits.insert(0, Edit::delete(head));
                 edits.push(Edit::delete(tail));
             }
-            None => edits.extend(use_.reads.iter().flat_map(|r| match use_.rebinding {
-                Some(own) if r.gone(verdict.plain) == Some(own.value) => vec![Edit::delete(own.lines)],
-                _ => self.without_call(r, verdict.plain),
-            })),
+            None => edits.extend(self.without_calls(use_, verdict.plain)),
         }
         edits.extend(use_.evaluations.iter().map(|&lines| Edit::delete(lines)));
         let (first, plain) = (self.place.source().slice(use_.reads[0].call), shorten(text));
@@ -373,10 +402,21 @@ mod tests {
         ] {
             assert_eq!(safe(body), after);
         }
+        // Of several names each may be another array's.
+        let rows = "a = mx.zeros((4, 2))\nfor x, y in a:\n    x, y = x.item(), y.item()\n    out(x * y)\n";
+        assert_eq!(safe(rows), "a = mx.zeros((4, 2))\nfor x, y in a.tolist():\n    out(x * y)\n");
+        let counts = "a = mx.zeros((4, 2), dtype=mx.int32)\nfor x, y in a:\n    x, y = int(x.item()), y.item()\n    out(x * y)\n";
+        assert_eq!(safe(counts), "a = mx.zeros((4, 2), dtype=mx.int32)\nfor x, y in a.tolist():\n    out(x * y)\n");
+        assert_eq!(
+            safe("b = a + 1\nfor x, y in zip(a, b):\n    x, y = int(x.item()), int(y.item())\n    out(x * y)\n"),
+            "b = a + 1\nfor x, y in zip(a.flatten().tolist(), b.flatten().tolist()):\n    x, y = int(x), int(y)\n    out(x * y)\n"
+        );
         for body in [
             "for x in a:\n    model(x)\n    x = x.item()\n    out(x)\n",
             "for x in a:\n    if n:\n        x = x.item()\n    out(x)\n",
             "for x in a:\n    x = x.item()  # once\n",
+            "for x, y in zip(a, a):\n    x, y = x.item(), y.item()\n    out(x, y)\n",
+            "for x, y in zip(a, a):\n    x, x = int(x), int(x)\n    out(x, y)\n",
         ] {
             stays(body);
         }
