@@ -72,3 +72,20 @@ def refused(x: mx.array, axis: int):
     if axis > x.ndim:
         raise ValueError("no such axis")
     return x / x.max(axis, keepdims=True)
+
+
+class Sampler:
+    """What an object keeps is refused in its first call, if ever."""
+
+    def __init__(self, temperature: float):
+        self.temperature = temperature
+
+    def __call__(self, logits: mx.array):
+        return warm(logits, self.temperature)
+
+
+@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)
+def warm(logits: mx.array, temperature: float):
+    """It draws, so that its test would have to move out of it."""
+    assert temperature > 0
+    return mx.random.categorical(logits / temperature)

@@ -70,7 +70,7 @@ fn told(analysis: &Analysis<'_>, site: &Site<'_>, name: &str, when: &str, owner:
     if !site.lists_random_state() && may_draw(analysis, site.function, 0) {
         let now = rounds.map_or(String::new(), |(_, owner)| format!("serves a whole call of `{owner}` now, and "));
         rationale.push(format!(
-            "List `mx.random.state` in its `inputs` and `outputs` first: what `{name}` calls may draw random numbers, as dropout does, and without it they are drawn once in each trace. One dropout mask {now}would serve for ever where `{name}` is compiled once."
+            "List `mx.random.state` in its `inputs` and `outputs` first: what `{name}` calls may draw random numbers, as dropout does, and without it they are drawn once in each trace. The mask of a dropout {now}would serve for ever where `{name}` is compiled once."
         ));
     }
     rationale.push(cost);

@@ -1,6 +1,8 @@
 //! What to pass in place of a number: an array of what meets an array, in the dtype of that array, as a Python number would be taken. What is made of numbers
 //! alone is computed before the call, for of an array it would be computed in float32, or rounded to half precision at each step.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::dtypes::{self, Agreement, Dtype};
@@ -17,7 +19,7 @@ use crate::advice::{listed, one_line};
 pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> (String, bool) {
     let names: Vec<&str> = scalars.iter().map(|s| s.name).collect();
     let (mut passed, mut cast, mut replaced): (Vec<String>, Vec<String>, Vec<String>) = Default::default();
-    let (mut fraction, mut compared) = (None, None);
+    let (mut fraction, mut compared, mut is_by_math) = (None, None, false);
     for Meeting { number: value, array: other, is_compared } in use_of(analysis, site, &names).meetings {
         // What was shown before is the same number.
         let value = if let (Op::Changed(_), operands) = analysis.graph.get(value) { operands[0] } else { value };
@@ -25,6 +27,7 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
         let dtype = dtype_of(analysis, site, &names, other);
         let computed = || text_of(analysis, site.inner.body, value).unwrap_or_else(|| "...".to_owned());
         let of = scalar.map_or_else(computed, |s| s.name.to_owned());
+        is_by_math |= scalar.is_none() && takes_numbers_alone(&analysis.graph, value);
         let replaces = scalar.is_none().then(|| of.clone()).filter(|of| of != "...");
         let code = match (scalar.and_then(|s| read_from(analysis.source, s)), &dtype) {
             (Some(array), Some(dtype)) => format!("{array}.astype({dtype})"),
@@ -49,9 +52,13 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
     }
     if !replaced.is_empty() {
         let that = if passed.len() == 1 { "that" } else { "those" };
+        let otherwise = match is_by_math {
+            true => "functions of `math` take no array that is being traced",
+            false => "of an array it would be float32, or rounded to half precision at each step",
+        };
+        let replaced = listed(&replaced);
         advice += &format!(
-            " The function takes {that} in place of {}: what is made of numbers alone is computed before the call, for of an array it would be float32, or rounded to half precision at each step.",
-            listed(&replaced)
+            " The function takes {that} in place of {replaced}: what is made of numbers alone is computed before the call, for {otherwise}."
         );
     } else if let Some(name) = fraction {
         advice += &format!(
@@ -61,6 +68,14 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
         advice += &format!(" `mx.array({name})` would be compared in float32, where a number is in the dtype of the data.");
     }
     (advice, !cast.is_empty() || !replaced.is_empty())
+}
+
+/// Whether a function of `math` takes part in `value`.
+fn takes_numbers_alone(graph: &Graph, value: ValueId) -> bool {
+    graph.finds(value, |v| match graph.get(v) {
+        (Op::Apply, operands) if graph.path(operands[0]).is_some_and(|path| path.starts_with("math.")) => Break(()),
+        (_, operands) => Continue(operands),
+    })
 }
 
 /// The array whose `.item()` is passed, as text.
