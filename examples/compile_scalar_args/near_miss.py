@@ -135,3 +135,32 @@ def _resized(x, amount: float, sharpen: bool = False):
 def _thumbnails(images):
     """All calls leave the default as it is."""
     return [_resized(image, amount) for image, amount in images]
+
+
+@mx.compile
+def softened(x, amount: float):
+    """Nobody comes so far."""
+    return x / amount
+
+
+def _blurred(x, amount: float, radius: int = 0):
+    """By default it returns before."""
+    if radius == 0:
+        return x
+    elif radius < 0:
+        raise ValueError("radius")
+    return softened(x, amount)
+
+
+def _unsharpened(x, amount: float, radius: int = 0):
+    """The other branch is taken by default."""
+    if radius == 0:
+        y = x
+    else:
+        y = softened(x, amount)
+    return y
+
+
+def _pictures(images):
+    """All calls leave the default as it is."""
+    return [_blurred(image, amount) + _unsharpened(image, amount) for image, amount in images]

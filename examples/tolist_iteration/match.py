@@ -168,9 +168,9 @@ def chunks(data: mx.array, lengths: mx.array):
 
 
 def grids(images: list, grid: mx.array):
-    """Names of several arrays become their own numbers at once."""
+    """Several names become their own numbers at once."""
     found = []
-    for image, h, w in zip(images, grid[:, 0], grid[:, 1]):
+    for image, (h, w) in zip(images, grid):
         h, w = int(h.item()), int(w.item())
         found.append(image[: h * w].reshape(h, w))
     return found

@@ -1,14 +1,14 @@
-//! Calls that nobody makes who does not ask for them: they stand below a test of parameters whose defaults fail it.
+//! Calls that nobody makes who does not ask for them: they stand below a test of parameters whose defaults decide it otherwise.
 
 use std::ops::ControlFlow::Continue;
 
 use crate::finding::{Hinge, Notes};
 use crate::graph::Analysis;
-use crate::graph::definitions::{FunctionIndex, blocks};
+use crate::graph::definitions::{FunctionIndex, blocks, branches};
 use crate::graph::memo::Memo;
 use crate::graph::value::{Comparison, Op, Symbol, ValueId};
 use crate::place::Place;
-use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::compiled::{Called, body_of, calls_of};
@@ -17,11 +17,13 @@ use super::one_line;
 /// Tests are taken apart so far.
 const MAX_DEPTH: u32 = 8;
 
-/// A test that the defaults of a function fail.
+/// A test in a function by which its defaults do not come to a call.
 #[derive(PartialEq, Eq)]
 pub(super) struct Guard {
     function: String,
     test: String,
+    /// What the test is by default.
+    is: bool,
     /// The parameters that the test asks for.
     names: Vec<String>,
     /// The file holds all calls of the function, and none passes a parameter that the test asks for.
@@ -36,7 +38,7 @@ impl Guard {
 
     /// What is told of it.
     pub(super) fn told(&self) -> String {
-        format!(" By default `{}` does not call it: `{}` fails there.", self.function, self.test)
+        format!(" By default `{}` does not call it: `{}` {} there.", self.function, self.test, if self.is { "holds" } else { "fails" })
     }
 }
 
@@ -58,27 +60,39 @@ fn guard(analysis: &Analysis<'_>, call: &Called<'_>) -> Option<Guard> {
     let place = Place::new(analysis, body, &notes);
     let mut tests = Vec::new();
     tests_around(&function.body, call.call.range(), &mut tests);
-    let test = tests.into_iter().find(|test| place.value(test).and_then(|v| truth(analysis, v, &mut Memo::new(MAX_DEPTH, None))) == Some(false))?;
+    let by_default = |test: &Expr| place.value(test).and_then(|v| truth(analysis, v, &mut Memo::new(MAX_DEPTH, None)));
+    // The last one says most of what is asked for.
+    let (test, wanted) = tests.into_iter().rfind(|&(test, wanted)| by_default(test) == Some(!wanted))?;
     let names = asked(analysis, body.name, place.value(test)?);
     Some(Guard {
         function: function.name.to_string(),
         test: one_line(analysis.source, test.range()),
+        is: !wanted,
         is_never_passed: is_never_passed(analysis, by, &names),
         names: names.into_iter().map(|name| analysis.graph.name(name).to_owned()).collect(),
     })
 }
 
-/// The tests of the `if`s of `body` in whose first block `range` stands.
-fn tests_around<'x>(body: &'x [Stmt], range: TextRange, tests: &mut Vec<&'x Expr>) {
-    let Some(statement) = body.iter().find(|s| s.range().contains_range(range)) else { return };
-    let is_inside = |block: &&[Stmt]| block.iter().any(|s| s.range().contains_range(range));
-    let Some(block) = blocks(statement).into_iter().find(is_inside) else { return };
-    if let Stmt::If(s) = statement
-        && is_inside(&&*s.body)
-    {
-        tests.push(&s.test);
+/// The tests that `body` makes on its way to `range`, each with what it has to be for that.
+fn tests_around<'x>(body: &'x [Stmt], range: TextRange, tests: &mut Vec<(&'x Expr, bool)>) {
+    let Some(at) = body.iter().position(|s| s.range().contains_range(range)) else { return };
+    let leaves = |block: &[Stmt]| matches!(block.last(), Some(Stmt::Return(_) | Stmt::Raise(_)));
+    for s in body[..at].iter().filter_map(Stmt::as_if_stmt) {
+        let left = branches(s).take_while(|(_, block)| leaves(block));
+        tests.extend(left.filter_map(|(test, _)| Some((test?, false))));
     }
-    tests_around(block, range, tests);
+    let is_inside = |block: &[Stmt]| block.iter().any(|s| s.range().contains_range(range));
+    if let Stmt::If(s) = &body[at] {
+        for (test, block) in branches(s) {
+            tests.extend(test.map(|test| (test, is_inside(block))));
+            if is_inside(block) {
+                break;
+            }
+        }
+    }
+    if let Some(block) = blocks(&body[at]).into_iter().find(|block| is_inside(block)) {
+        tests_around(block, range, tests);
+    }
 }
 
 /// Whether other files cannot call function number `index`, and no call in this one passes a parameter called as one of `names`.
@@ -148,9 +162,9 @@ fn number(analysis: &Analysis<'_>, value: ValueId) -> Option<f64> {
         Op::Param(scope, name) => match analysis.definitions.parameter(scope, name, graph)?.default.as_deref()? {
             Expr::BooleanLiteral(e) => Some(f64::from(u8::from(e.value))),
             Expr::NumberLiteral(e) => match &e.value {
-                crate::syntax::ast::Number::Int(n) => n.as_i64().map(|n| n as f64),
-                crate::syntax::ast::Number::Float(n) => Some(*n),
-                crate::syntax::ast::Number::Complex { .. } => None,
+                ast::Number::Int(n) => n.as_i64().map(|n| n as f64),
+                ast::Number::Float(n) => Some(*n),
+                ast::Number::Complex { .. } => None,
             },
             _ => None,
         },

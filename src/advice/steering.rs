@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
+use crate::graph::definitions::branches;
 use crate::place::{Place, expressions};
 use crate::syntax::Ranged;
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -19,15 +20,13 @@ pub(super) fn steers(place: &Place<'_>, round: &Round<'_>, generation: &Generati
     round.lines.iter().any(|line| {
         let Stmt::If(s) = line.statement else { return false };
         let (mut asks, mut set) = (false, FxHashSet::default());
-        let mut branch = |test: Option<&Expr>, body: &[Stmt]| {
+        for (test, body) in branches(s) {
             asks |= test.is_some_and(|test| mentions(place, test, &known) || asks_for(test, generation));
             if asks && !matches!(body.last(), Some(Stmt::Break(_) | Stmt::Return(_) | Stmt::Raise(_))) {
                 let is_inside = |l: &&Line<'_>| body.iter().any(|b| b.range().contains_range(l.statement.range()));
                 set.extend(round.lines.iter().filter(is_inside).flat_map(|l| targets(l.statement)));
             }
-        };
-        branch(Some(&s.test), &s.body);
-        s.elif_else_clauses.iter().for_each(|c| branch(c.test.as_ref(), &c.body));
+        }
         let is_outside = |l: &&Line<'_>| !s.range().contains_range(l.statement.range());
         round.lines.iter().filter(is_outside).any(|l| computes_with(l.statement, &set))
     })

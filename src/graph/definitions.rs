@@ -364,13 +364,8 @@ impl<'a> Collector<'a, '_> {
 
 /// The name that `import a.b` or `import a.b as c` binds, and the path it then stands for.
 pub(super) fn imported(alias: &ast::Alias) -> (&str, &str) {
-    match &alias.asname {
-        Some(name) => (name.as_str(), alias.name.as_str()),
-        None => {
-            let first = alias.name.split('.').next().unwrap_or_default();
-            (first, first)
-        }
-    }
+    let first = alias.name.split('.').next().unwrap_or_default();
+    alias.asname.as_ref().map_or((first, first), |name| (name.as_str(), alias.name.as_str()))
 }
 
 /// The path that a name of `from a import b` stands for.
@@ -379,10 +374,15 @@ pub fn imported_from(import: &ast::StmtImportFrom, alias: &ast::Alias) -> String
     format!("{}{}{}{}", ".".repeat(import.level as usize), module, if module.is_empty() { "" } else { "." }, alias.name)
 }
 
+/// The branches of an `if` with their tests, which an `else` has none of.
+pub fn branches(s: &ast::StmtIf) -> impl Iterator<Item = (Option<&Expr>, &[Stmt])> {
+    std::iter::once((Some(&*s.test), &*s.body)).chain(s.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &*c.body)))
+}
+
 /// The blocks directly inside `statement`, function and class bodies left out.
 pub fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
     match statement {
-        Stmt::If(s) => std::iter::once(&*s.body).chain(s.elif_else_clauses.iter().map(|c| &*c.body)).collect(),
+        Stmt::If(s) => branches(s).map(|(_, block)| block).collect(),
         Stmt::For(s) => vec![&s.body, &s.orelse],
         Stmt::While(s) => vec![&s.body, &s.orelse],
         Stmt::With(s) => vec![&s.body],

@@ -13,6 +13,7 @@ use rustc_hash::FxHashSet;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::definitions::branches;
 use crate::graph::value::ValueId;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -358,8 +359,7 @@ impl<'x> Loads<'_, 'x> {
     /// Look through an `if`, whose tests may tell which files are there: in its branches, and after it where a branch leaves.
     fn branches(&mut self, s: &'x ast::StmtIf) {
         let known = self.there.len();
-        let tests = std::iter::once((Some(&*s.test), &*s.body)).chain(s.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &*c.body)));
-        for (test, body) in tests {
+        for (test, body) in branches(s) {
             if let Some(test) = test {
                 self.visit_expr(test);
                 let before = self.there.len();

@@ -3,7 +3,7 @@
 
 use crate::finding::Hinge;
 use crate::graph::Analysis;
-use crate::graph::definitions::blocks;
+use crate::graph::definitions::{blocks, branches};
 use crate::place::expressions;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -64,8 +64,7 @@ fn refusal(body: &[Stmt], parameters: &[&str], is_asked: bool) -> Option<TextRan
         Stmt::Assert(s) if asks(&s.test, parameters) => Some(statement.range()),
         Stmt::If(s) => {
             let mut asked = is_asked;
-            let clauses = s.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &c.body));
-            std::iter::once((Some(&*s.test), &s.body)).chain(clauses).find_map(|(test, body)| {
+            branches(s).find_map(|(test, body)| {
                 asked |= test.is_some_and(|test| asks(test, parameters));
                 refusal(body, parameters, asked)
             })
