@@ -34,7 +34,7 @@ use definitions::{Definitions, FunctionIndex, locals_of};
 use dtypes::half::Origins;
 use dtypes::shown::Shown;
 use lower::{Scope, lower_scope};
-pub use lower::{is_pure_builtin, sees_names};
+pub use lower::{is_pure_builtin, lets_pass, sees_names};
 use value::{Graph, Op, Symbol, ValueId};
 
 use crate::syntax::{Ranged, Source, TextRange, TextSize, TokenKind};

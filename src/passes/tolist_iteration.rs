@@ -21,7 +21,7 @@ mod subscripts;
 use std::cell::RefCell;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
-use crate::graph::Analysis;
+use crate::graph::{Analysis, lets_pass};
 use crate::graph::dtypes::python_type;
 use crate::graph::facts::Facts;
 use crate::graph::value::ValueId;
@@ -208,13 +208,8 @@ impl<'x> Loops<'_, 'x> {
     /// Whether `statement` may go on after an exception inside it, as `try` does, and a context manager that nobody knows.
     fn may_swallow(&self, statement: &Stmt) -> bool {
         let Stmt::With(s) = statement else { return statement.is_try_stmt() };
-        s.items.iter().any(|item| {
-            let call = item.context_expr.as_call_expr();
-            let is_known = |call: &ast::ExprCall| {
-                self.place.calls_builtin(call, "open") || self.place.path(&call.func).is_some_and(|p| p.starts_with("mlx.core."))
-            };
-            !call.is_some_and(is_known)
-        })
+        let passes_on = |context: &Expr| self.place.value(context).is_some_and(|value| lets_pass(&self.place.analysis.graph, value));
+        s.items.iter().any(|item| !passes_on(&item.context_expr))
     }
 
     fn proposal(&self, range: TextRange, verdict: &Verdict, message: String, reads: &[Read], mut edits: Vec<Edit>) -> Proposal {

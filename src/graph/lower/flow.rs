@@ -8,7 +8,7 @@ use super::frame::Binding;
 use super::stmt::Flow;
 use crate::graph::body::{BlockId, Definition, Effect, Occurrence};
 use crate::graph::definitions::{named_in, pattern_names, target_names};
-use crate::graph::value::{Op, Symbol, ValueId};
+use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextSize};
 
@@ -343,7 +343,7 @@ impl<'g> Lowerer<'_, 'g> {
         let mut swallows = false;
         for item in &s.items {
             let context = self.expr(&item.context_expr);
-            swallows |= !self.lets_pass(context);
+            swallows |= !lets_pass(self.graph, context);
             self.effect(Effect::Enter(context));
             if let Some(target) = &item.optional_vars {
                 let value = self.opaque();
@@ -363,15 +363,6 @@ impl<'g> Lowerer<'_, 'g> {
                     self.effect(Effect::Carry(join, unknown));
                 }
             }
-        }
-    }
-
-    /// Whether a context manager is known to let every exception of its body pass.
-    fn lets_pass(&self, context: ValueId) -> bool {
-        let (Op::Apply | Op::Call(..), operands) = self.graph.get(context) else { return false };
-        match self.graph.op(operands[0]) {
-            Op::Builtin(name) => self.graph.name(name) == "open",
-            _ => self.graph.path(operands[0]).is_some_and(|path| path.starts_with("mlx.core.")),
         }
     }
 
@@ -462,5 +453,14 @@ impl<'g> Lowerer<'_, 'g> {
         self.feed(&joined, first);
         self.bump();
         self.effect(Effect::Leave);
+    }
+}
+
+/// Whether the context manager `context` is known to let every exception of its block pass.
+pub fn lets_pass(graph: &Graph, context: ValueId) -> bool {
+    let (Op::Apply | Op::Call(..), operands) = graph.get(context) else { return false };
+    match graph.op(operands[0]) {
+        Op::Builtin(name) => graph.name(name) == "open",
+        _ => graph.path(operands[0]).is_some_and(|path| path.starts_with("mlx.core.")),
     }
 }

@@ -14,6 +14,7 @@ mod proofs;
 mod stmt;
 
 pub use call::is_pure_builtin;
+pub use flow::lets_pass;
 
 use std::cell::OnceCell;
 

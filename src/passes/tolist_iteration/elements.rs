@@ -327,8 +327,10 @@ mod tests {
             "try:\n    for x in a.tolist():\n        out(x)\nexcept ValueError:\n    pass\n",
         );
         only_unsafe("with model(n):\n    for x in a:\n        out(x.item())\n", "with model(n):\n    for x in a.tolist():\n        out(x)\n");
-        let in_a_stream = "with mx.stream(mx.cpu):\n    for x in a:\n        out(x.item())\n";
-        assert_ne!(safe(in_a_stream), in_a_stream);
+        for passed_on in ["with mx.stream(mx.cpu):", "s = mx.stream(mx.cpu)\nwith s:", "with mx.stream(mx.cpu), open(n):"] {
+            let text = format!("{passed_on}\n    for x in a:\n        out(x.item())\n");
+            assert_ne!(safe(&text), text);
+        }
         only_unsafe("for x in a:\n    n and out(x.item())\n", "for x in a.tolist():\n    n and out(x)\n");
         stays("for x in a.reshape(2, 3):\n    if n:\n        out(x.item())\n");
     }
