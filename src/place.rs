@@ -115,6 +115,12 @@ impl<'x> Place<'x> {
         statements.get(&range).copied()
     }
 
+    /// How many loops of the scope are around `statement`, itself left out.
+    pub fn loops_around(&self, statement: &Stmt) -> u32 {
+        let id = self.statement(statement.range());
+        id.map_or(0, |id| self.body.blocks[self.body.statements[id as usize].block as usize].loop_depth)
+    }
+
     /// The definitions of `name` that `statement` makes.
     pub fn definitions_by(&self, name: Symbol, statement: StatementId) -> impl Iterator<Item = DefinitionId> + '_ {
         let made = self.body.definitions_by(statement).iter().copied();

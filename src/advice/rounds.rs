@@ -90,8 +90,7 @@ impl<'x> Round<'x> {
 
     /// How many loops of the function are around what a round runs.
     pub(super) fn depth(&self, place: &Place<'_>) -> u32 {
-        let first = self.body().first().and_then(|s| place.statement(s.range()));
-        first.map_or(1, |id| place.body.blocks[place.body.statements[id as usize].block as usize].loop_depth)
+        place.loops_around(self.statement) + 1
     }
 }
 

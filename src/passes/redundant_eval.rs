@@ -16,7 +16,7 @@ use crate::syntax::{Edit, Ranged, Source, TextRange};
 use crate::place::Place;
 use crate::place::blocks;
 use reads::{Needs, Read, Unread, first_read};
-use repeated::{is_in_loop, is_of_another_stream, is_repeated};
+use repeated::{is_of_another_stream, is_repeated};
 
 /// What an array is worth that a block of another stream makes, and that is read outside of it.
 const OF_ANOTHER_STREAM: &str = "of an element of 8 that another stream makes: 1.1 to 1.2 times faster (CPU, mlx 0.32.4).";
@@ -91,7 +91,7 @@ impl<'x> Blocks<'_, 'x> {
         if !place.has_own_lines(evaluation.range()) || !source.comments_in(line).is_empty() {
             return left(evaluation.range(), 80, "something stands on the same line: a comment there says why it is needed");
         }
-        if !read.is_derived && !is_in_loop(place, evaluation) {
+        if !read.is_derived && place.loops_around(evaluation) == 0 {
             return left(
                 evaluation.range(),
                 80,

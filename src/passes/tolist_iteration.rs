@@ -216,7 +216,8 @@ impl<'x> Loops<'_, 'x> {
         edits.sort_by_key(|e| (e.range.start(), e.range.end()));
         let waits = reads.len();
         let fewer = if waits == 1 { "1 wait for the device".to_owned() } else { format!("{waits} waits for the device") };
-        let inside = if self.is_inside() { ", in each round of the loop around" } else { "" };
+        let is_inside = self.statement.is_some_and(|s| self.place.loops_around(s) > 0);
+        let inside = if is_inside { ", in each round of the loop around" } else { "" };
         let mut rationale = vec![
             format!("{fewer} less in each iteration; `.tolist()` waits once, before the first{inside}."),
             "Each wait copies one number and ends what MLX could have queued; `.tolist()` copies all numbers together.".to_owned(),
@@ -241,13 +242,6 @@ impl<'x> Loops<'_, 'x> {
             },
             contract: Contract::Statements(Kept::Values),
         }
-    }
-
-    /// Whether the statement that is looked at stands in a loop.
-    fn is_inside(&self) -> bool {
-        let body = self.place.body;
-        let id = self.statement.and_then(|s| self.place.statement(s.range()));
-        id.is_some_and(|id| body.blocks[body.statements[id as usize].block as usize].loop_depth > 0)
     }
 
     fn in_comprehension(&mut self, whole: &'x Expr, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {

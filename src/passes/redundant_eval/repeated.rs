@@ -8,7 +8,7 @@ use crate::syntax::{Ranged, TextRange};
 
 /// Whether `statement` of the scope `place` stands in a loop, or in a function that the file calls in one.
 pub(super) fn is_repeated(place: &Place<'_>, statement: &Stmt) -> bool {
-    is_in_loop(place, statement) || is_called_in_loop(place)
+    place.loops_around(statement) > 0 || is_called_in_loop(place)
 }
 
 /// Whether what the name `array` holds at `evaluation` is computed in a block of another stream, which is over by then: whoever reads it waits for that stream.
@@ -42,13 +42,6 @@ impl<'x> SourceOrderVisitor<'x> for Streams<'_, 'x> {
     }
 
     fn visit_expr(&mut self, _: &'x Expr) {}
-}
-
-/// Whether the scope runs `statement` many times.
-pub(super) fn is_in_loop(place: &Place<'_>, statement: &Stmt) -> bool {
-    let body = place.body;
-    let id = place.statement(statement.range());
-    id.is_some_and(|id| body.blocks[body.statements[id as usize].block as usize].loop_depth > 0)
 }
 
 /// Whether something of the name of the function `place` is called in a loop of the file.
