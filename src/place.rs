@@ -2,6 +2,7 @@
 //! made on the first question, so that scopes in which nothing is found cost nothing.
 
 pub mod blocks;
+pub mod calls;
 pub mod expressions;
 
 use std::cell::OnceCell;

@@ -15,10 +15,11 @@ use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Op, ValueId};
 use crate::graph::{Analysis, activations};
+use crate::place::calls;
 use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, TextRange};
 
-use super::compiled::{calls_of, with_partial};
+use super::compiled::with_partial;
 use super::reach::is_compiled_with_its_users;
 use super::{Told, counted};
 use kernels::Kernels;
@@ -162,7 +163,7 @@ fn told(analysis: &Analysis<'_>, function: &Function<'_>, kernels: &Kernels<'_>,
 /// The leaves that are of the size of the data: not those for which every call in the file gives a parameter of its module.
 fn data(analysis: &Analysis<'_>, index: FunctionIndex, kernels: &Kernels<'_>) -> FxHashSet<ValueId> {
     let function = analysis.definitions.functions[index].ast;
-    let calls = calls_of(analysis, index);
+    let calls = calls::of_function(analysis, index);
     let is_weight = |given: Option<&Expr>| {
         given.is_some_and(|e| e.as_attribute_expr().is_some_and(|a| a.value.as_name_expr().is_some_and(|n| n.id.as_str() == "self")))
     };
@@ -185,7 +186,7 @@ fn returned(body: &Body) -> Option<ValueId> {
 
 /// Whether all calls in the file are made once: by the module, or by an `__init__`, outside of loops.
 fn runs_once(analysis: &Analysis<'_>, index: FunctionIndex) -> bool {
-    let calls = calls_of(analysis, index);
+    let calls = calls::of_function(analysis, index);
     let by_init = |f: FunctionIndex| analysis.definitions.functions[f].ast.name.as_str() == "__init__";
     !calls.is_empty() && calls.iter().all(|c| c.by.is_none_or(by_init))
 }

@@ -7,11 +7,12 @@ use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
 use crate::graph::definitions::FunctionIndex;
 use crate::place::Place;
+use crate::place::calls;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::compiled::{self, Site, calls_of};
+use super::compiled::{self, Site};
 use super::draws::{is_without_draws, may_draw};
 use super::{Told, one_line};
 
@@ -95,7 +96,7 @@ fn again(analysis: &Analysis<'_>, index: FunctionIndex, depth: u32) -> Option<St
     {
         return Some("in each call of the module".to_owned());
     }
-    let calls = calls_of(analysis, index);
+    let calls = calls::of_function(analysis, index);
     if let Some(looped) = calls.iter().find(|c| c.in_loop) {
         let by = looped.by.map_or("the module".to_owned(), |f| format!("`{}`", analysis.definitions.functions[f].ast.name));
         return Some(format!("in each call of `{name}`, which {by} calls in a loop"));

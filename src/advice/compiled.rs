@@ -1,10 +1,11 @@
-//! The functions of a file that `mx.compile` compiles: their text, the scope that compiles them, what it lists as inputs and outputs, and who calls them.
+//! The functions of a file that `mx.compile` compiles: their text, the scope that compiles them, and what it lists as inputs and outputs.
 
 use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::compile::Compiled;
 use crate::graph::definitions::{FunctionIndex, blocks, locals_of};
+use crate::place::calls::{self, Called};
 use crate::place::{Place, expressions};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -90,8 +91,8 @@ impl<'x> Site<'x> {
     pub(super) fn calls(&self) -> Vec<Called<'x>> {
         let analysis = self.outer.analysis;
         match self.compiled.functions[..] {
-            [index] if self.compiled.is_decorator => calls_of(analysis, index),
-            _ => self.name().map(|name| calls_named(analysis, name, false, self.outer.body.range)).unwrap_or_default(),
+            [index] if self.compiled.is_decorator => calls::of_function(analysis, index),
+            _ => self.name().map(|name| calls::by_name(analysis, name, self.outer.body.range)).unwrap_or_default(),
         }
     }
 
@@ -221,108 +222,6 @@ fn each_assignment<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x ast::StmtAssign
             Stmt::Assign(s) => see(s),
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
             _ => blocks(statement).into_iter().for_each(|b| each_assignment(b, see)),
-        }
-    }
-}
-
-/// A call somewhere in the file.
-#[derive(Clone, Copy)]
-pub(super) struct Called<'x> {
-    /// The call.
-    pub(super) call: &'x ast::ExprCall,
-    /// The function that makes it; `None` for the module.
-    pub(super) by: Option<FunctionIndex>,
-    /// A loop of that function makes it.
-    pub(super) in_loop: bool,
-}
-
-impl<'x> Called<'x> {
-    /// What the call gives parameter number `at` of `function`, which is what it calls. A method's first parameter is its object.
-    pub(super) fn given(&self, function: &ast::StmtFunctionDef, at: usize) -> Option<&'x Expr> {
-        let parameter = function.parameters.iter_non_variadic_params().nth(at)?;
-        let is_self = |p: ast::AnyParameterRef<'_>| p.name().as_str() == "self";
-        let bound = usize::from(self.call.func.is_attribute_expr() && function.parameters.iter().next().is_some_and(is_self));
-        self.call.arguments.find_argument_value(parameter.name().as_str(), at.checked_sub(bound)?)
-    }
-}
-
-/// Every call of the function number `index` by its name, in scopes where the name is that function's.
-pub(super) fn calls_of<'x>(analysis: &'x Analysis<'_>, index: FunctionIndex) -> Vec<Called<'x>> {
-    let definitions = &analysis.definitions;
-    let info = &definitions.functions[index];
-    let scope = match (info.class, info.parent) {
-        (Some(class), _) => definitions.classes[class].ast.range(),
-        (None, Some(parent)) => definitions.functions[parent].ast.range(),
-        (None, None) => analysis.source.module().range(),
-    };
-    calls_named(analysis, info.ast.name.as_str(), info.class.is_some(), scope)
-}
-
-/// Every call in `scope` of the function, or the method of some object, that is called `name`.
-fn calls_named<'x>(analysis: &'x Analysis<'_>, name: &'x str, is_method: bool, scope: TextRange) -> Vec<Called<'x>> {
-    let mut calls = Calls { analysis, name, is_method, scope, by: None, loops: 0, found: Vec::new() };
-    calls.visit_body(&analysis.source.module().body);
-    calls.found
-}
-
-struct Calls<'x, 'a> {
-    analysis: &'x Analysis<'a>,
-    name: &'x str,
-    is_method: bool,
-    scope: TextRange,
-    by: Option<FunctionIndex>,
-    loops: u32,
-    found: Vec<Called<'x>>,
-}
-
-impl<'x> Calls<'x, '_> {
-    fn looped(&mut self, visit: impl FnOnce(&mut Self)) {
-        self.loops += 1;
-        visit(self);
-        self.loops -= 1;
-    }
-}
-
-impl<'x> SourceOrderVisitor<'x> for Calls<'x, '_> {
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        match statement {
-            Stmt::FunctionDef(s) => {
-                let (by, loops) = (self.by, self.loops);
-                (self.by, self.loops) = (self.analysis.definitions.function_of(s), 0);
-                source_order::walk_stmt(self, statement);
-                (self.by, self.loops) = (by, loops);
-            }
-            Stmt::For(s) => {
-                self.visit_expr(&s.iter);
-                self.looped(|c| c.visit_body(&s.body));
-                self.visit_body(&s.orelse);
-            }
-            Stmt::While(s) => self.looped(|c| {
-                c.visit_expr(&s.test);
-                c.visit_body(&s.body);
-            }),
-            _ => source_order::walk_stmt(self, statement),
-        }
-    }
-
-    fn visit_expr(&mut self, expr: &'x Expr) {
-        if let Expr::Call(call) = expr
-            && self.scope.contains_range(call.range())
-        {
-            let is_it = match &*call.func {
-                Expr::Name(name) => !self.is_method && name.id.as_str() == self.name,
-                Expr::Attribute(attribute) => {
-                    self.is_method && attribute.attr.as_str() == self.name && attribute.value.as_name_expr().is_some_and(|n| n.id.as_str() == "self")
-                }
-                _ => false,
-            };
-            if is_it {
-                self.found.push(Called { call, by: self.by, in_loop: self.loops > 0 });
-            }
-        }
-        match expr {
-            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => self.looped(|c| source_order::walk_expr(c, expr)),
-            _ => source_order::walk_expr(self, expr),
         }
     }
 }

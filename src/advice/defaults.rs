@@ -8,10 +8,11 @@ use crate::graph::definitions::{FunctionIndex, blocks, branches};
 use crate::graph::memo::Memo;
 use crate::graph::value::{Comparison, Op, Symbol, ValueId};
 use crate::place::Place;
+use crate::place::calls::{self, Called};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::compiled::{Called, body_of, calls_of};
+use super::compiled::body_of;
 use super::one_line;
 
 /// Tests are taken apart so far.
@@ -98,7 +99,7 @@ fn tests_around<'x>(body: &'x [Stmt], range: TextRange, tests: &mut Vec<(&'x Exp
 /// Whether other files cannot call function number `index`, and no call in this one passes a parameter called as one of `names`.
 fn is_never_passed(analysis: &Analysis<'_>, index: FunctionIndex, names: &[Symbol]) -> bool {
     let info = &analysis.definitions.functions[index];
-    let calls = calls_of(analysis, index);
+    let calls = calls::of_function(analysis, index);
     let is_private = info.parent.is_some() || info.ast.name.starts_with('_') && !info.ast.name.ends_with("__");
     let is_asked = |name: &str| names.iter().any(|&n| analysis.graph.name(n) == name);
     let parameters = || info.ast.parameters.iter_non_variadic_params().enumerate().filter(|(_, p)| is_asked(&p.parameter.name));

@@ -287,10 +287,13 @@ mod tests {
         let text = "import mlx.core as mx\ndef f(a: mx.array):\n    mx.eval(a)\n    return a.item()\n";
         let part = text.replace("a.item()", "a[0].item()");
         let without = part.replace("    mx.eval(a)\n", "");
-        for once in [text.to_owned(), part.clone(), format!("{part}print(f(mx.ones(2)))\n"), format!("{part}for x in f(mx.ones(2)):\n    print(x)\n")]
+        for calls in
+            ["", "print(f(mx.ones(2)))\n", "for x in f(mx.ones(2)):\n    print(x)\n", "for x in [1]:\n    print(x)\nelse:\n    f(mx.ones(2))\n"]
         {
+            let once = format!("{part}{calls}");
             assert_eq!(applied(find, &once, Applicability::Unsafe), once);
         }
+        assert_eq!(applied(find, text, Applicability::Unsafe), text);
         for calls in ["while f(mx.ones(2)):\n    pass\n", "class A:\n    def g(self, x):\n        return [self.f(y) for y in x]\n"] {
             assert_eq!(applied(find, &format!("{part}{calls}"), Applicability::Safe), format!("{without}{calls}"));
         }

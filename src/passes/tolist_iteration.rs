@@ -21,10 +21,10 @@ mod subscripts;
 use std::cell::RefCell;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
-use crate::graph::{Analysis, lets_pass};
 use crate::graph::dtypes::python_type;
 use crate::graph::facts::Facts;
 use crate::graph::value::ValueId;
+use crate::graph::{Analysis, lets_pass};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};

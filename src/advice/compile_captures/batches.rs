@@ -3,11 +3,12 @@
 
 use crate::graph::Analysis;
 use crate::graph::definitions::{ModuleBinding, blocks};
+use crate::place::calls::Called;
 use crate::place::expressions;
 use crate::syntax::ast::{Expr, Operator, Stmt, StmtFor};
 use crate::syntax::{Ranged, TextRange};
 
-use crate::advice::compiled::{Called, Site};
+use crate::advice::compiled::Site;
 use crate::advice::one_line;
 
 /// What makes the batches of the compiled function, if the last one may be shorter: a function of the file, or the loop itself.

@@ -8,15 +8,16 @@ use crate::graph::definitions::{ClassIndex, FunctionIndex};
 use crate::graph::facts::{Facts, UNARY};
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::place::Place;
+use crate::place::calls;
 
-use crate::advice::compiled::{body_of, calls_of};
+use crate::advice::compiled::body_of;
 
 /// Values are followed so far.
 const MAX_DEPTH: u32 = 12;
 
 /// Whether some call in the file gives function number `index` one element of a table, or all give it little.
 pub(super) fn is_given(analysis: &Analysis<'_>, index: FunctionIndex) -> bool {
-    let calls = calls_of(analysis, index);
+    let calls = calls::of_function(analysis, index);
     let mut few = 0;
     for called in &calls {
         let (Some(body), Some(argument)) = (body_of(analysis, called.by), called.call.arguments.args.first()) else { return false };

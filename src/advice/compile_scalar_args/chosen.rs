@@ -10,10 +10,11 @@ use crate::graph::body::Body;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::place::Place;
+use crate::place::calls::{self, Called};
 use crate::syntax::Ranged;
 use crate::syntax::ast::{self, Expr};
 
-use crate::advice::compiled::{Called, body_of, calls_of};
+use crate::advice::compiled::body_of;
 
 /// Names are followed so far.
 const MAX_DEPTH: u32 = 4;
@@ -119,7 +120,7 @@ fn is_chosen(analysis: &Analysis<'_>, (scope, name): (Symbol, Symbol), by_defaul
     };
     let is_number = declared.parameter.annotation.as_deref().is_some_and(is_number_type)
         || by_default && declared.default.as_deref().is_some_and(Expr::is_number_literal_expr);
-    let calls = calls_of(analysis, index);
+    let calls = calls::of_function(analysis, index);
     let chooses = |call: &Called<'_>| {
         let Some(given) = call.given(function, at) else { return false };
         match held(analysis, call, given).map(|(_, value)| graph.op(value)) {

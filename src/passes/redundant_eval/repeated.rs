@@ -1,7 +1,6 @@
 //! Where an evaluation stands: in something that a program runs many times, a loop or a function that the file calls in one; and on which stream.
 
-use crate::graph::definitions::blocks;
-use crate::place::Place;
+use crate::place::{Place, calls};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -46,51 +45,6 @@ impl<'x> SourceOrderVisitor<'x> for Streams<'_, 'x> {
 
 /// Whether something of the name of the function `place` is called in a loop of the file.
 fn is_called_in_loop(place: &Place<'_>) -> bool {
-    let Some(function) = place.body.function.map(|f| place.analysis.definitions.functions[f].ast) else { return false };
-    let mut calls = Calls { name: &function.name, loops: 0, found: false };
-    calls.visit_body(&place.source().module().body);
-    calls.found
-}
-
-struct Calls<'n> {
-    name: &'n str,
-    loops: u32,
-    found: bool,
-}
-
-impl Calls<'_> {
-    fn inside(&mut self, walk: impl FnOnce(&mut Self)) {
-        self.loops += 1;
-        walk(self);
-        self.loops -= 1;
-    }
-}
-
-impl<'x> SourceOrderVisitor<'x> for Calls<'_> {
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        match statement {
-            // What a loop goes through is asked for once.
-            Stmt::For(s) => {
-                self.visit_expr(&s.iter);
-                self.inside(|c| blocks(statement).into_iter().for_each(|b| c.visit_body(b)));
-            }
-            Stmt::While(_) => self.inside(|c| source_order::walk_stmt(c, statement)),
-            _ => source_order::walk_stmt(self, statement),
-        }
-    }
-
-    fn visit_expr(&mut self, expr: &'x Expr) {
-        if let Expr::Call(call) = expr {
-            self.found |= self.loops > 0
-                && match &*call.func {
-                    Expr::Name(name) => name.id.as_str() == self.name,
-                    Expr::Attribute(method) => method.attr.as_str() == self.name,
-                    _ => false,
-                };
-        }
-        match expr {
-            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => self.inside(|c| source_order::walk_expr(c, expr)),
-            _ => source_order::walk_expr(self, expr),
-        }
-    }
+    let function = place.body.function.map(|f| place.analysis.definitions.functions[f].ast);
+    function.is_some_and(|f| calls::alike(place.analysis, &f.name).iter().any(|c| c.in_loop))
 }
