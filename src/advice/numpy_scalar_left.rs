@@ -10,6 +10,7 @@ use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::graph::{Analysis, activations};
 use crate::place::Place;
+use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprBinOp, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -53,7 +54,7 @@ impl<'x> SourceOrderVisitor<'x> for Operators<'_, 'x> {
     fn visit_expr(&mut self, expr: &'x Expr) {
         match expr {
             // Names mean something else in there.
-            Expr::Lambda(_) | Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => return,
+            _ if expr.is_lambda_expr() || comprehension(expr).is_some() => return,
             Expr::BinOp(operation) => self.operation(operation),
             _ => {}
         }

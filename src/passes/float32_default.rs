@@ -24,6 +24,7 @@ use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::place::Place;
+use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Edit, LINE_WIDTH, Ranged, TextRange, TextSize, lay_out_statement};
@@ -101,7 +102,7 @@ impl<'x> SourceOrderVisitor<'x> for Calls<'_, 'x> {
 
     fn visit_expr(&mut self, expr: &'x Expr) {
         // Names mean something else in there.
-        if matches!(expr, Expr::Lambda(_) | Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_)) {
+        if expr.is_lambda_expr() || comprehension(expr).is_some() {
             return;
         }
         if let Expr::Call(call) = expr

@@ -19,7 +19,8 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
 
-use crate::place::{Place, expressions};
+use crate::place::Place;
+use crate::place::expressions::{self, comprehension};
 use path::is_path;
 
 /// Words of code that runs in several threads.
@@ -307,12 +308,7 @@ fn is_first(statement: &Stmt, load: TextRange) -> bool {
             self.first &= match expr {
                 Expr::Call(_) | Expr::Await(_) | Expr::Yield(_) | Expr::Named(_) => !before,
                 Expr::BoolOp(_) | Expr::If(_) | Expr::Lambda(_) => !around,
-                Expr::ListComp(ast::ExprListComp { generators, .. })
-                | Expr::SetComp(ast::ExprSetComp { generators, .. })
-                | Expr::DictComp(ast::ExprDictComp { generators, .. })
-                | Expr::Generator(ast::ExprGenerator { generators, .. }) => {
-                    !around || generators.first().is_some_and(|g| g.iter.range().contains_range(self.load))
-                }
+                _ if around => comprehension(expr).is_none_or(|(_, g)| g.first().is_some_and(|g| g.iter.range().contains_range(self.load))),
                 _ => true,
             };
             source_order::walk_expr(self, expr);

@@ -30,6 +30,7 @@ use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
 use crate::place::Place;
+use crate::place::expressions::comprehension;
 use origin::{Origin, no_array, origin};
 use reads::{Read, Way};
 use shared::Lists;
@@ -273,16 +274,12 @@ impl<'x> SourceOrderVisitor<'x> for Loops<'_, 'x> {
     }
 
     fn visit_expr(&mut self, expr: &'x Expr) {
+        if let Some((elements, generators)) = comprehension(expr) {
+            return self.in_comprehension(expr, &elements, generators);
+        }
         match expr {
             // Nothing is recorded of what runs later.
             Expr::Lambda(_) => {}
-            Expr::ListComp(e) => self.in_comprehension(expr, &[&e.elt], &e.generators),
-            Expr::SetComp(e) => self.in_comprehension(expr, &[&e.elt], &e.generators),
-            Expr::Generator(e) => self.in_comprehension(expr, &[&e.elt], &e.generators),
-            Expr::DictComp(e) => {
-                let elements: Vec<&Expr> = e.key.as_deref().into_iter().chain([&*e.value]).collect();
-                self.in_comprehension(expr, &elements, &e.generators);
-            }
             Expr::Call(call) => {
                 if let [only] = &*call.arguments.args
                     && CONSUMERS.iter().any(|name| self.place.calls_builtin(call, name))

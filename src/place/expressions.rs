@@ -1,4 +1,6 @@
-//! The expressions of a scope, and those of one statement.
+//! The expressions of a scope, those of one statement, and the parts of a comprehension.
+
+use smallvec::{SmallVec, smallvec};
 
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -19,6 +21,17 @@ pub fn of_statement<'x>(statement: &'x Stmt, see: &mut dyn FnMut(&'x Expr)) {
 pub fn each<'x>(expr: &'x Expr, see: &mut dyn FnMut(&'x Expr)) {
     let mut scope = Scope { see };
     scope.visit_expr(expr);
+}
+
+/// What a comprehension or generator makes in each round, and its `for`s, of which only the first goes through something that is evaluated outside, once.
+pub fn comprehension(expr: &Expr) -> Option<(SmallVec<[&Expr; 2]>, &[ast::Comprehension])> {
+    match expr {
+        Expr::ListComp(e) => Some((smallvec![&*e.elt], &e.generators)),
+        Expr::SetComp(e) => Some((smallvec![&*e.elt], &e.generators)),
+        Expr::Generator(e) => Some((smallvec![&*e.elt], &e.generators)),
+        Expr::DictComp(e) => Some((e.key.as_deref().into_iter().chain([&*e.value]).collect(), &e.generators)),
+        _ => None,
+    }
 }
 
 fn is_scope(statement: &Stmt) -> bool {
@@ -57,13 +70,10 @@ impl<'x> SourceOrderVisitor<'x> for Header<'_, 'x> {
 
     fn visit_expr(&mut self, expr: &'x Expr) {
         (self.see)(expr);
-        match expr {
-            Expr::Lambda(_) => {}
-            Expr::ListComp(ast::ExprListComp { generators, .. })
-            | Expr::SetComp(ast::ExprSetComp { generators, .. })
-            | Expr::DictComp(ast::ExprDictComp { generators, .. })
-            | Expr::Generator(ast::ExprGenerator { generators, .. }) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
-            _ => source_order::walk_expr(self, expr),
+        match comprehension(expr) {
+            Some((_, generators)) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
+            None if expr.is_lambda_expr() => {}
+            None => source_order::walk_expr(self, expr),
         }
     }
 }

@@ -128,15 +128,14 @@ impl Search<'_, '_> {
             Expr::List(e) => self.all(&e.elts),
             Expr::Starred(e) => self.expr(&e.value),
             Expr::Named(e) => self.expr(&e.value),
-            Expr::ListComp(ast::ExprListComp { generators, .. })
-            | Expr::SetComp(ast::ExprSetComp { generators, .. })
-            | Expr::DictComp(ast::ExprDictComp { generators, .. })
-            | Expr::Generator(ast::ExprGenerator { generators, .. }) => self.only(generators.first().map(|g| &g.iter)),
             Expr::Yield(e) => self.only(e.value.as_deref()),
             Expr::FString(e) => self.only(e.value.elements().filter_map(|part| part.as_interpolation().map(|i| &*i.expression))),
             Expr::Name(_) | Expr::Lambda(_) => Walk::Quiet,
             _ if expr.is_literal_expr() => Walk::Quiet,
-            _ => Walk::Stop(expr.range()),
+            _ => match expressions::comprehension(expr) {
+                Some((_, generators)) => self.only(generators.first().map(|g| &g.iter)),
+                None => Walk::Stop(expr.range()),
+            },
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::finding::Proposal;
 use crate::place::Place;
+use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -63,9 +64,7 @@ impl<'x> SourceOrderVisitor<'x> for Waits<'_, 'x> {
 
     fn visit_expr(&mut self, expr: &'x Expr) {
         match expr {
-            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
-                self.inside(expr.range(), |w| source_order::walk_expr(w, expr));
-            }
+            _ if comprehension(expr).is_some() => self.inside(expr.range(), |w| source_order::walk_expr(w, expr)),
             Expr::Call(call) => {
                 if let Some((element, read)) = number_read(self.place, call)
                     && read.way == Way::Item

@@ -2,6 +2,7 @@
 
 use crate::graph::sees_names;
 use crate::place::Place;
+use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -143,7 +144,7 @@ impl<'p, 'x> Reads<'p, 'x> {
         (evaluates && source.slice(lines).trim() == source.slice(statement.range())).then_some(lines)
     }
 
-    fn comprehension(&mut self, expr: &'x Expr, generators: &'x [ast::Comprehension]) {
+    fn comprehension(&mut self, expr: &'x Expr, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {
         if generators.iter().any(|g| binds(&g.target, self.name)) {
             // The first iterable is evaluated outside; everything else speaks of the inner name.
             generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter));
@@ -152,24 +153,19 @@ impl<'p, 'x> Reads<'p, 'x> {
         } else if let Some(first) = generators.first() {
             // What the comprehension goes through is evaluated once.
             self.visit_expr(&first.iter);
-            self.inside(|r| r.rounds_of(expr, generators));
+            self.inside(|r| r.rounds_of(elements, generators));
         }
     }
 
     /// What a comprehension evaluates in its rounds.
-    fn rounds_of(&mut self, expr: &'x Expr, generators: &'x [ast::Comprehension]) {
+    fn rounds_of(&mut self, elements: &[&'x Expr], generators: &'x [ast::Comprehension]) {
         for (n, generator) in generators.iter().enumerate() {
             if n > 0 {
                 self.visit_expr(&generator.iter);
             }
             generator.ifs.iter().for_each(|test| self.visit_expr(test));
         }
-        match expr {
-            Expr::ListComp(e) => self.visit_expr(&e.elt),
-            Expr::SetComp(e) => self.visit_expr(&e.elt),
-            Expr::DictComp(e) => e.key.as_deref().into_iter().chain([&*e.value]).for_each(|part| self.visit_expr(part)),
-            _ => {}
-        }
+        elements.iter().for_each(|element| self.visit_expr(element));
     }
 }
 
@@ -204,11 +200,10 @@ impl<'x> SourceOrderVisitor<'x> for Reads<'_, 'x> {
                     parameters.iter_non_variadic_params().filter_map(|p| p.default.as_deref()).for_each(|e| self.visit_expr(e));
                 }
             }
-            Expr::ListComp(e) => self.comprehension(expr, &e.generators),
-            Expr::SetComp(e) => self.comprehension(expr, &e.generators),
-            Expr::DictComp(e) => self.comprehension(expr, &e.generators),
-            Expr::Generator(e) => self.comprehension(expr, &e.generators),
-            _ => source_order::walk_expr(self, expr),
+            _ => match comprehension(expr) {
+                Some((elements, generators)) => self.comprehension(expr, &elements, generators),
+                None => source_order::walk_expr(self, expr),
+            },
         }
     }
 
@@ -280,7 +275,7 @@ fn is_local(def: &ast::StmtFunctionDef, name: &str) -> bool {
         fn visit_expr(&mut self, expr: &'x Expr) {
             if let Expr::Name(name) = expr {
                 self.stored |= name.id.as_str() == self.name && name.ctx.is_store();
-            } else if !matches!(expr, Expr::Lambda(_) | Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_)) {
+            } else if !expr.is_lambda_expr() && comprehension(expr).is_none() {
                 source_order::walk_expr(self, expr);
             }
         }
@@ -348,12 +343,11 @@ impl<'x> SourceOrderVisitor<'x> for Eager<'_> {
             Expr::BoolOp(e) => e.values.first().into_iter().for_each(|v| self.visit_expr(v)),
             Expr::If(e) => self.visit_expr(&e.test),
             Expr::Compare(e) => [Some(&*e.left), e.comparators.first()].into_iter().flatten().for_each(|v| self.visit_expr(v)),
-            Expr::ListComp(ast::ExprListComp { generators, .. })
-            | Expr::SetComp(ast::ExprSetComp { generators, .. })
-            | Expr::DictComp(ast::ExprDictComp { generators, .. })
-            | Expr::Generator(ast::ExprGenerator { generators, .. }) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
             Expr::Lambda(_) => {}
-            _ => source_order::walk_expr(self, expr),
+            _ => match comprehension(expr) {
+                Some((_, generators)) => generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter)),
+                None => source_order::walk_expr(self, expr),
+            },
         }
     }
 }
