@@ -188,5 +188,5 @@ fn returned(body: &Body) -> Option<ValueId> {
 fn runs_once(analysis: &Analysis<'_>, index: FunctionIndex) -> bool {
     let calls = calls::of_function(analysis, index);
     let by_init = |f: FunctionIndex| analysis.definitions.functions[f].ast.name.as_str() == "__init__";
-    !calls.is_empty() && calls.iter().all(|c| c.by.is_none_or(by_init))
+    !calls.is_empty() && calls.iter().all(|c| !c.in_loop && c.by.is_none_or(by_init))
 }

@@ -287,9 +287,13 @@ mod tests {
         let text = "import mlx.core as mx\ndef f(a: mx.array):\n    mx.eval(a)\n    return a.item()\n";
         let part = text.replace("a.item()", "a[0].item()");
         let without = part.replace("    mx.eval(a)\n", "");
-        for calls in
-            ["", "print(f(mx.ones(2)))\n", "for x in f(mx.ones(2)):\n    print(x)\n", "for x in [1]:\n    print(x)\nelse:\n    f(mx.ones(2))\n"]
-        {
+        for calls in [
+            "",
+            "print(f(mx.ones(2)))\n",
+            "print([x for x in f(mx.ones(2))])\n",
+            "for x in f(mx.ones(2)):\n    print(x)\n",
+            "for x in [1]:\n    print(x)\nelse:\n    f(mx.ones(2))\n",
+        ] {
             let once = format!("{part}{calls}");
             assert_eq!(applied(find, &once, Applicability::Unsafe), once);
         }

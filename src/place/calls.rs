@@ -1,5 +1,6 @@
 //! Who calls a function of the file, and whether a loop does.
 
+use super::expressions::comprehension;
 use crate::graph::Analysis;
 use crate::graph::definitions::FunctionIndex;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
@@ -84,12 +85,15 @@ impl<'x, F: Fn(&Expr) -> bool> SourceOrderVisitor<'x> for Calls<'x, '_, F> {
     fn visit_stmt(&mut self, statement: &'x Stmt) {
         match statement {
             Stmt::FunctionDef(s) => {
+                // Decorators and defaults are evaluated where the function is made.
+                s.decorator_list.iter().for_each(|d| self.visit_decorator(d));
+                self.visit_parameters(&s.parameters);
                 let (by, loops) = (self.by, self.loops);
                 (self.by, self.loops) = (self.analysis.definitions.function_of(s), 0);
-                source_order::walk_stmt(self, statement);
+                self.visit_body(&s.body);
                 (self.by, self.loops) = (by, loops);
             }
-            // What a loop goes through is asked for once, and its `else` comes when it is over.
+            // What a loop goes through is evaluated once, and its `else` comes when it is over.
             Stmt::For(s) => {
                 self.visit_expr(&s.iter);
                 self.looped(|c| c.visit_body(&s.body));
@@ -113,10 +117,13 @@ impl<'x, F: Fn(&Expr) -> bool> SourceOrderVisitor<'x> for Calls<'x, '_, F> {
         {
             self.found.push(Called { call, by: self.by, in_loop: self.loops > 0 });
         }
-        match expr {
-            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => self.looped(|c| source_order::walk_expr(c, expr)),
-            _ => source_order::walk_expr(self, expr),
-        }
+        let Some((elements, generators)) = comprehension(expr) else { return source_order::walk_expr(self, expr) };
+        generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter));
+        self.looped(|c| {
+            elements.into_iter().for_each(|e| c.visit_expr(e));
+            generators.iter().skip(1).for_each(|g| c.visit_expr(&g.iter));
+            generators.iter().flat_map(|g| &g.ifs).for_each(|test| c.visit_expr(test));
+        });
     }
 }
 
@@ -146,8 +153,13 @@ mod tests {
             ("while x:\n    pass\nelse:\n    f(1)", false),
             ("y = [f(x) for x in xs]", true),
             ("y = {x: f(x) for x in xs}", true),
+            ("y = [x for x in f(1)]", false),
+            ("y = [x for x in xs if f(x)]", true),
+            ("y = {y: x for x in xs for y in f(x)}", true),
+            ("def g():\n    for x in xs:\n        @f(x)\n        def h(y=1):\n            return y", true),
         ] {
-            assert_eq!(callers(&format!("def f(x):\n    return x\n{text}\n")), [(String::new(), in_loop)], "{text}");
+            let by = if text.contains("def g") { "g" } else { "" };
+            assert_eq!(callers(&format!("def f(x):\n    return x\n{text}\n")), [(by.to_owned(), in_loop)], "{text}");
         }
     }
 }
