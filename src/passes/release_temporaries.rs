@@ -7,6 +7,7 @@ mod life;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, MEASURED, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
+use crate::graph::memo::Memo;
 use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
@@ -21,6 +22,12 @@ const MAX_BETWEEN: usize = 4;
 /// What was measured where most of the model is frozen.
 const ADAPTERS: &str =
     "of adapters of rank 8 on a frozen model: the same peak memory with and without (CPU); where all of that model is trained, 0.83 of it.";
+
+/// What makes of a function one that gives gradients.
+const MAKERS: [&str; 3] = ["mlx.nn.value_and_grad", "mlx.core.value_and_grad", "mlx.core.grad"];
+
+/// Longer chains from a tree back to the function that gave it are not followed.
+const MAX_DEPTH: u32 = 100;
 
 /// What makes one tree of gradients out of another and keeps neither.
 const OF_GRADIENTS: [&str; 5] = [
@@ -93,7 +100,7 @@ impl<'x> Blocks<'_, 'x> {
             return left(75, format!("`{}` is given to something that may keep it", gradients.id));
         }
         let mut assumptions = Vec::new();
-        if !self.is_gradient(self.place.value(&Expr::Name(gradients.clone()))?) {
+        if !self.is_gradient(self.place.value(&Expr::Name(gradients.clone()))?, &mut Memo::new(MAX_DEPTH, false)) {
             assumptions.push(format!("`{}` holds arrays of the size of the model, as gradients do", gradients.id));
         }
         if self.place.is_module() {
@@ -142,28 +149,23 @@ impl<'x> Blocks<'_, 'x> {
     }
 
     /// Whether `value` is what a function made by `value_and_grad` gives, or was made of that.
-    fn is_gradient(&self, value: ValueId) -> bool {
-        let graph = &self.place.analysis.graph;
-        let mut value = value;
-        loop {
+    fn is_gradient(&self, value: ValueId, known: &mut Memo<bool>) -> bool {
+        known.of(value, |known| {
+            let graph = &self.place.analysis.graph;
             let (op, operands) = graph.get(value);
             match op {
-                Op::Item(_) => value = operands[0],
-                Op::Gate => return operands[1..].iter().all(|&v| self.is_gradient(v)),
+                Op::Item(_) => self.is_gradient(operands[0], known),
+                Op::Gate => operands[1..].iter().all(|&v| self.is_gradient(v, known)),
                 Op::Call(..) | Op::Apply => {
-                    let made = |v: ValueId| graph.operands(v).first().and_then(|&c| graph.path(c));
-                    let makers = ["mlx.nn.value_and_grad", "mlx.core.value_and_grad", "mlx.core.grad"];
-                    if made(operands[0]).is_some_and(|p| makers.contains(&p)) {
-                        return true;
-                    }
-                    if !graph.path(operands[0]).is_some_and(|p| OF_GRADIENTS.contains(&p)) {
-                        return false;
-                    }
-                    return operands[1..].iter().any(|&v| matches!(graph.op(v), Op::Item(_) | Op::Call(..) | Op::Gate) && self.is_gradient(v));
+                    let maker = graph.operands(operands[0]).first().and_then(|&c| graph.path(c));
+                    let is_made = maker.is_some_and(|p| MAKERS.contains(&p));
+                    let passes_on = graph.path(operands[0]).is_some_and(|p| OF_GRADIENTS.contains(&p));
+                    let may_be = |v: ValueId| matches!(graph.op(v), Op::Item(_) | Op::Call(..) | Op::Gate);
+                    is_made || passes_on && operands[1..].iter().any(|&v| may_be(v) && self.is_gradient(v, known))
                 }
-                _ => return false,
+                _ => false,
             }
-        }
+        })
     }
 
     /// Whether `call` keeps none of its arguments: an update of a model, or what makes gradients of gradients.
@@ -301,6 +303,16 @@ mod tests {
         let text = format!("{HEADER}    model.freeze()\n{}", body.lines().map(|l| format!("    {l}\n")).collect::<String>());
         let found = findings(find, &text);
         assert!(found[0].has_figure_of_its_own(), "{:?}", found[0].rationale);
+    }
+
+    #[test]
+    fn a_tree_that_is_made_of_trees_again_and_again_is_looked_at_once() {
+        let text = |first: &str| {
+            let sums = "    d = tree_map(fn, d, d)\n".repeat(60);
+            format!("from mlx.utils import tree_map\n{HEADER}    {first}\n{sums}    opt.update(model, d)\n    mx.eval(model.state)\n")
+        };
+        assert_eq!(findings(find, &text("l, d = g(model, xs)"))[0].assumptions.len(), 0);
+        assert_eq!(findings(find, &text("l, d = fn(model, xs)"))[0].assumptions.len(), 1);
     }
 
     #[test]
