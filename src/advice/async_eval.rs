@@ -14,7 +14,7 @@ use super::behind::{appended, is_read_behind, lengthened};
 use super::rounds::{self, Line, Round};
 use super::tokens::{Generation, generation, mentions, targets};
 use super::waits::{Waits, evaluates};
-use super::{Told, listed, one_line};
+use super::{Told, listed};
 
 /// What a step too many changes besides, where it draws.
 const DRAWN: &str = ", and it draws once more: what is drawn after the loop differs for the same seed";
@@ -51,8 +51,8 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
     let first = asked.iter().chain(&generation.evaluations).min_by_key(|r| r.start());
     let (at, message) = match (first, generation.yields.first()) {
         (Some(&at), None) if asked.is_empty() => return unread(place, round, &generation, at),
-        (Some(&at), _) => (at, format!("`{}` waits for each sample before the next is asked for", one_line(source, at))),
-        (None, Some(&at)) => (at, format!("`{}` hands out a sample that is not started: whoever reads it waits for all of it", one_line(source, at))),
+        (Some(&at), _) => (at, format!("`{}` waits for each sample before the next is asked for", source.quote(at))),
+        (None, Some(&at)) => (at, format!("`{}` hands out a sample that is not started: whoever reads it waits for all of it", source.quote(at))),
         (None, None) => return left(sampling, "no round waits for its sample"),
     };
     if let Some(wait) = other_wait(place, round, &generation, waits) {
@@ -68,7 +68,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
     const COST: &str =
         "1 wait for each sample with nothing queued behind it; in a pipeline the device computes the next one while Python handles this one.";
     let mut rationale = vec![COST.to_owned(), recipe];
-    let evaluations: Vec<String> = generation.evaluations.iter().map(|&e| one_line(source, e)).collect();
+    let evaluations: Vec<String> = generation.evaluations.iter().map(|&e| source.quote(e)).collect();
     if !evaluations.is_empty() {
         rationale.push(format!("Leave out {}, which waits: `mx.async_eval` computes all that the sample needs.", listed(&evaluations)));
     }
@@ -79,7 +79,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>, waits: &Waits<'_>) -> Option<To
     };
     rationale.push(order.to_owned());
     if let Some((module, wait, _)) = within {
-        let wait = one_line(source, wait);
+        let wait = source.quote(wait);
         rationale.push(format!("`{wait}` in `{module}` waits within a step: a model that runs it must do without that first, for no step is queued behind one that waits."));
     }
     rationale.push(extra_step(place, round, &generation));
@@ -97,12 +97,12 @@ fn extra_step(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>)
     let is_of_step = |value: &Expr| mentions(place, value, &made) && !mentions(place, value, &generation.names);
     let kept = round.lines.iter().find_map(|l| {
         let (list, value) = appended(l.statement)?;
-        (is_of_step(value) && is_read_behind(place, round, list)).then(|| (list, one_line(place.source(), l.statement.range())))
+        (is_of_step(value) && is_read_behind(place, round, list)).then(|| (list, place.source().quote(l.statement.range())))
     });
     let joined = round.lines.iter().find_map(|l| {
         let array = lengthened(place, l.statement).filter(|_| l.once && l.statement.start() > generation.sampling.start())?;
         let is_input = generation.names.contains(array) && is_read_behind(place, round, array);
-        is_input.then(|| (array, one_line(place.source(), l.statement.range())))
+        is_input.then(|| (array, place.source().quote(l.statement.range())))
     });
     match (kept, joined) {
         (Some((list, text)), _) => format!(
@@ -138,7 +138,7 @@ fn unread(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, at:
         return left("no round looks at its sample, and what follows the loop evaluates it: it need not be evaluated at all");
     }
     let readers = if generation.is_seldom_read { "few rounds read it" } else { "no round reads it" };
-    let text = one_line(place.source(), at);
+    let text = place.source().quote(at);
     let started = text.replacen("eval", "async_eval", 1);
     Some(Told {
         range: at,
@@ -160,7 +160,7 @@ fn recipe(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, ask
         target => vec![target],
     };
     assigned.sort_by_key(|t| !asked.iter().any(|read| names_in(*read).any(|name| name == source.slice(t.range()))));
-    let target = one_line(source, assigned.first()?.range());
+    let target = source.quote(assigned.first()?.range());
     let is_number = asked.iter().any(|read| read.contains_range(s.value.range()));
     let kept = if is_number { format!("`{target}` is a number: keep the array that it is read from, here `y`. ") } else { String::new() };
     let name = if is_number { "y" } else { target.strip_prefix("next_").unwrap_or(&target) };
@@ -231,7 +231,7 @@ fn wait_within<'x>(place: &Place<'x>, round: &Round<'_>, waits: &Waits<'x>) -> O
 
 /// What is told of a loop whose steps wait within: that has to go before anything else.
 fn blocked(place: &Place<'_>, at: TextRange, module: &str, wait: TextRange) -> Told {
-    let (wait, at_text) = (one_line(place.source(), wait), one_line(place.source(), at));
+    let (wait, at_text) = (place.source().quote(wait), place.source().quote(at));
     Told {
         range: at,
         message: format!("`{wait}` in `{module}` waits within each step, so that no step can be queued behind another"),

@@ -8,10 +8,10 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::Told;
 use super::compiled::dotted;
 use super::reads::reads;
 use super::rounds::{self, Round};
-use super::{Told, one_line};
 
 /// Find the loops whose batches differ in length, in files that never limit the cache.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -43,7 +43,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     {
         return left("the cache is cleared or limited already");
     }
-    let made = one_line(analysis.source, shape);
+    let made = analysis.source.quote(shape);
     Some(Told {
         range,
         message: format!("each batch of `{}` has a length of its own, and the loop never clears the buffer cache", generator.name),

@@ -12,9 +12,9 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::Told;
 use super::compiled::{self, Site};
 use super::draws::{is_without_draws, may_draw};
-use super::{Told, one_line};
 
 /// What a trace costs where the calls after it are many.
 const TRACE: &str = "Measured of a training step of ResNet-20: 15 to 25 ms for a trace whose kernels are built already (2 cores of an x86-64, MLX 0.32.4); that is what is gained.";
@@ -119,7 +119,7 @@ fn called_at_once(analysis: &Analysis<'_>, notes: &Notes) -> Vec<Told> {
             continue;
         };
         let call = at_once.range();
-        let text = one_line(analysis.source, compiled.range);
+        let text = analysis.source.quote(compiled.range);
         let depth = block_depth(&place, call, call);
         let again = body.function.and_then(|index| again(analysis, index, 0));
         if depth == 0 && again.is_none() && body.function.is_none() {

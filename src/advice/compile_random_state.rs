@@ -9,9 +9,9 @@ use crate::place::expressions;
 use crate::syntax::ast::{Expr, ExprCall, StmtFunctionDef};
 use crate::syntax::{Ranged, TextRange};
 
+use super::Told;
 use super::compiled::{self, RANDOM_STATE, Site, with_partial};
 use super::draws::helper;
-use super::{Told, one_line};
 
 /// Find the compiled functions that draw the same numbers in each call.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -27,11 +27,11 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     site.expressions(&mut |expr| {
         let Expr::Call(call) = expr else { return };
         if draws(site, call) {
-            drawn.get_or_insert_with(|| (call.range(), one_line(analysis.source, call.func.range())));
+            drawn.get_or_insert_with(|| (call.range(), analysis.source.quote(call.func.range())));
         } else if let Some(helper) = helper(analysis, call)
             && helper_draws(analysis, site, analysis.definitions.functions[helper].ast)
         {
-            drawn.get_or_insert_with(|| (call.range(), one_line(analysis.source, call.func.range())));
+            drawn.get_or_insert_with(|| (call.range(), analysis.source.quote(call.func.range())));
         }
     });
     let left = |reason: &str| site.outer.notes.left::<Told>(site.range(), site.range(), 60, || reason.to_owned());

@@ -20,7 +20,7 @@ use crate::syntax::ast::Expr;
 
 use super::compiled::{self, Site};
 use super::defaults::{self, Guard};
-use super::{Told, listed, one_line};
+use super::{Told, listed};
 use chosen::{Change, is_number_type};
 
 /// Find the compiled functions that a number compiles anew.
@@ -100,7 +100,7 @@ fn told(
     let function = site.function.name.as_str();
     let names: Vec<String> = scalars.iter().map(|s| s.name.to_owned()).collect();
     let (is, number) = if names.len() == 1 { ("is", "a Python number") } else { ("are", "Python numbers") };
-    let value = one_line(analysis.source, first.given.range());
+    let value = analysis.source.quote(first.given.range());
     let such = if value == first.name { String::new() } else { format!(", as with `{value}`") };
     let mut cost = format!("1 compilation for each value of {} that a call brings{such}; with arrays 1 for all values.", listed(&names));
     if !scalars.iter().any(|s| s.is_seen_to_change) {

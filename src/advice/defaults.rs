@@ -13,7 +13,6 @@ use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::compiled::body_of;
-use super::one_line;
 
 /// Tests are taken apart so far.
 const MAX_DEPTH: u32 = 8;
@@ -67,7 +66,7 @@ fn guard(analysis: &Analysis<'_>, call: &Called<'_>) -> Option<Guard> {
     let names = asked(analysis, body.name, place.value(test)?);
     Some(Guard {
         function: function.name.to_string(),
-        test: one_line(analysis.source, test.range()),
+        test: analysis.source.quote(test.range()),
         is: !wanted,
         is_never_passed: is_never_passed(analysis, by, &names),
         names: names.into_iter().map(|name| analysis.graph.name(name).to_owned()).collect(),

@@ -6,9 +6,9 @@ use crate::place::expressions;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
+use super::Told;
 use super::compiled::{self, Site};
 use super::reads::reads_in_trace;
-use super::{Told, one_line};
 
 /// Find the evaluations in compiled functions.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -33,7 +33,7 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<Told> {
     }
     let told = ranges.into_iter().map(|range| Told {
         range,
-        message: format!("`{}` asks for data in the compiled `{}`, which raises while it is traced", one_line(analysis.source, range), site.function.name),
+        message: format!("`{}` asks for data in the compiled `{}`, which raises while it is traced", analysis.source.quote(range), site.function.name),
         rationale: vec![
             "1 exception in the first call: a function is compiled from arrays that have shapes and dtypes, and no values.".to_owned(),
             "Return the array and evaluate it where the function is called; choose between values with `mx.where`, and what a condition decides, outside.".to_owned(),

@@ -18,7 +18,7 @@ use super::behind::evaluation_behind;
 use super::reads::reads;
 use super::rounds::{self, Round};
 use super::tokens::generation;
-use super::{Told, counted, one_line};
+use super::{Told, counted};
 
 /// More operations than these a round are worth an evaluation.
 const LIGHT: usize = 60;
@@ -32,7 +32,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
 fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     let (call, range) = evaluation(place, round)?;
     let left = |reason: &str| place.notes.left::<Told>(range, range, 100, || reason.to_owned());
-    let text = one_line(place.source(), range);
+    let text = place.source().quote(range);
     if !call.arguments.args.iter().all(|a| a.is_name_expr()) {
         return left("a whole state is evaluated, which a step of training or of a cache is");
     }
@@ -49,7 +49,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
     let operations = operations(place, round);
     let name = round.named(place);
     let evaluated: FxHashSet<String> = call.arguments.args.iter().filter_map(|a| Some(a.as_name_expr()?.id.to_string())).collect();
-    let behind = evaluation_behind(place, round, &evaluated).map(|at| one_line(place.source(), at));
+    let behind = evaluation_behind(place, round, &evaluated).map(|at| place.source().quote(at));
     let instead = match behind {
         Some(behind) => format!("Leave it out: `{behind}` behind the loop evaluates it as well."),
         None => "Evaluate every so many rounds (`if n % 16 == 0: mx.eval(...)`), or once after the loop.".to_owned(),

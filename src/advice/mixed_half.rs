@@ -9,7 +9,7 @@ use crate::graph::facts::Facts;
 use crate::graph::users::Users;
 use crate::graph::value::ValueId;
 
-use super::{Told, one_line};
+use super::Told;
 
 /// Find every operation between the two half precisions.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -39,7 +39,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
 }
 
 fn told(analysis: &Analysis<'_>, place: &Occurrence, [narrow, brain]: [&str; 2], spoilt: &str) -> Told {
-    let text = one_line(analysis.source, place.range);
+    let text = analysis.source.quote(place.range);
     Told {
         range: place.range,
         message: format!("`{text}` is computed in float32: `{narrow}` is float16 and `{brain}` is bfloat16, and neither holds the other"),
@@ -60,7 +60,7 @@ fn note(analysis: &Analysis<'_>, flow: &mut DtypeFlow<'_>, occurrences: &[Occurr
     for place in occurrences.iter().filter(|o| o.own) {
         let joined = flow.joined(place.value);
         if joined.len() > 1 && joined.iter().any(|&v| flow.half(v).is_some()) && flow.mixed(place.value).is_none() {
-            let text = one_line(analysis.source, place.range);
+            let text = analysis.source.quote(place.range);
             notes.left::<()>(place.range, place.range, 60, || format!("not both half precisions are known to meet in `{text}`"));
         }
     }

@@ -32,7 +32,7 @@ mod writes;
 
 use crate::finding::{Applicability, Finding, Hinge, Notes, TransformId};
 use crate::graph::Analysis;
-use crate::syntax::{Source, TextRange};
+use crate::syntax::TextRange;
 
 /// Advice on one file, under the id it is listed by. What was looked at and is as it should be goes to the notes.
 pub type Advice = fn(&Analysis<'_>, &TransformId, &Notes) -> Vec<Finding>;
@@ -66,11 +66,6 @@ impl Told {
             hinges: Vec::new(),
         }
     }
-}
-
-/// The text of `range` on one line.
-fn one_line(source: &Source<'_>, range: TextRange) -> String {
-    source.slice(range).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `` `a`, `b` and `c` ``.

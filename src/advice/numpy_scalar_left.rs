@@ -15,7 +15,7 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprBinOp, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::{Told, one_line};
+use super::Told;
 
 const MAX_DEPTH: u32 = 8;
 /// What NumPy gives no scalar of its own for.
@@ -81,7 +81,7 @@ impl Operators<'_, '_> {
             left(operation.right.range(), "what stands on its right is made of numbers alone: next to nothing is copied");
             return;
         }
-        let (number, right) = (one_line(source, operation.left.range()), one_line(source, operation.right.range()));
+        let (number, right) = (source.quote(operation.left.range()), source.quote(operation.right.range()));
         let told = Told {
             range: operation.range,
             message: format!("`{number}` is a NumPy scalar: to the left of `{}` it makes a NumPy array of `{right}`", operation.op.as_str()),
@@ -112,7 +112,7 @@ impl Operators<'_, '_> {
         let Place { analysis, body, .. } = *self.place;
         let part = body.occurrences.iter().find(|o| o.own && o.range == operation)?;
         let whole = activations::around(&analysis.graph, body, *part)?;
-        let text = one_line(self.place.source(), whole.range);
+        let text = self.place.source().quote(whole.range);
         Some(format!("All of `{text}` is `nn.{}({})`, which is compiled.", whole.name, spelt(analysis, body, whole.of)))
     }
 

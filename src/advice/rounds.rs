@@ -59,7 +59,7 @@ impl<'x> Round<'x> {
     /// What a round is one of, in the words of the text.
     pub(super) fn named(&self, place: &Place<'_>) -> String {
         match self.statement {
-            Stmt::For(s) => format!("for each `{}`", super::one_line(place.source(), s.target.range())),
+            Stmt::For(s) => format!("for each `{}`", place.source().quote(s.target.range())),
             _ => "in each round".to_owned(),
         }
     }

@@ -11,7 +11,7 @@ use crate::syntax::ast::{Expr, ExprCall, Stmt, StmtFunctionDef, WithItem};
 use crate::syntax::{Ranged, TextRange};
 
 use super::reads::reads;
-use super::{Told, handed_out, listed, one_line};
+use super::{Told, handed_out, listed};
 use crate::place::{Place, expressions};
 
 /// Methods and functions that evaluate, as a function inside may call them.
@@ -77,7 +77,7 @@ fn lends_itself(place: &Place<'_>) -> bool {
 }
 
 fn leak(place: &Place<'_>, range: TextRange, body: &[Stmt]) -> Told {
-    let text = one_line(place.source(), range);
+    let text = place.source().quote(range);
     let what_to_do = what_to_do(place, body);
     Told {
         range,
@@ -117,7 +117,7 @@ fn evaluated(place: &Place<'_>, statement: &Stmt, found: &mut Vec<String>) {
     });
     ranges.sort_by_key(|range| range.start());
     ranges.dedup();
-    let texts = ranges.into_iter().map(|range| one_line(place.source(), range));
+    let texts = ranges.into_iter().map(|range| place.source().quote(range));
     texts.for_each(|text| {
         if !found.contains(&text) {
             found.push(text)
@@ -174,8 +174,8 @@ fn made_by_the_module(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
             && let Expr::Call(call) = &*s.value
             && place.path(&call.func).as_deref() == Some("mlx.core.new_stream")
         {
-            let (range, names) = (s.range(), s.targets.iter().map(|t| one_line(place.source(), t.range())).collect::<Vec<_>>());
-            let device = call.arguments.args.first().map_or("mx.default_device()".to_owned(), |d| one_line(place.source(), d.range()));
+            let (range, names) = (s.range(), s.targets.iter().map(|t| place.source().quote(t.range())).collect::<Vec<_>>());
+            let device = call.arguments.args.first().map_or("mx.default_device()".to_owned(), |d| place.source().quote(d.range()));
             told.push(Told {
                 range,
                 message: format!("the stream `{}` belongs to the thread that imports the module, and no other can compute on it", names.join("`, `")),

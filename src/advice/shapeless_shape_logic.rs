@@ -9,8 +9,8 @@ use crate::graph::Analysis;
 use crate::graph::body::Effect;
 use crate::graph::value::{Op, ValueId};
 
+use super::Told;
 use super::compiled::{self, Site};
-use super::{Told, one_line};
 
 /// Find the functions for all shapes that keep one.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -40,7 +40,7 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
     let Some(first) = fixed.min_by_key(|o| (o.range.start(), std::cmp::Reverse(o.range.end()))) else {
         return left("nothing in it computes with the length of an axis but the last");
     };
-    let text = one_line(analysis.source, first.range);
+    let text = analysis.source.quote(first.range);
     Some(Told {
         range: first.range,
         message: format!("`{text}` stays as the first call had it in `{}`, which is compiled with `shapeless=True`", site.function.name),

@@ -25,7 +25,7 @@ use super::reads::{Read, reads};
 use super::rounds::{self, Line, Round};
 use super::tokens::{mentions, targets};
 use super::waits::{Waits, evaluates};
-use super::{Told, counted, listed, one_line};
+use super::{Told, counted, listed};
 
 /// What was measured of elements that are read one by one.
 const ELEMENTS: &str = "of 1024 elements: 131 times faster out of one list than with `a[i].item()` (NVIDIA H200; 69 times on a CPU).";
@@ -101,7 +101,7 @@ impl<'x> Loop<'_, 'x> {
             return left(model, "a round runs a whole model, on parts of what is there already: next to that the wait is short");
         }
         let source = self.place.source();
-        let mut texts: Vec<String> = late.iter().map(|r| one_line(source, r.expr.range())).collect();
+        let mut texts: Vec<String> = late.iter().map(|r| source.quote(r.expr.range())).collect();
         texts.dedup();
         let (waits, numbers) = if texts.len() == 1 { ("waits", "number") } else { ("wait", "numbers") };
         let (texts, named) = (listed(&texts), self.round.named(self.place));
@@ -140,7 +140,7 @@ impl<'x> Loop<'_, 'x> {
     /// How to do without the read `first` and those after it, with `caveat` where that is to keep the arrays.
     fn what_to_do(&self, first: &Read<'x>, caveat: &str) -> String {
         let source = self.place.source();
-        let evaluations: Vec<String> = self.evaluations().into_iter().map(|at| one_line(source, at)).collect();
+        let evaluations: Vec<String> = self.evaluations().into_iter().map(|at| source.quote(at)).collect();
         let besides = match &evaluations[..] {
             [] => String::new(),
             some => format!(" {} in the round would have to become `mx.async_eval` as well.", listed(some)),
@@ -202,7 +202,7 @@ impl<'x> Loop<'_, 'x> {
         let Stmt::For(s) = self.round.statement else { return None };
         let part = operand(self.place, read.array);
         let changing: FxHashSet<String> = self.round.lines.iter().flat_map(|l| targets(l.statement)).collect();
-        let text = |e: &Expr| one_line(self.place.source(), e.range());
+        let text = |e: &Expr| self.place.source().quote(e.range());
         match part {
             Expr::Name(name) if matches!(&*s.target, Expr::Name(t) if t.id == name.id) && !s.iter.is_call_expr() => Some((text(&s.iter), false)),
             Expr::Subscript(e) if mentions(self.place, &e.slice, &named(&s.target)) && !mentions(self.place, &e.value, &changing) => {

@@ -16,7 +16,7 @@ use crate::graph::dtypes::table::spelt;
 use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 
-use super::{Told, one_line};
+use super::Told;
 
 /// Smaller matrices are read in less time than it takes to launch the kernel.
 const LEAST: i64 = 1 << 20;
@@ -71,7 +71,7 @@ fn of_product(analysis: &Analysis<'_>, body: &Body, product: &Occurrence, wanted
 }
 
 fn told(analysis: &Analysis<'_>, product: &Occurrence, matrix: &str, vector: &str, is_column: bool) -> Told {
-    let text = one_line(analysis.source, product.range);
+    let text = analysis.source.quote(product.range);
     let (instead, cost) = if is_column {
         (format!("{matrix} @ {vector}"), "1.5 to 1.8 times the time of a matrix that is stored the other way (NVIDIA H200), 3.2 times on a CPU.")
     } else {

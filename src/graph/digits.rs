@@ -332,7 +332,7 @@ fn drawn(graph: &Graph, value: ValueId) -> Option<Drawn> {
 
 /// The text of an occurrence on one line.
 fn text(analysis: &Analysis<'_>, body: &Body, occurrence: u32) -> String {
-    analysis.source.slice(body.occurrences[occurrence as usize].range).split_whitespace().collect::<Vec<_>>().join(" ")
+    analysis.source.quote(body.occurrences[occurrence as usize].range)
 }
 
 /// The name of the function, if one of `words` is in it, else the name that was `found`.

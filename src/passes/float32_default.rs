@@ -232,7 +232,7 @@ impl<'p, 'x> Scope<'p, 'x> {
         let edits = self.edits(&members, &given.name);
         let rationale = self.rationale(meetings, sign, flow);
         let applicability = if assumptions.is_empty() { Applicability::Narrowing } else { Applicability::Unsafe };
-        let text = spelt_on_one_line(self.place, range);
+        let text = self.place.source().quote(range);
         let message = format!("`{text}` is float32 whatever the model is; with `dtype={}.dtype` a model in half precision stays in it", given.name);
         let finding = Finding {
             transform: self.id.clone(),
@@ -427,8 +427,4 @@ impl Met {
 fn last_argument(call: &ExprCall) -> TextSize {
     let ends = call.arguments.args.iter().map(Ranged::end).chain(call.arguments.keywords.iter().map(Ranged::end));
     ends.max().unwrap_or_else(|| call.arguments.range.end())
-}
-
-fn spelt_on_one_line(place: &Place<'_>, range: TextRange) -> String {
-    place.source().slice(range).split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -129,7 +129,7 @@ impl<'x> Blocks<'_, 'x> {
             Unread::Elsewhere => format!("the next statement does not read `{array}`"),
             Unread::NotNeeded => format!("what the next statement reads can be computed without evaluating `{array}`"),
             Unread::After(first) => {
-                let first = self.place.source().slice(first).split_whitespace().collect::<Vec<_>>().join(" ");
+                let first = self.place.source().quote(first);
                 format!("`{first}` comes first: it is not known to read all of `{array}`, and may notice whether that is evaluated")
             }
             Unread::Inside => format!("the next statement does more than to read `{array}`"),
@@ -139,7 +139,7 @@ impl<'x> Blocks<'_, 'x> {
 
     fn proposal(&self, range: TextRange, argument: &Expr, read: &Read, assumptions: Vec<String>, edit: Edit) -> Proposal {
         let source = self.place.source();
-        let (array, reading) = (source.slice(argument.range()), source.slice(read.range).split_whitespace().collect::<Vec<_>>().join(" "));
+        let (array, reading) = (source.slice(argument.range()), source.quote(read.range));
         let why = if read.is_derived {
             "2 evaluations and 2 waits a round before, 1 after: what is read is computed together with what it is computed from."
         } else {

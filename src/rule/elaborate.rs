@@ -155,10 +155,9 @@ impl Plan<'_> {
     /// If a heavy part of the match is still computed elsewhere, or an operand where its text was, the replacement would add work instead of saving it.
     fn refuse_work_done_twice(&self, removal: &Removal, copied: &[TextRange]) -> Result<(), Obstacle> {
         let graph = &self.analysis.graph;
-        let one_line = |range: TextRange| self.analysis.source.slice(range).split_whitespace().collect::<Vec<_>>().join(" ");
         let computes = |range: TextRange| self.body.occurrences_in(range).any(|o| is_kernel(graph, o.value));
         if let Some(&again) = copied.iter().find(|&&range| !removal.covers(self.body, range) && computes(range)) {
-            return Err(format!("`{}` would be computed twice", one_line(again)));
+            return Err(format!("`{}` would be computed twice", self.analysis.source.quote(again)));
         }
         let heavy = |v: ValueId| match graph.op(v) {
             Op::MatMul | Op::Mlx("softmax" | "mean" | "sum") => true,
@@ -168,7 +167,7 @@ impl Plan<'_> {
         for occurrence in self.staying(removal) {
             // A call that was inlined computes its heavy parts out of sight.
             if heavy(occurrence.value) || !occurrence.own && is_kernel(graph, occurrence.value) {
-                return Err(format!("`{}` is still needed elsewhere, so nothing would be saved", one_line(occurrence.range)));
+                return Err(format!("`{}` is still needed elsewhere, so nothing would be saved", self.analysis.source.quote(occurrence.range)));
             }
         }
         Ok(())

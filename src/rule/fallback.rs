@@ -33,7 +33,7 @@ fn guarded(analysis: &Analysis<'_>, statements: &[Stmt], range: TextRange) -> Op
             for test in tests {
                 let text = source.slice(test.range());
                 if ASKS_FOR_FEATURES.iter().any(|word| text.contains(word)) {
-                    return Some(format!("it stands under `if {}`, as a fallback", text.split_whitespace().collect::<Vec<_>>().join(" ")));
+                    return Some(format!("it stands under `if {}`, as a fallback", source.quote(test.range())));
                 }
             }
         }

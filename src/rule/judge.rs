@@ -256,7 +256,7 @@ impl Narrowing<'_> {
         let goes_on = used.next.iter().find(|&&next| dtypes::widens_again(&analysis.graph, facts, narrowed, after(next)));
         if let Some(next) = goes_on {
             let place = body.occurrences_of(*next).next();
-            let text = place.map(|o| format!("`{}` is", analysis.source.slice(o.range).split_whitespace().collect::<Vec<_>>().join(" ")));
+            let text = place.map(|o| format!("`{}` is", analysis.source.quote(o.range)));
             let text = text.as_deref().unwrap_or("what follows is");
             return Err(format!("{text} computed in float32 all the same, so that digits would be lost for nothing"));
         }

@@ -99,7 +99,7 @@ impl Search<'_> {
         let text = path[1..].iter().find_map(|v| self.body.occurrences_of(*v).next());
         match text {
             Some(place) => {
-                let text = self.analysis.source.slice(place.range).split_whitespace().collect::<Vec<_>>().join(" ");
+                let text = self.analysis.source.quote(place.range);
                 format!("the value is used in `{text}`, which would see the change")
             }
             None if self.body.effects.iter().any(|e| matches!(*e, Effect::Return(v) if v == self.value)) => {

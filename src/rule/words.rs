@@ -361,7 +361,7 @@ impl Words<'_> {
             return Some(graph.name(name).to_owned());
         }
         if let Some(range) = self.place(value) {
-            let text = self.analysis.source.slice(range).split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = self.analysis.source.quote(range);
             return Some(if text.chars().count() <= MAX_CODE { text } else { format!("{}...", text.chars().take(MAX_CODE - 3).collect::<String>()) });
         }
         match graph.get(value) {

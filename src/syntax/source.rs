@@ -89,6 +89,11 @@ impl<'a> Source<'a> {
         &self.text[range]
     }
 
+    /// The text of `range` as a sentence quotes it: on one line.
+    pub fn quote(&self, range: TextRange) -> String {
+        self.slice(range).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Where `offset` is, as users count it.
     pub fn location(&self, offset: TextSize) -> Location {
         let at = self.lines.source_location(offset, self.text, PositionEncoding::Utf32);

@@ -9,7 +9,6 @@ use crate::syntax::ast::{Expr, Operator, Stmt, StmtFor};
 use crate::syntax::{Ranged, TextRange};
 
 use crate::advice::compiled::Site;
-use crate::advice::one_line;
 
 /// What makes the batches of the compiled function, if the last one may be shorter: a function of the file, or the loop itself.
 pub(super) fn short(site: &Site<'_>) -> Option<String> {
@@ -61,7 +60,7 @@ fn yielding(body: &[Stmt]) -> Option<&StmtFor> {
 
 /// Whether the loop takes `x[s : s + n]` for each `s` of `range(0, length, n)`, and nothing makes a multiple of `n` of the length or leaves a piece out.
 fn cuts(analysis: &Analysis<'_>, looped: &StmtFor) -> bool {
-    let text = |expr: &Expr| one_line(analysis.source, expr.range());
+    let text = |expr: &Expr| analysis.source.quote(expr.range());
     let (Expr::Name(start), Expr::Call(range)) = (&*looped.target, &*looped.iter) else { return false };
     let [first, stop, step] = &*range.arguments.args else { return false };
     if text(&range.func) != "range" || text(first) != "0" {

@@ -9,7 +9,7 @@ use crate::syntax::ast::{CmpOp, Expr, Stmt};
 
 use super::Scalar;
 use crate::advice::compiled::Site;
-use crate::advice::{listed, one_line};
+use crate::advice::listed;
 
 /// What to do with the tests of `scalars`, if there are any.
 pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> Option<String> {
@@ -18,7 +18,7 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
     site.expressions(&mut |expr| tests.extend(expr.as_if_expr().map(|e| &*e.test)));
     let mut texts: Vec<String> = Vec::new();
     for test in tests.into_iter().filter(|test| scalars.iter().any(|s| asks_for(test, s.name))) {
-        let text = one_line(analysis.source, test.range());
+        let text = analysis.source.quote(test.range());
         texts.extend(Some(text).filter(|t| !texts.contains(t)));
     }
     if texts.is_empty() {

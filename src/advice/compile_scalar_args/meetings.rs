@@ -13,7 +13,7 @@ use crate::syntax::{Ranged, Source};
 
 use super::{Meeting, Scalar, use_of};
 use crate::advice::compiled::Site;
-use crate::advice::{listed, one_line};
+use crate::advice::listed;
 
 /// What is to be passed in place of `scalars`, and why that; and whether the function has to change for it.
 pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar<'_>]) -> (String, bool) {
@@ -81,7 +81,7 @@ fn takes_numbers_alone(graph: &Graph, value: ValueId) -> bool {
 /// The array whose `.item()` is passed, as text.
 fn read_from(source: &Source<'_>, scalar: &Scalar<'_>) -> Option<String> {
     let Expr::Attribute(method) = &*scalar.given.as_call_expr()?.func else { return None };
-    (method.attr.as_str() == "item").then(|| one_line(source, method.value.range()))
+    (method.attr.as_str() == "item").then(|| source.quote(method.value.range()))
 }
 
 /// The dtype of `other`, as that of a parameter that is no number.
@@ -104,7 +104,7 @@ fn is_float32(analysis: &Analysis<'_>, site: &Site<'_>, other: ValueId) -> bool 
 
 /// `value` as the function writes it.
 fn text_of(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Option<String> {
-    let written = || Some(one_line(analysis.source, body.occurrences_of(value).next()?.range));
+    let written = || Some(analysis.source.quote(body.occurrences_of(value).next()?.range));
     name_of(&analysis.graph, value).map(str::to_owned).or_else(written)
 }
 

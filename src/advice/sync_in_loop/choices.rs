@@ -9,7 +9,7 @@ use crate::syntax::ast::{Expr, Stmt, StmtIf};
 
 use super::super::reads::{gives_array, is_test_of_array, tests};
 use super::super::rounds::Round;
-use super::super::{Told, counted, one_line};
+use super::super::{Told, counted};
 use super::cost;
 
 /// What was measured of a loop of such tests.
@@ -26,7 +26,7 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
         let is_array = |test: &&Expr| is_test_of_array(place, line.statement, test) || is_read(place, test);
         let test = tests(line.statement).into_iter().find(is_array)?;
         let operations = spared(place, s)?;
-        let text = one_line(place.source(), test.range());
+        let text = place.source().quote(test.range());
         Some(Told {
             range: test.range(),
             message: format!("the test of `{text}` waits for the device {}, to spare {}", round.named(place), counted(operations, "operation")),

@@ -8,9 +8,9 @@ use crate::syntax::Ranged;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Comprehension, Expr, Stmt};
 
+use super::super::Told;
 use super::super::reads::{Read, gives_array, number};
 use super::super::rounds::counts_rounds;
-use super::super::{Told, one_line};
 use super::operand;
 
 /// What was measured of one such comprehension.
@@ -69,8 +69,8 @@ fn of_comprehension(place: &Place<'_>, statement: &Stmt, expr: &Expr) -> Option<
         return place.notes.left(expr.range(), read.expr.range(), 100, reason);
     }
     let source = place.source();
-    let text = one_line(source, read.expr.range());
-    let target = one_line(source, generator.target.range());
+    let text = source.quote(read.expr.range());
+    let target = source.quote(generator.target.range());
     let together = match rows(place, statement, generator, read.array) {
         Some(array) => format!("Compute it for all of `{array}` in one operation, over the other axes, and read the numbers together, with one `.tolist()`."),
         None => {
@@ -108,7 +108,7 @@ fn rows(place: &Place<'_>, statement: &Stmt, generator: &Comprehension, computed
         _ => return None,
     };
     let is_array = place.facts(statement.range(), array)?.kind(place.value(array)?) == Kind::Array;
-    is_array.then(|| one_line(place.source(), array.range()))
+    is_array.then(|| place.source().quote(array.range()))
 }
 
 /// The read in `element` of what MLX computes for it.

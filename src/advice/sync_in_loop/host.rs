@@ -5,7 +5,6 @@ use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-use super::super::one_line;
 use super::super::reads::Read;
 use super::super::rounds::Round;
 
@@ -27,7 +26,7 @@ fn maker(place: &Place<'_>, iterable: &Expr) -> Option<String> {
         _ if ["range", "len"].iter().any(|name| place.calls_builtin(call, name)) => None,
         // Of a dictionary, a list, an array.
         Expr::Attribute(_) => None,
-        _ => Some(one_line(place.source(), call.range())),
+        _ => Some(place.source().quote(call.range())),
     }
 }
 

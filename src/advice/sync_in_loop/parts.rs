@@ -13,7 +13,7 @@ use crate::syntax::{Ranged, TextRange};
 use super::super::reads::{Read, number, reads};
 use super::super::rounds::{Line, Round};
 use super::super::tokens::{mentions, targets};
-use super::super::{Told, listed, one_line};
+use super::super::{Told, listed};
 use super::{ELEMENTS, cost};
 use crate::place::expressions;
 
@@ -41,7 +41,7 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
         });
     }
     let source = place.source();
-    let text = |e: &Expr| one_line(source, e.range());
+    let text = |e: &Expr| source.quote(e.range());
     let array = text(&found.first()?.1.value);
     found.retain(|(_, subscript)| text(&subscript.value) == array);
     let (first, last) = (found.first()?.0, found.last()?.0);
@@ -74,13 +74,13 @@ pub(super) fn told(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
 fn others(place: &Place<'_>, round: &Round<'_>, array: &str, found: &[(Read<'_>, &ExprSubscript)]) -> String {
     let source = place.source();
     let is_found = |at: TextRange| found.iter().any(|(read, _)| read.expr.range() == at);
-    let takes = |expr: &Expr| expr.as_subscript_expr().is_some_and(|e| one_line(source, e.value.range()) == array);
+    let takes = |expr: &Expr| expr.as_subscript_expr().is_some_and(|e| source.quote(e.value.range()) == array);
     let mut others = Vec::new();
     for line in &round.lines {
         for read in reads(place, line.statement).iter().filter(|read| !is_found(read.expr.range())) {
             let mut is_of_array = false;
             expressions::each(read.array, &mut |expr| is_of_array |= takes(expr));
-            let text = one_line(source, read.expr.range());
+            let text = source.quote(read.expr.range());
             if is_of_array && !others.contains(&text) {
                 others.push(text);
             }

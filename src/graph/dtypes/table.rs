@@ -361,7 +361,7 @@ fn place_of(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Option<Text
 
 /// The text of `range` on one line, cut where it is long.
 fn cut(analysis: &Analysis<'_>, range: TextRange) -> String {
-    let text = analysis.source.slice(range).split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = analysis.source.quote(range);
     match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
