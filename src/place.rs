@@ -201,6 +201,11 @@ impl<'x> Place<'x> {
         })
     }
 
+    /// Whether the context manager `context` is a stream of MLX that is entered.
+    pub fn is_stream(&self, context: &Expr) -> bool {
+        context.as_call_expr().is_some_and(|call| self.path(&call.func).as_deref() == Some("mlx.core.stream"))
+    }
+
     /// Whether only white space stands before `range` on its first line, and nothing but a comment behind it on its last.
     pub fn has_own_lines(&self, range: TextRange) -> bool {
         let source = self.source();

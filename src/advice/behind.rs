@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::graph::definitions::blocks;
+use crate::graph::statements::blocks;
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};

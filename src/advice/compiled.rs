@@ -1,10 +1,10 @@
 //! The functions of a file that `mx.compile` compiles: their text, the scope that compiles them, and what it lists as inputs and outputs.
 
 use crate::finding::Notes;
-use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::compile::Compiled;
-use crate::graph::definitions::{FunctionIndex, blocks, locals_of};
+use crate::graph::definitions::{FunctionIndex, locals_of};
+use crate::graph::{Analysis, statements};
 use crate::place::calls::{self, Called};
 use crate::place::{Place, expressions};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
@@ -217,13 +217,7 @@ fn assigned<'x>(body: &'x [Stmt], name: &str) -> Vec<&'x Expr> {
 
 /// Every assignment of `body`, not those of functions inside.
 fn each_assignment<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x ast::StmtAssign)) {
-    for statement in body {
-        match statement {
-            Stmt::Assign(s) => see(s),
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
-            _ => blocks(statement).into_iter().for_each(|b| each_assignment(b, see)),
-        }
-    }
+    statements::each(body, &mut |statement| statement.as_assign_stmt().into_iter().for_each(&mut *see));
 }
 
 /// The scope of the function number `by`, or of the module.

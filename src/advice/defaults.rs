@@ -4,8 +4,9 @@ use std::ops::ControlFlow::Continue;
 
 use crate::finding::{Hinge, Notes};
 use crate::graph::Analysis;
-use crate::graph::definitions::{FunctionIndex, blocks, branches};
+use crate::graph::definitions::FunctionIndex;
 use crate::graph::memo::Memo;
+use crate::graph::statements::{blocks, branches};
 use crate::graph::value::{Comparison, Op, Symbol, ValueId};
 use crate::place::Place;
 use crate::place::calls::{self, Called};

@@ -1,9 +1,9 @@
 //! Evaluations inside of compiled functions: while a function is traced its arrays have no data, and whatever asks for it raises.
 
 use crate::finding::{Finding, Notes, TransformId};
-use crate::graph::Analysis;
+use crate::graph::{Analysis, statements};
 use crate::place::expressions;
-use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, TextRange};
 
 use super::Told;
@@ -18,7 +18,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
 
 fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<Told> {
     let mut ranges: Vec<TextRange> = Vec::new();
-    each_statement(&site.function.body, &mut |statement| {
+    statements::each(&site.function.body, &mut |statement| {
         expressions::of_statement(statement, &mut |expr| {
             if let Expr::Call(call) = expr
                 && matches!(site.inner.path(&call.func).as_deref(), Some("mlx.core.eval" | "mlx.core.async_eval"))
@@ -40,14 +40,4 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Vec<Told> {
         ],
     });
     told.collect()
-}
-
-/// Every statement of `body`, those of functions inside left out.
-fn each_statement<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Stmt)) {
-    for statement in body {
-        see(statement);
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            crate::graph::definitions::blocks(statement).into_iter().for_each(|b| each_statement(b, see));
-        }
-    }
 }

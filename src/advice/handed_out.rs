@@ -1,7 +1,7 @@
 //! Whether what a generator hands out holds an array, with which its reader may compute; numbers, texts and objects of them do not.
 
 use crate::graph::api::{self, ResultKind};
-use crate::graph::definitions::blocks;
+use crate::graph::statements::blocks;
 use crate::place::Place;
 use crate::syntax::Ranged;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};

@@ -1,9 +1,8 @@
 //! Loops, and what one round of each runs.
 
 use crate::finding::Notes;
-use crate::graph::Analysis;
+use crate::graph::{Analysis, statements};
 use crate::place::{Place, expressions};
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
@@ -102,33 +101,17 @@ pub(super) fn each(analysis: &Analysis<'_>, notes: &Notes, look: impl Fn(&Place<
             continue;
         }
         let place = Place::new(analysis, body, notes);
-        let mut loops = Loops(Vec::new());
-        loops.visit_body(place.own_statements());
-        for statement in loops.0 {
-            let mut round = Round { statement, lines: Vec::new() };
-            lines(round.body(), Line { statement, once: true, rare: false }, &mut round.lines);
-            found.extend(look(&place, &round));
-        }
+        statements::each(place.own_statements(), &mut |statement| {
+            if matches!(statement, Stmt::For(_) | Stmt::While(_)) {
+                let mut round = Round { statement, lines: Vec::new() };
+                lines(round.body(), Line { statement, once: true, rare: false }, &mut round.lines);
+                found.extend(look(&place, &round));
+            }
+        });
     }
     found.sort_by_key(|t| (t.range.start(), t.range.end()));
     found.dedup_by_key(|t| t.range);
     found
-}
-
-/// The loops of one scope; functions and classes in it are scopes of their own.
-struct Loops<'x>(Vec<&'x Stmt>);
-
-impl<'x> SourceOrderVisitor<'x> for Loops<'x> {
-    fn visit_stmt(&mut self, statement: &'x Stmt) {
-        match statement {
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
-            Stmt::For(_) | Stmt::While(_) => self.0.push(statement),
-            _ => {}
-        }
-        source_order::walk_stmt(self, statement);
-    }
-
-    fn visit_expr(&mut self, _: &'x Expr) {}
 }
 
 /// Append the lines of `body`, each as often and as surely run as `like` says.

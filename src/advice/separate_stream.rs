@@ -5,7 +5,7 @@
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
-use crate::graph::definitions::blocks;
+use crate::graph::statements::{self, blocks};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt, StmtFunctionDef, WithItem};
 use crate::syntax::{Ranged, TextRange};
@@ -24,47 +24,33 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
     let mut told: Vec<Told> = Vec::new();
     for body in &analysis.bodies {
         let place = Place::new(analysis, body, notes);
-        leaking(&place, place.own_statements(), &mut told);
+        statements::each(place.own_statements(), &mut |s| told.extend(leaking(&place, s)));
         if place.is_module() {
-            made_by_the_module(&place, place.own_statements(), &mut told);
+            statements::each(place.own_statements(), &mut |s| told.extend(made_by_the_module(&place, s)));
         }
     }
     told.into_iter().map(|t| t.finding(id)).collect()
 }
 
-/// `with mx.stream(...)` blocks that yield.
-fn leaking(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
-    for statement in body {
-        if let Stmt::With(s) = statement {
-            let stream = s.items.iter().find(|item| {
-                let call = item.context_expr.as_call_expr();
-                call.is_some_and(|c| place.path(&c.func).as_deref() == Some("mlx.core.stream"))
-            });
-            if let Some(item) = stream {
-                let range = item.context_expr.range();
-                if lends_itself(place) {
-                    let reason = || "the function lends the block to its caller on purpose".to_owned();
-                    place.notes.left::<()>(range, range, 80, reason);
-                } else {
-                    of_block(place, range, &s.body, told);
-                }
-            }
-        }
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            blocks(statement).into_iter().for_each(|b| leaking(place, b, told));
-        }
+/// What is told of `statement` if it is a block in a stream, and yields.
+fn leaking(place: &Place<'_>, statement: &Stmt) -> Option<Told> {
+    let Stmt::With(s) = statement else { return None };
+    let range = s.items.iter().map(|item| &item.context_expr).find(|context| place.is_stream(context))?.range();
+    if lends_itself(place) {
+        return place.notes.left(range, range, 80, || "the function lends the block to its caller on purpose".to_owned());
     }
+    of_block(place, range, &s.body)
 }
 
 /// What is told of the block `body` in the stream that `range` opens.
-fn of_block(place: &Place<'_>, range: TextRange, body: &[Stmt], told: &mut Vec<Told>) {
+fn of_block(place: &Place<'_>, range: TextRange, body: &[Stmt]) -> Option<Told> {
     let yields = yielded(body);
     let (likeness, reason) = match yields.iter().any(|y| handed_out::may_hold_an_array(place, y)) {
-        true => return told.push(leak(place, range, body)),
+        true => return Some(leak(place, range, body)),
         false if yields.is_empty() => (60, "it is entered and left within one step"),
         false => (100, "what it yields are numbers and texts, with which nobody computes on a device"),
     };
-    place.notes.left::<()>(range, range, likeness, || reason.to_owned());
+    place.notes.left(range, range, likeness, || reason.to_owned())
 }
 
 /// Whether the scope is a context manager or a fixture of a test, made of a generator.
@@ -123,9 +109,7 @@ fn evaluated(place: &Place<'_>, statement: &Stmt, found: &mut Vec<String>) {
             found.push(text)
         }
     });
-    if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-        blocks(statement).into_iter().flatten().for_each(|s| evaluated(place, s, found));
-    }
+    blocks(statement).into_iter().flatten().for_each(|s| evaluated(place, s, found));
 }
 
 /// Whether `call` evaluates an array, or asks whatever it has for its numbers.
@@ -167,28 +151,22 @@ fn enters(body: &[Stmt]) -> bool {
     })
 }
 
-/// Streams that are made while the module is imported.
-fn made_by_the_module(place: &Place<'_>, body: &[Stmt], told: &mut Vec<Told>) {
-    for statement in body {
-        if let Stmt::Assign(s) = statement
-            && let Expr::Call(call) = &*s.value
-            && place.path(&call.func).as_deref() == Some("mlx.core.new_stream")
-        {
-            let (range, names) = (s.range(), s.targets.iter().map(|t| place.source().quote(t.range())).collect::<Vec<_>>());
-            let device = call.arguments.args.first().map_or("mx.default_device()".to_owned(), |d| place.source().quote(d.range()));
-            told.push(Told {
-                range,
-                message: format!("the stream `{}` belongs to the thread that imports the module, and no other can compute on it", names.join("`, `")),
-                rationale: vec![
-                    "1 exception (`There is no Stream`) in each other thread that computes on it, from MLX 0.31.2 on; on the CPU from 0.32.0.".to_owned(),
-                    format!("Make it with `mx.new_thread_local_stream({device})`, which gives each thread its own, or make a stream in the function that uses it."),
-                ],
-            });
-        }
-        if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-            blocks(statement).into_iter().for_each(|b| made_by_the_module(place, b, told));
-        }
-    }
+/// What is told of `statement` of the module if it makes a stream, while the module is imported.
+fn made_by_the_module(place: &Place<'_>, statement: &Stmt) -> Option<Told> {
+    let Stmt::Assign(s) = statement else { return None };
+    let call = s.value.as_call_expr().filter(|call| place.path(&call.func).as_deref() == Some("mlx.core.new_stream"))?;
+    let names = s.targets.iter().map(|t| place.source().quote(t.range())).collect::<Vec<_>>();
+    let device = call.arguments.args.first().map_or("mx.default_device()".to_owned(), |d| place.source().quote(d.range()));
+    Some(Told {
+        range: s.range(),
+        message: format!("the stream `{}` belongs to the thread that imports the module, and no other can compute on it", names.join("`, `")),
+        rationale: vec![
+            "1 exception (`There is no Stream`) in each other thread that computes on it, from MLX 0.31.2 on; on the CPU from 0.32.0.".to_owned(),
+            format!(
+                "Make it with `mx.new_thread_local_stream({device})`, which gives each thread its own, or make a stream in the function that uses it."
+            ),
+        ],
+    })
 }
 
 /// The expressions that `body` yields, functions inside left out.

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::graph::definitions::branches;
+use crate::graph::statements::branches;
 use crate::place::{Place, expressions};
 use crate::syntax::Ranged;
 use crate::syntax::ast::{self, Expr, Stmt};

@@ -7,8 +7,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::Notes;
 use crate::graph::Analysis;
-use crate::graph::definitions::{ClassIndex, FunctionIndex, ModuleBinding, blocks};
+use crate::graph::definitions::{ClassIndex, FunctionIndex, ModuleBinding};
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::statements::blocks;
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};

@@ -3,8 +3,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::graph::Analysis;
-use crate::graph::definitions::{FunctionIndex, blocks, locals_of};
+use crate::graph::definitions::{FunctionIndex, locals_of};
+use crate::graph::{Analysis, statements};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
@@ -88,24 +88,18 @@ impl<'x> Scopes<'x> {
 
 /// Note what `global` and `nonlocal` say in `body`.
 fn declared<'x>(body: &'x [Stmt], names: &mut Names<'x>) {
-    for statement in body {
-        match statement {
-            Stmt::Global(s) => names.of_module.extend(s.names.iter().map(|n| n.as_str())),
-            Stmt::Nonlocal(s) => names.of_outer.extend(s.names.iter().map(|n| n.as_str())),
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
-            _ => blocks(statement).into_iter().for_each(|b| declared(b, names)),
-        }
-    }
+    statements::each(body, &mut |statement| match statement {
+        Stmt::Global(s) => names.of_module.extend(s.names.iter().map(|n| n.as_str())),
+        Stmt::Nonlocal(s) => names.of_outer.extend(s.names.iter().map(|n| n.as_str())),
+        _ => {}
+    });
 }
 
 /// Show `see` what the statements of `body`, not those of functions inside, assign to.
 pub(super) fn each_target<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Expr)) {
-    for statement in body {
-        match statement {
-            Stmt::Assign(s) => s.targets.iter().for_each(&mut *see),
-            Stmt::AugAssign(s) => see(&s.target),
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
-            _ => blocks(statement).into_iter().for_each(|b| each_target(b, see)),
-        }
-    }
+    statements::each(body, &mut |statement| match statement {
+        Stmt::Assign(s) => s.targets.iter().for_each(&mut *see),
+        Stmt::AugAssign(s) => see(&s.target),
+        _ => {}
+    });
 }

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::definitions::{Definitions, ModuleBinding, blocks, bound_names};
+use super::definitions::{Definitions, ModuleBinding, bound_names};
+use super::statements;
 use super::value::Graph;
 use crate::syntax::ast::{self, Expr, Stmt};
 
@@ -12,8 +13,7 @@ const CONSTANT: [&str; 3] = ["mlx.", "numpy.", "math."];
 impl Definitions<'_> {
     /// Note the names that the module binds once, to something of MLX, NumPy or `math`, and that no function assigns.
     pub(super) fn note_aliases(&mut self, module: &[Stmt], graph: &mut Graph) {
-        let mut seen = Seen::default();
-        seen.block(module);
+        let seen = Seen::of(module);
         for (name, value) in seen.aliases {
             let Some(name) = graph.known_symbol(name).filter(|_| seen.bound[name] == 1) else { continue };
             let Some(path) = self.import_path(value, graph) else { continue };
@@ -35,14 +35,15 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn block(&mut self, body: &'a [Stmt]) {
-        for statement in body {
+    fn of(module: &'a [Stmt]) -> Self {
+        let mut seen = Self::default();
+        statements::each(module, &mut |statement| {
             let mut names = Vec::new();
             bound_names(statement, &mut names);
-            names.into_iter().for_each(|name| *self.bound.entry(name).or_default() += 1);
-            self.aliases.extend(alias(statement));
-            blocks(statement).into_iter().for_each(|inner| self.block(inner));
-        }
+            names.into_iter().for_each(|name| *seen.bound.entry(name).or_default() += 1);
+            seen.aliases.extend(alias(statement));
+        });
+        seen
     }
 }
 

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::definitions::{ClassIndex, Definitions, ModuleBinding, blocks};
+use super::definitions::{ClassIndex, Definitions, ModuleBinding};
+use super::statements::blocks;
 use super::value::{Graph, Symbol};
 use crate::syntax::ast::{self, Expr, Stmt};
 

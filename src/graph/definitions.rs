@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::attributes::{assigned_by_name, attribute_targets};
+use super::statements;
 use super::value::{Graph, Symbol};
 use super::writes::{Writes, inner_writes};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -270,7 +271,7 @@ impl<'a> Collector<'a, '_> {
                         self.definitions.classes[class].methods.insert(name, None);
                     }
                 }
-                for (n, body) in blocks(statement).into_iter().enumerate() {
+                for (n, body) in statements::blocks(statement).into_iter().enumerate() {
                     let outer = self.for_checkers;
                     self.for_checkers |= n == 0 && is_for_checkers(statement);
                     self.block(body, place);
@@ -374,27 +375,6 @@ pub fn imported_from(import: &ast::StmtImportFrom, alias: &ast::Alias) -> String
     format!("{}{}{}{}", ".".repeat(import.level as usize), module, if module.is_empty() { "" } else { "." }, alias.name)
 }
 
-/// The branches of an `if` with their tests, which an `else` has none of.
-pub fn branches(s: &ast::StmtIf) -> impl Iterator<Item = (Option<&Expr>, &[Stmt])> {
-    std::iter::once((Some(&*s.test), &*s.body)).chain(s.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &*c.body)))
-}
-
-/// The blocks directly inside `statement`, function and class bodies left out.
-pub fn blocks(statement: &Stmt) -> Vec<&[Stmt]> {
-    match statement {
-        Stmt::If(s) => branches(s).map(|(_, block)| block).collect(),
-        Stmt::For(s) => vec![&s.body, &s.orelse],
-        Stmt::While(s) => vec![&s.body, &s.orelse],
-        Stmt::With(s) => vec![&s.body],
-        Stmt::Match(s) => s.cases.iter().map(|c| &*c.body).collect(),
-        Stmt::Try(s) => {
-            let handlers = s.handlers.iter().map(|ast::ExceptHandler::ExceptHandler(h)| &*h.body);
-            std::iter::once(&*s.body).chain(handlers).chain([&*s.orelse, &*s.finalbody]).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// Whether a statement is `if TYPE_CHECKING:`.
 fn is_for_checkers(statement: &Stmt) -> bool {
     let name = statement.as_if_stmt().map(|s| match &*s.test {
@@ -489,10 +469,5 @@ pub(super) fn pattern_names<'a>(pattern: &'a ast::Pattern, names: &mut Vec<&'a s
 
 /// All names bound anywhere in a function body, inner functions and classes not entered.
 pub fn locals_of<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
-    for statement in body {
-        bound_names(statement, names);
-        for inner in blocks(statement) {
-            locals_of(inner, names);
-        }
-    }
+    statements::each(body, &mut |statement| bound_names(statement, names));
 }

@@ -19,6 +19,7 @@ pub mod modules;
 pub mod normalize;
 pub mod print;
 pub mod rotary;
+pub mod statements;
 pub mod users;
 pub mod value;
 mod writes;

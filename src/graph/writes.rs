@@ -33,6 +33,6 @@ pub(super) fn inner_writes<'a>(body: &'a [Stmt], depth: u32, writes: &mut Writes
         };
         let base = target.map(|t| t.as_subscript_expr().map_or(t, |s| &s.value));
         writes.changed.extend(base.and_then(Expr::as_name_expr).map(|n| n.id.as_str()));
-        super::definitions::blocks(statement).into_iter().for_each(|b| inner_writes(b, depth, writes));
+        super::statements::blocks(statement).into_iter().for_each(|b| inner_writes(b, depth, writes));
     }
 }

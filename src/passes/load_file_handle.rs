@@ -13,7 +13,7 @@ use rustc_hash::FxHashSet;
 
 use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
-use crate::graph::definitions::branches;
+use crate::graph::statements::branches;
 use crate::graph::value::ValueId;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};

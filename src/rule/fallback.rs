@@ -3,7 +3,7 @@
 
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
-use crate::graph::definitions::blocks;
+use crate::graph::statements::blocks;
 use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::{ExceptHandler, Stmt};
 use crate::syntax::{Ranged, TextRange};

@@ -4,7 +4,8 @@
 use crate::finding::Import;
 use crate::graph::Analysis;
 use crate::graph::body::Body;
-use crate::graph::definitions::{blocks, imported_from};
+use crate::graph::definitions::imported_from;
+use crate::graph::statements::blocks;
 use crate::syntax::ast::Stmt;
 use crate::syntax::{Edit, Ranged, TextRange};
 

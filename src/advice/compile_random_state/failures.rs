@@ -3,7 +3,7 @@
 
 use crate::finding::Hinge;
 use crate::graph::Analysis;
-use crate::graph::definitions::{blocks, branches};
+use crate::graph::statements::{blocks, branches};
 use crate::place::expressions;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};

@@ -2,7 +2,7 @@
 //! before the call.
 
 use crate::graph::Analysis;
-use crate::graph::definitions::blocks;
+use crate::graph::statements;
 use crate::place::expressions;
 use crate::syntax::Ranged;
 use crate::syntax::ast::{CmpOp, Expr, Stmt};
@@ -34,19 +34,12 @@ pub(super) fn advice(analysis: &Analysis<'_>, site: &Site<'_>, scalars: &[Scalar
 
 /// The tests of statements of `body`, not those of functions inside.
 fn each_test<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Expr)) {
-    for statement in body {
-        match statement {
-            Stmt::If(s) => {
-                see(&s.test);
-                s.elif_else_clauses.iter().filter_map(|c| c.test.as_ref()).for_each(&mut *see);
-            }
-            Stmt::While(s) => see(&s.test),
-            Stmt::Assert(s) => see(&s.test),
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => continue,
-            _ => {}
-        }
-        blocks(statement).into_iter().for_each(|inner| each_test(inner, see));
-    }
+    statements::each(body, &mut |statement| match statement {
+        Stmt::If(s) => std::iter::once(&*s.test).chain(s.elif_else_clauses.iter().filter_map(|c| c.test.as_ref())).for_each(&mut *see),
+        Stmt::While(s) => see(&s.test),
+        Stmt::Assert(s) => see(&s.test),
+        _ => {}
+    });
 }
 
 /// Whether `test` asks for the value of what is called `name`, and not only whether there is one, or of what type.

@@ -1,7 +1,8 @@
 //! The names that statements assign, and those whose arrays they change in place.
 
 use super::Lowerer;
-use crate::graph::definitions::{blocks, locals_of, target_names};
+use crate::graph::definitions::{locals_of, target_names};
+use crate::graph::statements;
 use crate::graph::value::Symbol;
 use crate::syntax::ast::{self, Expr, Stmt};
 
@@ -37,7 +38,7 @@ impl<'g> Lowerer<'_, 'g> {
 
 /// The names whose object `body` changes in place: `name[..] = ..` and `name += ..`.
 fn changed_names<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
-    for statement in body {
+    statements::each(body, &mut |statement| {
         let targets = match statement {
             Stmt::Assign(s) => &s.targets[..],
             Stmt::AugAssign(s) => std::slice::from_ref(&*s.target),
@@ -45,8 +46,7 @@ fn changed_names<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
             _ => &[],
         };
         targets.iter().for_each(|t| changed_name(t, matches!(statement, Stmt::AugAssign(_)), names));
-        blocks(statement).into_iter().for_each(|inner| changed_names(inner, names));
-    }
+    });
 }
 
 fn changed_name<'a>(target: &'a Expr, changes: bool, names: &mut Vec<&'a str>) {

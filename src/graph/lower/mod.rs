@@ -372,16 +372,14 @@ impl<'a, 'g> Lowerer<'a, 'g> {
     }
 }
 
-/// Names declared `global` or `nonlocal` at the top of a function: not locals.
+/// Names that a function declares `global` or `nonlocal`: not locals.
 fn outer_names(body: &[Stmt]) -> Vec<&str> {
     let mut names = Vec::new();
-    for statement in body {
-        match statement {
-            Stmt::Global(s) => names.extend(s.names.iter().map(|n| n.as_str())),
-            Stmt::Nonlocal(s) => names.extend(s.names.iter().map(|n| n.as_str())),
-            _ => super::definitions::blocks(statement).into_iter().for_each(|b| names.extend(outer_names(b))),
-        }
-    }
+    super::statements::each(body, &mut |statement| match statement {
+        Stmt::Global(s) => names.extend(s.names.iter().map(|n| n.as_str())),
+        Stmt::Nonlocal(s) => names.extend(s.names.iter().map(|n| n.as_str())),
+        _ => {}
+    });
     names
 }
 

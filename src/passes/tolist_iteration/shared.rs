@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::finding::Applicability;
 use crate::graph::body::BlockId;
-use crate::graph::definitions::blocks;
+use crate::graph::statements;
 use crate::graph::value::ValueId;
 use crate::place::{Place, expressions};
 use crate::syntax::ast::{Expr, Stmt};
@@ -87,19 +87,13 @@ impl<'x> Lists<'x> {
 impl<'x> Names<'x> {
     fn of(place: &Place<'x>) -> Self {
         let mut names = Self::default();
-        let mut waiting: Vec<&'x [Stmt]> = vec![place.own_statements()];
-        while let Some(body) = waiting.pop() {
-            for statement in body {
-                if let Stmt::Assign(assign) = statement
-                    && let [Expr::Name(name)] = &*assign.targets
-                {
-                    names.given.entry(place.source().slice(assign.value.range())).or_default().push((&name.id, &assign.value));
-                }
-                if !matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
-                    waiting.extend(blocks(statement));
-                }
+        statements::each(place.own_statements(), &mut |statement| {
+            if let Stmt::Assign(assign) = statement
+                && let [Expr::Name(name)] = &*assign.targets
+            {
+                names.given.entry(place.source().slice(assign.value.range())).or_default().push((&name.id, &assign.value));
             }
-        }
+        });
         let read = |expr: &'x Expr| expr.as_name_expr().filter(|n| n.ctx.is_load()).map(|n| n.id.as_str());
         expressions::of_scope(place.own_statements(), &mut |expr| {
             if let Some(name) = read(expr) {
