@@ -56,10 +56,7 @@ fn of_loop(place: &Place<'_>, round: &Round<'_>) -> Option<Told> {
 
 /// Whether `round` updates a model.
 fn updates(round: &Round<'_>) -> bool {
-    any_call(round, &mut |call| {
-        matches!(&*call.func, Expr::Attribute(method) if matches!(method.attr.as_str(), "update" | "apply_gradients"))
-            && call.arguments.args.len() == 2
-    })
+    any_call(round, &mut |call| expressions::applied_gradients(call).is_some())
 }
 
 /// Whether each round, or some, waits for what it computes.
@@ -94,18 +91,9 @@ fn any_call(round: &Round<'_>, is_it: &mut dyn FnMut(&ast::ExprCall) -> bool) ->
 
 /// The names of what `expr` calls.
 fn called_in(expr: &Expr) -> Vec<&str> {
-    struct Names<'x>(Vec<&'x str>);
-    impl<'x> SourceOrderVisitor<'x> for Names<'x> {
-        fn visit_expr(&mut self, expr: &'x Expr) {
-            if let Expr::Call(call) = expr {
-                self.0.extend(call.func.as_name_expr().map(|n| n.id.as_str()));
-            }
-            source_order::walk_expr(self, expr);
-        }
-    }
-    let mut names = Names(Vec::new());
-    names.visit_expr(expr);
-    names.0
+    let mut names = Vec::new();
+    expressions::each(expr, &mut |e| names.extend(e.as_call_expr().and_then(|call| call.func.as_name_expr()).map(|n| n.id.as_str())));
+    names
 }
 
 /// Where `generator` makes an array as long as the longest of something; `None` if it rounds that up, so that few lengths come up.

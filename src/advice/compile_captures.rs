@@ -8,6 +8,7 @@ use crate::graph::Analysis;
 use crate::graph::body::Statement;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Op, ValueId};
+use crate::place::expressions::applied_gradients;
 use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, TextRange};
 
@@ -114,8 +115,7 @@ impl<'x> Captures<'_, 'x> {
         self.site.expressions(&mut |expr| {
             if let Expr::Call(call) = expr
                 && let Expr::Attribute(method) = &*call.func
-                && matches!(method.attr.as_str(), "update" | "apply_gradients")
-                && call.arguments.args.len() == 2
+                && applied_gradients(call).is_some()
                 && let Some(object) = dotted(&method.value)
             {
                 changes.push(Change { object, how: How::Update, expr });

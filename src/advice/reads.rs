@@ -54,7 +54,7 @@ pub(super) fn number<'x>(place: &Place<'_>, statement: &Stmt, expr: &'x Expr) ->
 fn shown<'x>(place: &Place<'_>, statement: &Stmt, expr: &'x Expr) -> Option<&'x Expr> {
     let array_in = |e: &'x Expr| parts(e).into_iter().find(|e| is_array(place, statement, e));
     match expr {
-        Expr::Call(call) if is_known_read(place, call) => call.arguments.args.iter().filter(|a| is_display(a)).find_map(array_in),
+        Expr::Call(call) if makes_numpy(place, call) => call.arguments.args.iter().filter(|a| is_display(a)).find_map(array_in),
         Expr::Call(call) if asks_for_data(place, call) => call.arguments.iter_source_order().find_map(|a| array_in(a.value())),
         Expr::FString(text) => text.value.elements().filter_map(|e| e.as_interpolation()).find_map(|part| array_in(&part.expression)),
         Expr::BinOp(e) if e.op == Operator::Mod && (e.left.is_string_literal_expr() || e.left.is_f_string_expr()) => array_in(&e.right),
@@ -185,7 +185,7 @@ pub(super) fn reads_in_trace<'x>(place: &Place<'_>, statement: &'x Stmt) -> Vec<
 }
 
 /// Whether `call` makes an array of NumPy of another array: a read.
-fn is_known_read(place: &Place<'_>, call: &ast::ExprCall) -> bool {
+pub(super) fn makes_numpy(place: &Place<'_>, call: &ast::ExprCall) -> bool {
     place.path(&call.func).is_some_and(|p| matches!(p.as_str(), "numpy.array" | "numpy.asarray"))
 }
 
@@ -196,7 +196,7 @@ fn read_by<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, 
         Expr::Name(_) if call.arguments.len() == 1 && ["float", "int", "bool"].iter().any(|name| place.calls_builtin(call, name)) => {
             Some((call.arguments.args.first()?, false))
         }
-        Expr::Attribute(_) | Expr::Name(_) if is_known_read(place, call) => Some((call.arguments.args.first()?, false)),
+        Expr::Attribute(_) | Expr::Name(_) if makes_numpy(place, call) => Some((call.arguments.args.first()?, false)),
         _ => None,
     }
 }

@@ -70,13 +70,11 @@ impl<'x> Round<'x> {
             Stmt::For(s) => source.slice(TextRange::new(s.target.start(), s.iter.end())),
             _ => "",
         };
-        let trains = |call: &ast::ExprCall| match &*call.func {
-            Expr::Attribute(method) => method.attr.as_str() == "update" && call.arguments.args.len() == 2,
-            _ => false,
-        };
         let mut is_step = false;
         for line in &self.lines {
-            expressions::of_statement(line.statement, &mut |expr| is_step |= expr.as_call_expr().is_some_and(trains));
+            expressions::of_statement(line.statement, &mut |expr| {
+                is_step |= expr.as_call_expr().is_some_and(|call| expressions::applied_gradients(call).is_some())
+            });
         }
         match head {
             _ if is_step => "a training step",

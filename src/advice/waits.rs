@@ -16,7 +16,7 @@ use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
 use super::compiled::body_of;
-use super::reads::reads_in_trace;
+use super::reads::{makes_numpy, reads_in_trace};
 
 /// Longer chains of calls are not followed.
 const MAX_DEPTH: u32 = 12;
@@ -113,8 +113,7 @@ impl<'x> Waits<'x> {
 
     /// Whether `call` makes an array of NumPy of a parameter, which may be one of MLX.
     fn copies_parameter(&self, place: &Place<'_>, call: &ExprCall) -> bool {
-        let copies = place.path(&call.func).is_some_and(|p| matches!(p.as_str(), "numpy.array" | "numpy.asarray"));
-        let value = call.arguments.args.first().filter(|_| copies).and_then(|array| place.value(array));
+        let value = call.arguments.args.first().filter(|_| makes_numpy(place, call)).and_then(|array| place.value(array));
         let may_be_array = |v| matches!(self.facts.kind(v), Kind::Array | Kind::OptionalArray | Kind::Unknown);
         value.is_some_and(|v| matches!(self.analysis.graph.op(v), Op::Param(..)) && may_be_array(v))
     }

@@ -14,6 +14,7 @@ use crate::syntax::{Edit, Ranged, TextRange};
 
 use crate::place::Place;
 use crate::place::blocks;
+use crate::place::expressions::applied_gradients;
 use life::{Block, names_in};
 
 /// So many statements may stand between the update and the evaluation.
@@ -170,7 +171,7 @@ impl<'x> Blocks<'_, 'x> {
 
     /// Whether `call` keeps none of its arguments: an update of a model, or what makes gradients of gradients.
     fn keeps_nothing(&self, call: &ast::ExprCall) -> bool {
-        update_of(call).is_some() || self.place.path(&call.func).is_some_and(|p| OF_GRADIENTS.contains(&&*p))
+        applied_gradients(call).is_some() || self.place.path(&call.func).is_some_and(|p| OF_GRADIENTS.contains(&&*p))
     }
 
     fn proposal(&self, from: &Stmt, to: &Stmt, trees: &[&str], assumptions: Vec<String>, is_late: bool, edits: Vec<Edit>) -> Proposal {
@@ -218,19 +219,8 @@ fn gradients_of(statement: &Stmt) -> Option<&ast::ExprName> {
         _ => return None,
     };
     let call = value.as_call_expr()?;
-    let inner = call.arguments.args.iter().find_map(|a| update_of(a.as_call_expr()?));
-    update_of(call).or(inner)?.as_name_expr()
-}
-
-/// The gradients in `optimizer.update(model, gradients)` and `optimizer.apply_gradients(gradients, parameters)`.
-fn update_of(call: &ast::ExprCall) -> Option<&Expr> {
-    let method = call.func.as_attribute_expr()?;
-    let at = match method.attr.as_str() {
-        "update" if call.arguments.len() == 2 => 1,
-        "apply_gradients" if call.arguments.len() == 2 => 0,
-        _ => return None,
-    };
-    call.arguments.find_argument_value("gradients", at)
+    let inner = call.arguments.args.iter().find_map(|a| applied_gradients(a.as_call_expr()?));
+    applied_gradients(call).or(inner)?.as_name_expr()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The expressions of a scope, those of one statement, and the parts of a comprehension.
+//! The expressions of a scope, those of one statement, and what some of them are made of.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -32,6 +32,16 @@ pub fn comprehension(expr: &Expr) -> Option<(SmallVec<[&Expr; 2]>, &[ast::Compre
         Expr::DictComp(e) => Some((e.key.as_deref().into_iter().chain([&*e.value]).collect(), &e.generators)),
         _ => None,
     }
+}
+
+/// The gradients with which `call` updates a model: `optimizer.update(model, gradients)` and `optimizer.apply_gradients(gradients, parameters)`.
+pub fn applied_gradients(call: &ast::ExprCall) -> Option<&Expr> {
+    let at = match call.func.as_attribute_expr()?.attr.as_str() {
+        "update" if call.arguments.len() == 2 => 1,
+        "apply_gradients" if call.arguments.len() == 2 => 0,
+        _ => return None,
+    };
+    call.arguments.find_argument_value("gradients", at)
 }
 
 fn is_scope(statement: &Stmt) -> bool {

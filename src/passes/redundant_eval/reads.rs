@@ -4,7 +4,6 @@ use crate::graph::api::{self, Accepts};
 use crate::graph::memo::Memo;
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions, is_builtin};
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
@@ -213,18 +212,9 @@ impl Search<'_, '_> {
 
     /// Whether the array that was evaluated, and no equal one, is written in `expr`.
     fn mentions(&self, expr: &Expr) -> bool {
-        struct Mentions<'s>(&'s dyn Fn(&Expr) -> bool, bool);
-        impl<'e> SourceOrderVisitor<'e> for Mentions<'_> {
-            fn visit_expr(&mut self, expr: &'e Expr) {
-                self.1 |= (self.0)(expr);
-                if !self.1 {
-                    source_order::walk_expr(self, expr);
-                }
-            }
-        }
-        let mut mentions = Mentions(&|e| self.place.source().slice(e.range()) == self.argument, false);
-        mentions.visit_expr(expr);
-        mentions.1
+        let mut found = false;
+        expressions::each(expr, &mut |e| found |= self.place.source().slice(e.range()) == self.argument);
+        found
     }
 
     /// Whether `value` is an element of what was evaluated, by position.

@@ -53,8 +53,10 @@ impl Read {
     }
 }
 
-/// The builtins that make a number of an array.
-const CONVERSIONS: [&str; 3] = ["int", "float", "bool"];
+/// The builtin that makes a number of an array, if `call` calls one.
+pub(super) fn conversion(place: &Place<'_>, call: &ast::ExprCall) -> Option<&'static str> {
+    ["int", "float", "bool"].into_iter().find(|name| place.calls_builtin(call, name))
+}
 
 /// What `call` reads as a number, where it does that and nothing else, but to convert the number.
 pub(super) fn number_read<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Option<(&'x Expr, Read)> {
@@ -72,7 +74,7 @@ pub(super) fn number_read<'x>(place: &Place<'_>, call: &'x ast::ExprCall) -> Opt
             plain.then(|| read(&attribute.value, way))
         }
         (Expr::Name(_), [element]) => {
-            let by = CONVERSIONS.into_iter().find(|name| place.calls_builtin(call, name))?;
+            let by = conversion(place, call)?;
             let whole = Converted { by, call: call.range() };
             let converted = place.source().comments_in(call.range()).is_empty().then_some(whole);
             let inner = element.as_call_expr().and_then(|inner| number_read(place, inner));

@@ -5,10 +5,9 @@ use crate::place::Place;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange, TextSize};
 
+use super::reads::conversion;
 use super::subscripts::Element;
 
-/// The builtins that make a number of a number.
-const CONVERSIONS: [&str; 3] = ["int", "float", "bool"];
 /// More names than these are not looked for.
 const MOST: usize = 8;
 
@@ -71,10 +70,10 @@ impl<'x> Assigned<'x> {
         let is_whole = self.parts.len() == count;
         let end = *if is_whole { self.ends.last()? } else { self.ends.get(1..)?.get(count.checked_sub(2)?)? };
         let parts = self.parts.get(..count)?;
-        let conversion = conversion(place, parts.first()?);
+        let conversion = converted_by(place, parts.first()?);
         let found: Vec<&Element<'x>> = parts.iter().zip(0..).map(|(part, at)| taken_by(place, part, at, elements)).collect::<Option<_>>()?;
         let first = found.first()?;
-        let is_one = found.iter().all(|e| e.taken.offset == first.taken.offset) && parts.iter().all(|p| self::conversion(place, p) == conversion);
+        let is_one = found.iter().all(|e| e.taken.offset == first.taken.offset) && parts.iter().all(|p| converted_by(place, p) == conversion);
         let range = TextRange::new(self.start, end);
         let conversion = conversion.filter(|&by| Some(by) != plain);
         let is_free = place.source().comments_in(range).is_empty() && (conversion.is_none() || is_map_a_builtin(place));
@@ -98,15 +97,14 @@ fn taken_by<'e, 'x>(place: &Place<'_>, part: &Expr, at: i64, elements: &[&'e Ele
     let element = *elements.iter().find(|e| part.range().contains_range(e.taken.array.range))?;
     let [read] = element.reads[..] else { return None };
     let argument = || part.as_call_expr()?.arguments.args.first().map(Expr::range);
-    let is_converted = || read.goes() && conversion(place, part).is_some() && argument() == Some(read.call);
+    let is_converted = || read.goes() && converted_by(place, part).is_some() && argument() == Some(read.call);
     let is_whole = part.range() == read.call || is_converted();
     (is_whole && element.column()?.at == at).then_some(element)
 }
 
 /// The builtin of which `part` is a call.
-fn conversion(place: &Place<'_>, part: &Expr) -> Option<&'static str> {
-    let call = part.as_call_expr().filter(|call| call.arguments.len() == 1)?;
-    CONVERSIONS.into_iter().find(|name| place.calls_builtin(call, name))
+fn converted_by(place: &Place<'_>, part: &Expr) -> Option<&'static str> {
+    conversion(place, part.as_call_expr().filter(|call| call.arguments.len() == 1)?)
 }
 
 /// Whether nothing in the file can bind `map`: it is called, if it is mentioned at all.
