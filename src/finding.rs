@@ -145,6 +145,8 @@ pub enum Contract {
     Values {
         /// What becomes of which value.
         replaced: (ValueId, ValueId),
+        /// The same of what would suffer from that, and is changed along with it.
+        also: Vec<(ValueId, ValueId)>,
         /// What is matched on the way to it.
         parts: Vec<ValueId>,
         /// The name that `mlx.core` gets.

@@ -5,7 +5,8 @@ follows, at twice the memory and with casts between. A Python number takes the d
 `1 / mx.sqrt(d)` are such arrays, too; as the scale of a fused attention one is read back from the device at each call.
 
 The dtype of the result changes on purpose, for half-precision models alone; that is what `--narrow` admits. It is offered for numbers
-that half precision holds exactly, and not where a sum, a state, a position or the like needs the digits. An array that was given a
+that half precision holds exactly, and not where a sum, a state, a position or the like needs the digits; a softmax that would then add up
+in half precision is given `precise=True` by the same edit. An array that was given a
 dtype, is returned, stored or compared, or holds a whole number (which promotes nothing) stays.
 """
 

@@ -19,6 +19,10 @@ ARGUMENTS = {
     "fused": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
     "fused_in_eight": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
     "Attention2d": lambda mx, dtype: ((16,), (rows(mx, dtype, 1, 3, 4, 16),)),
+    "weighted": lambda mx, dtype: (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 2, 7, 64), rows(mx, dtype, 2, 7, 64)),
+    "weighted_precisely": lambda mx, dtype: (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 2, 7, 64), rows(mx, dtype, 2, 7, 64)),
+    "masked_twice": lambda mx, dtype: (rows(mx, dtype, 5, 5), mx.tri(5, 5) > 0, mx.ones((5, 5)) > 0),
+    "counted": lambda mx, dtype: (rows(mx, dtype, 5, 5), mx.tri(5, 5) > 0),
     "least_of_its_dtype": lambda mx, dtype: (rows(mx, dtype, 5, 5), mx.tri(5, 5) > 0),
 }
 NARROWED = set(ARGUMENTS)

@@ -99,3 +99,30 @@ class Attention2d(nn.Module):
 def least_of_its_dtype(scores: mx.array, mask: mx.array):
     """The least number of a dtype is one of that dtype, and what is added to it may not be."""
     return mx.where(mask, scores, mx.array(mx.finfo(scores.dtype).min))
+
+
+def weighted(q: mx.array, k: mx.array, v: mx.array):
+    """In half precision the softmax would add up in that: it is told not to."""
+    scores = q @ k.swapaxes(-2, -1) / mx.sqrt(q.shape[-1])
+    weights = mx.softmax(scores, axis=-1).astype(q.dtype)
+    return weights @ v
+
+
+def weighted_precisely(q: mx.array, k: mx.array, v: mx.array):
+    """The same where it is told already."""
+    scores = q @ k.swapaxes(-2, -1) / mx.sqrt(16)
+    return mx.softmax(scores * mx.array(0.5), axis=-1, precise=True) @ v
+
+
+def masked_twice(scores: mx.array, mask: mx.array, other: mx.array):
+    """One softmax for two numbers."""
+    scores = mx.where(mask, scores, mx.array(-math.inf))
+    scores = mx.where(other, scores * mx.array(0.5), -math.inf)
+    return mx.softmax(scores, axis=-1)
+
+
+def counted(scores: mx.array, mask: mx.array):
+    """Of the numbers only comparisons are left, and a cast says in what they are added up."""
+    scores = mx.where(mask, scores, mx.array(-math.inf))
+    number = mx.sum((scores > 0).astype(mx.float32), axis=-1, keepdims=True)
+    return mx.where(number > 2, scores, -scores)

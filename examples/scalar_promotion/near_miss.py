@@ -233,3 +233,27 @@ class NeverMasked(nn.Module):
 
     def __call__(self, scores: mx.array):
         return self.masked(scores) * mx.array(2)
+
+
+def added_up_by_a_layer_function(scores: mx.array, mask: mx.array):
+    """The softmax of `mlx.nn` cannot be told to add up in float32."""
+    return nn.softmax(mx.where(mask, scores, mx.array(float("-inf"))), axis=-1)
+
+
+def softmax_of(scores: mx.array):
+    """A helper, which others call, too; the number is a whole one."""
+    return mx.softmax(scores * mx.array(2), axis=-1)
+
+
+def added_up_elsewhere(scores: mx.array, mask: mx.array):
+    """The softmax is told nothing here, for it is written elsewhere."""
+    return softmax_of(mx.where(mask, scores, mx.array(float("-inf"))))
+
+
+def added_up_behind_a_comment(scores: mx.array, mask: mx.array):
+    """Where the comment ends the call cannot be told more."""
+    scores = mx.where(mask, scores, mx.array(float("-inf")))
+    return mx.softmax(
+        scores,
+        axis=-1,  # over the keys
+    )

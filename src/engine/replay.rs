@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::validate::replacements;
 use crate::finding::{Applicability, Contract, Numerics, Proposal};
 use crate::graph::Analysis;
 use crate::graph::body::Occurrence;
@@ -30,11 +31,12 @@ pub(super) fn replay(old: &mut Analysis<'_>, proposal: &Proposal, together: &[&P
         Contract::Statements(kept) => return statements::replay(old, finding, *kept),
     };
     let replaced = together.iter().filter_map(|p| match &p.contract {
-        Contract::Values { replaced, .. } => Some(*replaced),
+        Contract::Values { replaced, also, .. } => Some(std::iter::once(*replaced).chain(also.iter().copied())),
         Contract::Statements(_) => None,
     });
-    let mut memo: FxHashMap<ValueId, ValueId> = replaced.collect();
-    let leaves = Leaves::of(old, &memo, site);
+    let leaves = Leaves::of(old, &replaced.flatten().collect(), site);
+    let contracts: Vec<&Contract> = together.iter().map(|p| &p.contract).collect();
+    let (mut memo, _) = replacements(&mut old.graph, &contracts);
     let mut edits = EditSet::new();
     together.iter().for_each(|p| _ = edits.try_add(&p.finding.edits, 0));
     let text = edits.apply(old.source.text());

@@ -165,12 +165,12 @@ fn covered(edits: &EditSet, range: TextRange) -> bool {
 }
 
 /// What every value becomes, and whether a pass answers for its own edits.
-fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueId, ValueId>, bool) {
+pub(super) fn replacements(graph: &mut Graph, contracts: &[&Contract]) -> (FxHashMap<ValueId, ValueId>, bool) {
     let mut pairs: Vec<(ValueId, ValueId)> = Vec::new();
     let mut passes = false;
     for contract in contracts {
         match contract {
-            Contract::Values { replaced, .. } => pairs.push(*replaced),
+            Contract::Values { replaced, also, .. } => pairs.extend(std::iter::once(replaced).chain(also)),
             Contract::Statements(_) => passes = true,
         }
     }

@@ -4,6 +4,7 @@
 
 mod marks;
 mod rounds;
+mod softmaxes;
 
 use std::cell::RefCell;
 
@@ -17,8 +18,10 @@ use super::facts::Facts;
 use super::users::Users;
 use super::value::{Graph, Op, Symbol, ValueId};
 pub use marks::Marks;
-use marks::{is_running, is_softmax, is_sum};
+use marks::{is_running, is_sum};
 use rounds::followed;
+use softmaxes::Few;
+pub use softmaxes::{PRECISE, Softmax, half_sums, told_to_be_precise};
 
 /// Words in names of what is small, or has many digits, or is looked at for a long time.
 const WARNINGS: [&str; 43] = [
@@ -87,6 +90,10 @@ struct Sight {
     sum: Option<u32>,
     is_running: bool,
     delicate: Option<u32>,
+    /// Softmaxes that add up in the dtype of what they are given.
+    softmaxes: Few,
+    /// The first in a function of the file.
+    inner_softmax: Option<(usize, u32)>,
     /// A function of the file that does something of the kind, as the number of its scope, and where in it.
     inside: Option<(usize, u32)>,
     ranking: Option<u32>,
@@ -120,11 +127,7 @@ pub fn doubts(analysis: &Analysis<'_>, body: &Body, users: &Users, used: ValueId
         });
     }
     if let Some(place) = ahead.delicate {
-        let (sums, remedy) = match is_softmax(&analysis.graph, body.occurrences[place as usize].value) {
-            true => ("the sums in ", "; else give it `precise=True`"),
-            false => ("", ""),
-        };
-        doubts.push(format!("half precision is enough for {sums}`{}`{remedy}", text(analysis, body, place)));
+        doubts.push(format!("half precision is enough for `{}`", text(analysis, body, place)));
     }
     if let Some((scope, place)) = ahead.inside {
         let inner = &analysis.bodies[scope];
@@ -231,7 +234,7 @@ impl Digits {
             Sight { is_joined, kept, drawn, ranking: marks.rankings.get(&v).copied(), ..Sight::named(names, graph) }
         };
         let next = |v: ValueId| sources(graph, v).iter().chain(marks.rounds.origins(v)).copied().collect();
-        seen(&mut self.behind.borrow_mut(), graph, value, &next, &own)
+        seen(&mut self.behind.borrow_mut(), graph, value, &next, &own, &|_, _, sight| sight)
     }
 
     /// What is found among the values that are made of `value`, itself included.
@@ -245,6 +248,8 @@ impl Digits {
                 sum: marks.sums.get(&v).copied(),
                 is_running: is_running(graph, v) || inner.is_some_and(|(_, marks)| marks.is_running),
                 delicate: marks.delicate.get(&v).copied(),
+                softmaxes: Few::of(marks.softmaxes.get(&v).copied()),
+                inner_softmax: inner.and_then(|(scope, marks)| Some((scope, marks.first_softmax()?))),
                 inside: inner.and_then(|(scope, marks)| Some((scope, marks.first()?))),
                 ranking: marks.rankings.get(&v).copied(),
                 is_kept: kept.is_some(),
@@ -254,7 +259,19 @@ impl Digits {
             }
         };
         let next = |v: ValueId| users.users(v).iter().chain(marks.rounds.after(v)).copied().collect();
-        seen(&mut self.ahead.borrow_mut(), graph, value, &next, &own)
+        seen(&mut self.ahead.borrow_mut(), graph, value, &next, &own, &|of, made, sight| passes(graph, of, made, sight))
+    }
+}
+
+/// What matters to `of` of what is in `sight` from `made` on, which is made of it: digits end at comparisons and lengths, and what is cast to another dtype than
+/// its own is added up in that.
+fn passes(graph: &Graph, of: ValueId, made: ValueId, sight: Sight) -> Sight {
+    match graph.get(made) {
+        (Op::Compare(_) | Op::Shape | Op::Dim(_) | Op::Ndim, _) => Sight::default(),
+        (Op::Mlx("astype"), &[array, dtype]) if array == of && dtype != of => {
+            Sight { is_summed: false, sum: None, delicate: None, softmaxes: Few::default(), inner_softmax: None, inside: None, ..sight }
+        }
+        _ => sight,
     }
 }
 
@@ -275,6 +292,8 @@ impl Sight {
             sum: self.sum.into_iter().chain(other.sum).min(),
             is_running: self.is_running || other.is_running,
             delicate: self.delicate.into_iter().chain(other.delicate).min(),
+            softmaxes: self.softmaxes.with(other.softmaxes),
+            inner_softmax: self.inner_softmax.into_iter().chain(other.inner_softmax).min(),
             inside: self.inside.into_iter().chain(other.inside).min(),
             ranking: self.ranking.into_iter().chain(other.ranking).min(),
             is_kept: self.is_kept || other.is_kept,
@@ -287,16 +306,19 @@ impl Sight {
     }
 }
 
-/// What is found among `value` and all that `next` leads to from it; `known` keeps what is found from each value on.
+/// What is found among `value` and all that `next` leads to from it, as far as it `passes` from each to the one before; `known` keeps what is found from each
+/// value on.
 fn seen(
     known: &mut FxHashMap<ValueId, Sight>,
     graph: &Graph,
     value: ValueId,
     next: &dyn Fn(ValueId) -> SmallVec<[ValueId; 4]>,
     own: &dyn Fn(ValueId) -> Sight,
+    passes: &dyn Fn(ValueId, ValueId, Sight) -> Sight,
 ) -> Sight {
     followed(known, value, next, &|part, known| {
-        let beside = |v: ValueId| next(v).into_iter().filter_map(|v| known.get(&v)).fold(own(v), |sight, &other| sight.with(other, graph));
+        let told = |v: ValueId| next(v).into_iter().filter_map(move |n| Some(passes(v, n, *known.get(&n)?)));
+        let beside = |v: ValueId| told(v).fold(own(v), |sight, other| sight.with(other, graph));
         part.iter().fold(Sight::default(), |sight, &v| sight.with(beside(v), graph))
     });
     known[&value]

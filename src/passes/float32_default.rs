@@ -8,6 +8,7 @@
 mod meetings;
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -16,7 +17,7 @@ use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Pr
 use crate::graph::Analysis;
 use crate::graph::body::StatementId;
 use crate::graph::constants::{Half, constant, in_half};
-use crate::graph::digits;
+use crate::graph::digits::{self, PRECISE, Softmax};
 use crate::graph::dtypes::flow::{DtypeFlow, Known};
 use crate::graph::dtypes::half::Sign;
 use crate::graph::dtypes::table::{spelt, spread, written};
@@ -219,18 +220,25 @@ impl<'p, 'x> Scope<'p, 'x> {
         }
         let Some(given) = self.given(&members, meetings, flow) else { return left("nothing that has the dtype of what it meets has a name there") };
         assumptions.extend(given.assumptions);
+        let mut softmaxes: BTreeMap<ValueId, Softmax> = BTreeMap::new();
         let Some(sign) = self.sign(meetings) else { return left("nothing says that what it meets is ever in half precision") };
         for meeting in &meetings.met {
             let near: Vec<ValueId> = meeting.others.iter().chain(&meetings.own).copied().collect();
             if let Some(reason) = digits::stays(self.place.analysis, self.place.body, &self.users, meeting.at, &near) {
                 return left(&reason);
             }
+            match digits::half_sums(self.place.analysis, self.place.body, &self.users, meeting.at) {
+                Ok(half) => softmaxes.extend(half.into_iter().map(|s| (s.value, s))),
+                Err(reason) => return left(&reason),
+            }
             assumptions.extend(digits::doubts(self.place.analysis, self.place.body, &self.users, meeting.at, &near));
         }
         let mut seen = FxHashSet::default();
         assumptions.retain(|a| seen.insert(a.clone()));
-        let edits = self.edits(&members, &given.name);
-        let rationale = self.rationale(meetings, sign, flow);
+        let softmaxes: Vec<Softmax> = softmaxes.into_values().collect();
+        let edits = self.edits(&members, &given.name, &softmaxes);
+        let mut rationale = self.rationale(meetings, sign, flow);
+        rationale.splice(rationale.len().min(1)..rationale.len().min(1), digits::told_to_be_precise(&softmaxes));
         let applicability = if assumptions.is_empty() { Applicability::Narrowing } else { Applicability::Unsafe };
         let text = self.place.source().quote(range);
         let message = format!("`{text}` is float32 whatever the model is; with `dtype={}.dtype` a model in half precision stays in it", given.name);
@@ -249,21 +257,23 @@ impl<'p, 'x> Scope<'p, 'x> {
         Some(Proposal { finding, contract: Contract::Statements(Kept::Narrowed) })
     }
 
-    /// The edits that give `members` the dtype of `name`.
-    fn edits(&self, members: &[&Constant<'x>], name: &str) -> Vec<Edit> {
+    /// The edits that give `members` the dtype of `name`, and tell `softmaxes` to be precise.
+    fn edits(&self, members: &[&Constant<'x>], name: &str, softmaxes: &[Softmax]) -> Vec<Edit> {
         let body = self.place.body;
         let values: FxHashSet<ValueId> = members.iter().map(|m| m.value).collect();
         let places: FxHashMap<TextRange, StatementId> = values.iter().flat_map(|&v| body.occurrences_of(v)).map(|o| (o.range, o.statement)).collect();
-        let statements: Vec<Option<StatementId>> = members.iter().map(|m| places.get(&m.call.range()).copied()).collect();
-        let mut counts: FxHashMap<StatementId, u32> = FxHashMap::default();
-        statements.iter().flatten().for_each(|&at| *counts.entry(at).or_default() += 1);
         let argument = format!(", dtype={name}.dtype");
-        let edit = |(m, at): (&&Constant<'x>, &Option<StatementId>)| {
-            let insertion = Edit::insert(last_argument(m.call), argument.clone());
+        let given = members.iter().map(|m| (Edit::insert(last_argument(m.call), argument.clone()), places.get(&m.call.range()).copied()));
+        let told = softmaxes.iter().flat_map(|s| s.arguments.iter().map(|&(at, statement)| (Edit::insert(at, PRECISE), Some(statement))));
+        let mut insertions: Vec<(Edit, Option<StatementId>)> = given.chain(told).collect();
+        insertions.sort_by_key(|(edit, _)| edit.range.start());
+        let mut counts: FxHashMap<StatementId, u32> = FxHashMap::default();
+        insertions.iter().filter_map(|(_, at)| *at).for_each(|at| *counts.entry(at).or_default() += 1);
+        let edit = |(insertion, at): (Edit, Option<StatementId>)| {
             let at = at.filter(|at| counts.get(at) == Some(&1));
             at.and_then(|at| self.laid_out(body.statements[at as usize].range, &insertion)).unwrap_or(insertion)
         };
-        members.iter().zip(&statements).map(edit).collect()
+        insertions.into_iter().map(edit).collect()
     }
 
     /// The statement `whole` laid out anew, where `insertion` makes a line of it longer than lines are here.

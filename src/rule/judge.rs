@@ -15,7 +15,7 @@ use crate::finding::{Applicability, Numerics};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
 use crate::graph::constants::constant;
-use crate::graph::digits;
+use crate::graph::digits::{self, Softmax};
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
@@ -28,10 +28,13 @@ pub(super) struct Judgement {
     pub(super) assumptions: Vec<String>,
     /// Whether a float32 result becomes one in half precision.
     pub(super) narrows: bool,
+    /// What must be told to add up in float32 then.
+    pub(super) softmaxes: Vec<Softmax>,
 }
 
-/// What is assumed where a replacement is seen by the uses of the value alone, and whether it makes any of them narrower; or why it cannot be.
-pub(super) type Seen = Result<(Vec<String>, bool), String>;
+/// What is assumed where a replacement is seen by the uses of the value alone, whether it makes any of them narrower, and which softmaxes must be told to be
+/// precise then; or why it cannot be.
+pub(super) type Seen = Result<(Vec<String>, bool, Vec<Softmax>), String>;
 
 /// Hold a candidate against its annotations, its guard, and the law that dtypes stay; `seen` is what its uses say, where they are listed. `Err` says why it
 /// must not be applied.
@@ -55,12 +58,12 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
     if let Some(text) = computed_again(candidate, variant, &analysis.graph, &|name| place.spelling(name, &wildcard)) {
         return Err(format!("`{text}` would be computed more than once; give it a name first"));
     }
-    let (mut assumptions, narrows) = match seen {
+    let (mut assumptions, narrows, softmaxes) = match seen {
         None => {
             let mut assumptions = demands(variant, &variant.wildcards, &place, &wildcard)?;
             assumptions.extend(assumed_ranks(candidate, &place));
             keeps_dtype(&place, candidate.root.value, candidate.after, &mut assumptions)?;
-            (assumptions, !rule.about.narrows.is_empty())
+            (assumptions, !rule.about.narrows.is_empty(), Vec::new())
         }
         Some(seen) => seen.clone()?,
     };
@@ -79,7 +82,7 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
         (true, true) => Applicability::Narrowing,
         (false, _) => Applicability::Unsafe,
     };
-    Ok(Judgement { applicability, numerics, assumptions, narrows })
+    Ok(Judgement { applicability, numerics, assumptions, narrows, softmaxes })
 }
 
 /// The call of MLX's function in `after`, where it is on one side of a choice, or one of the `arguments` is added to it.
@@ -196,11 +199,11 @@ fn is_read(graph: &Graph, used: ValueId, value: ValueId) -> bool {
 pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, uses: &[Use], replaced: &FxHashMap<ValueId, ValueId>) -> Seen {
     let (variant, body) = (&rule.variants[candidate.variant], &analysis.bodies[candidate.body]);
     let narrows = !rule.about.narrows.is_empty();
-    let Some(listed) = &variant.uses else { return Ok((Vec::new(), narrows)) };
+    let Some(listed) = &variant.uses else { return Ok((Vec::new(), narrows, Vec::new())) };
     let after = |v: ValueId| replaced.get(&v).copied().unwrap_or(v);
     let wildcards: Vec<Wildcard> = variant.wildcards.iter().chain(&listed.wildcards).cloned().collect();
     let users = Users::around(analysis, body, candidate.root);
-    let (mut assumptions, mut gains, mut reads) = (Vec::new(), false, false);
+    let (mut assumptions, mut softmaxes, mut gains, mut reads) = (Vec::new(), Vec::new(), false, false);
     for used in uses {
         if narrows && is_read(&analysis.graph, used.place.value, candidate.root.value) {
             reads = true;
@@ -218,13 +221,13 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
             continue;
         }
         let narrowing = Narrowing { analysis, candidate, listed, used, users: &users, place };
-        gains |= narrowing.judge(&after, &mut assumptions)?;
+        gains |= narrowing.judge(&after, &mut assumptions, &mut softmaxes)?;
     }
     if narrows && !gains && !reads {
         return Err("the dtype of the result is the same with either, so nothing is gained".to_owned());
     }
     once(&mut assumptions);
-    Ok((assumptions, gains))
+    Ok((assumptions, gains, softmaxes))
 }
 
 /// A use in which an array of one number becomes the number.
@@ -239,7 +242,7 @@ struct Narrowing<'x> {
 
 impl Narrowing<'_> {
     /// Whether half precision is kept, with what that assumes; or why it should not be, or is not.
-    fn judge(&self, after: &dyn Fn(ValueId) -> ValueId, assumptions: &mut Vec<String>) -> Result<bool, String> {
+    fn judge(&self, after: &dyn Fn(ValueId) -> ValueId, assumptions: &mut Vec<String>, softmaxes: &mut Vec<Softmax>) -> Result<bool, String> {
         let (analysis, used, facts) = (self.analysis, self.used, &self.place.facts);
         let body = &analysis.bodies[self.candidate.body];
         let narrowed = (used.place.value, after(used.place.value));
@@ -265,6 +268,11 @@ impl Narrowing<'_> {
             arrays.filter_map(|(at, _)| if let Some(Bound::Value(v)) = used.bindings[at] { Some(v) } else { None }).collect();
         if let Some(reason) = digits::decides(analysis, body, self.users, used.place.value, &partners) {
             return Err(reason);
+        }
+        for softmax in digits::half_sums(analysis, body, self.users, used.place.value)? {
+            if !softmaxes.contains(&softmax) {
+                softmaxes.push(softmax);
+            }
         }
         assumptions.extend(digits::doubts(analysis, body, self.users, used.place.value, &partners));
         Ok(true)

@@ -19,6 +19,8 @@ pub struct Marks {
     pub(super) sums: FxHashMap<ValueId, u32>,
     /// Where each value is computed first that small differences of what it is made of change much.
     pub(super) delicate: FxHashMap<ValueId, u32>,
+    /// Where each softmax is computed first that adds up in the dtype of what it is given.
+    pub(super) softmaxes: FxHashMap<ValueId, u32>,
     /// Where the elements of each value are ranked first.
     pub(super) rankings: FxHashMap<ValueId, u32>,
     /// Whether something is summed up step by step.
@@ -31,13 +33,17 @@ pub struct Marks {
 
 impl Marks {
     pub(super) fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
-        let (mut sums, mut delicate, mut rankings): (FxHashMap<_, _>, FxHashMap<_, _>, FxHashMap<_, _>) = Default::default();
+        let (mut sums, mut delicate): (FxHashMap<_, _>, FxHashMap<_, _>) = Default::default();
+        let (mut softmaxes, mut rankings): (FxHashMap<_, _>, FxHashMap<_, _>) = Default::default();
         for (&Occurrence { value, .. }, n) in body.occurrences.iter().zip(0..) {
             if is_sum(&analysis.graph, value) {
                 sums.entry(value).or_insert(n);
             }
             if is_delicate(&analysis.graph, value) {
                 delicate.entry(value).or_insert(n);
+            }
+            if is_softmax(&analysis.graph, value) {
+                softmaxes.entry(value).or_insert(n);
             }
             if let Some(of) = ranked(&analysis.graph, value) {
                 rankings.entry(of).or_insert(n);
@@ -53,7 +59,12 @@ impl Marks {
             _ => None,
         });
         let (is_running, kept) = (sums.keys().any(|&sum| is_running(&analysis.graph, sum)), kept.collect());
-        Self { sums, delicate, rankings, is_running, kept, rounds }
+        Self { sums, delicate, softmaxes, rankings, is_running, kept, rounds }
+    }
+
+    /// Where in the scope the first softmax stands of what it may be given.
+    pub(super) fn first_softmax(&self) -> Option<u32> {
+        self.softmaxes.values().min().copied()
     }
 
     /// Where in the scope something stands that half precision may be too little for.
@@ -70,8 +81,8 @@ pub(super) fn is_running(graph: &Graph, value: ValueId) -> bool {
     matches!(graph.op(value), Op::Mlx("cumsum" | "cumprod" | "logcumsumexp"))
 }
 
-/// Whether small differences of what `value` is made of change it much: a softmax that adds up in half precision, a logarithm, the root of a difference, and
-/// what takes a number for nothing that half precision does not tell from 0.
+/// Whether small differences of what `value` is made of change it much: a logarithm, the root of a difference, and what takes a number for nothing that half
+/// precision does not tell from 0.
 fn is_delicate(graph: &Graph, value: ValueId) -> bool {
     let is_difference = |v: ValueId| graph.op(v) == Op::Sub;
     let is_nothing = |&v: &ValueId| constant(graph, v).is_some_and(|n| n != 0.0 && n.abs() < SMALLEST);
@@ -80,12 +91,12 @@ fn is_delicate(graph: &Graph, value: ValueId) -> bool {
         (Op::Mlx("sqrt" | "rsqrt"), operands) => is_difference(operands[0]),
         (Op::Pow, &[base, power]) => is_difference(base) && graph.number(power).is_some_and(|n| n.abs() == 0.5),
         (Op::Add | Op::Mlx("maximum"), operands) => operands.iter().any(is_nothing) && !operands.iter().any(|&v| is_upcast(graph, v)),
-        _ => is_softmax(graph, value),
+        _ => false,
     }
 }
 
 /// Whether `value` is a softmax that adds up in the dtype of what it is given, which is not cast to float32 for it.
-pub(super) fn is_softmax(graph: &Graph, value: ValueId) -> bool {
+fn is_softmax(graph: &Graph, value: ValueId) -> bool {
     matches!(graph.get(value), (Op::Mlx("softmax"), operands) if !operands.iter().any(|&v| graph.op(v) == Op::Bool(true)) && !is_upcast(graph, operands[0]))
 }
 
