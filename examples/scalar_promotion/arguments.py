@@ -18,6 +18,7 @@ ARGUMENTS = {
     "scores": lambda mx, dtype: (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 2, 7, 64)),
     "fused": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
     "fused_in_eight": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 64) for _ in range(3)],
+    "fused_after_another": lambda mx, dtype: [rows(mx, dtype, 1, 2, 5, 16) for _ in range(3)],
     "Attention2d": lambda mx, dtype: ((16,), (rows(mx, dtype, 1, 3, 4, 16),)),
     "weighted": lambda mx, dtype: (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 2, 7, 64), rows(mx, dtype, 2, 7, 64)),
     "weighted_precisely": lambda mx, dtype: (rows(mx, dtype, 2, 5, 64), rows(mx, dtype, 2, 7, 64), rows(mx, dtype, 2, 7, 64)),

@@ -257,3 +257,13 @@ def added_up_behind_a_comment(scores: mx.array, mask: mx.array):
         scores,
         axis=-1,  # over the keys
     )
+
+
+def evaluated_in_rounds(x: mx.array, k: mx.array, v: mx.array):
+    """All that the attention takes is there already, and the number alone is nothing to wait for."""
+    mx.eval(x, k, v)
+    scale = 1 / mx.sqrt(64)
+    parts = []
+    for i in range(0, x.shape[2], 8):
+        parts.append(mx.fast.scaled_dot_product_attention(x[:, :, i : i + 8], k, v, scale=scale))
+    return mx.concatenate(parts, axis=2)

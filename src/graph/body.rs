@@ -206,6 +206,8 @@ pub struct Body {
     pub(super) marks: OnceCell<Marks>,
     /// Where its parts are.
     pub(super) places: OnceCell<Places>,
+    /// What the calls give that were lowered in place, in the order of evaluation, with the functions.
+    pub inlined: Vec<(FunctionIndex, ValueId)>,
     /// The locals that inner functions read.
     pub captured: FxHashSet<Symbol>,
     /// For each name: from which offset on it holds which value, in the order of the text.

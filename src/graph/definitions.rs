@@ -74,6 +74,7 @@ pub struct Definitions<'a> {
     pub imports: Vec<(Symbol, Symbol)>,
     /// Attributes that the file assigns of what is no receiver of a method: of an instance of any class.
     pub(super) assigned_outside: FxHashSet<Symbol>,
+    pub(super) statics: FxHashMap<(ClassIndex, Symbol), FunctionIndex>,
     by_name: FxHashMap<Symbol, FunctionIndex>,
     by_start: FxHashMap<u32, FunctionIndex>,
     class_by_start: FxHashMap<u32, ClassIndex>,
@@ -102,6 +103,7 @@ impl<'a> Definitions<'a> {
         for class in &mut collector.definitions.classes {
             class.overridden.extend(class.methods.keys().filter(|m| assigned.contains(m)).copied().collect::<Vec<_>>());
         }
+        collector.definitions.note_statics(collector.graph);
         let mut writes = Writes::default();
         inner_writes(&module.body, 0, &mut writes);
         collector.definitions.written = writes.rebound.into_iter().chain(writes.changed).map(|name| collector.graph.symbol(name)).collect();

@@ -2,6 +2,7 @@
 //! of the arrays they are made from, and for both outcomes of every condition. Rules of promotion: `dtypes/promotion.rs`.
 
 mod arguments;
+pub mod fate;
 pub mod flow;
 pub mod half;
 mod promotion;

@@ -20,6 +20,7 @@ pub mod normalize;
 pub mod print;
 pub mod rotary;
 pub mod statements;
+mod statics;
 pub mod users;
 pub mod value;
 mod writes;

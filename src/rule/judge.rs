@@ -16,6 +16,7 @@ use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
 use crate::graph::constants::constant;
 use crate::graph::digits::{self, Softmax};
+use crate::graph::dtypes::fate::is_lost;
 use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
@@ -206,6 +207,9 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
     let (mut assumptions, mut softmaxes, mut gains, mut reads) = (Vec::new(), Vec::new(), false, false);
     for used in uses {
         if narrows && is_read(&analysis.graph, used.place.value, candidate.root.value) {
+            if let Some(reason) = surroundings::nothing_to_wait_for(analysis, body, candidate.root, used.place.value) {
+                return Err(reason);
+            }
             reads = true;
             continue;
         }
@@ -262,6 +266,9 @@ impl Narrowing<'_> {
             let text = place.map(|o| format!("`{}` is", analysis.source.quote(o.range)));
             let text = text.as_deref().unwrap_or("what follows is");
             return Err(format!("{text} computed in float32 all the same, so that digits would be lost for nothing"));
+        }
+        if is_lost(analysis, self.candidate.body, used.place.value) {
+            return Err("all that is made of it is float32 again for something else, or only compared, so that nothing is gained".to_owned());
         }
         let arrays = self.listed.wildcards.iter().enumerate().filter(|(_, w)| w.kind == Kind::Array);
         let partners: Vec<ValueId> =

@@ -118,6 +118,25 @@ pub(super) fn stays_single(
     Some(format!("`{text}` makes float32 of the array beside it as well, so that nothing is gained"))
 }
 
+/// Why a number that the attention `used` reads back at `root` is nothing to wait for: its arrays were evaluated before, one by one or through a view.
+pub(super) fn nothing_to_wait_for(analysis: &Analysis<'_>, body: &Body, root: Occurrence, used: ValueId) -> Option<String> {
+    let graph = &analysis.graph;
+    let around: Vec<_> = std::iter::successors(Some(root.block), |&b| body.blocks[b as usize].parent).collect();
+    let is_eval = |v: ValueId| graph.path(v) == Some("mlx.core.eval");
+    let ran_before = |o: &Occurrence| is_eval(o.value) && around.contains(&o.block) && o.range.end() < root.range.start();
+    let evaluated: Vec<ValueId> = body.effects.iter().filter_map(|e| if let Effect::Evaluate(v) = *e { Some(v) } else { None }).collect();
+    let part = |&v: &ValueId| match graph.get(v) {
+        (Op::Index(_) | Op::Permute | Op::Changed(_) | Op::Mlx("reshape" | "expand_dims" | "transpose"), operands) => Some(operands[0]),
+        _ => None,
+    };
+    let is_evaluated = |v: ValueId| {
+        let given = |&call: &ValueId| graph.operands(call).split_first().filter(|(callee, _)| is_eval(**callee)).map_or(&[][..], |(_, given)| given);
+        std::iter::successors(Some(v), part).any(|v| evaluated.iter().any(|call| given(call).contains(&v)))
+    };
+    let all = body.occurrences.iter().any(ran_before) && graph.operands(used)[..3].iter().all(|&v| is_evaluated(v));
+    all.then(|| "what the attention takes was evaluated before, so that there is nothing to wait for when the number is read back".to_owned())
+}
+
 /// The parameter that must not be None where `place` is, and to which every call of the file gives None.
 fn never_given<'x>(analysis: &'x Analysis<'_>, body: &Body, place: Occurrence) -> Option<&'x str> {
     let graph = &analysis.graph;

@@ -58,6 +58,9 @@ fn called(analysis: &Analysis<'_>, facts: &Facts<'_>, callee: ValueId, reached: 
     if let Op::Function(name) = graph.op(callee) {
         return analysis.definitions.function_named(name).filter(|&f| analysis.definitions.functions[f].class.is_none());
     }
+    if let Some(function) = analysis.definitions.static_named(graph, callee) {
+        return Some(function);
+    }
     if let (Op::Attr(name, _), &[object]) = graph.get(callee)
         && let Some(class) = analysis.classes.receiver(object)
         && let Some(method) = method(analysis, class, Some(name))
@@ -78,7 +81,8 @@ fn method(analysis: &Analysis<'_>, class: ClassIndex, name: Option<Symbol>) -> O
     let (name, definitions) = (name?, &analysis.definitions);
     let mut classes = std::iter::once(class).chain(definitions.ancestors(class));
     let own = classes.find_map(|c| definitions.classes[c].methods.get(&name)).copied().flatten();
-    own.filter(|_| !definitions.classes[class].overridden.contains(&name) && !definitions.classes[class].dynamic)
+    let own = own.filter(|_| !definitions.classes[class].overridden.contains(&name) && !definitions.classes[class].dynamic);
+    own.or_else(|| definitions.static_of(class, name))
 }
 
 /// What a call gives each parameter of `function`.
@@ -91,7 +95,7 @@ fn given(analysis: &Analysis<'_>, function: FunctionIndex, arguments: &[ValueId]
     // Of a method that is called on an instance the first is the instance.
     let first = parameters.iter_non_variadic_params().next().and_then(|p| graph.known_symbol(p.parameter.name.as_str()));
     let receiver = first.and_then(|name| graph.find_leaf(Op::Param(info.name, name))).and_then(|v| analysis.classes.receiver(v));
-    if receiver != info.class {
+    if receiver != info.class && !analysis.definitions.is_static(function, graph) {
         return None;
     }
     let bound = parameters.iter_non_variadic_params().skip(usize::from(receiver.is_some())).enumerate();

@@ -32,11 +32,16 @@ pub struct Sign {
 }
 
 /// Where arrays come from, in one file.
+#[derive(Default)]
 pub struct Origins {
     /// What calls give each parameter, and the scope of the call.
     passed: FxHashMap<ValueId, Vec<(usize, ValueId)>>,
     /// The functions of the file that are called.
     called: FxHashMap<ValueId, FunctionIndex>,
+    /// What each call gives the parameters of which function.
+    given: FxHashMap<ValueId, Vec<(FunctionIndex, ValueId, ValueId)>>,
+    /// The calls of each function that are not lowered in place, and their scopes.
+    calls: FxHashMap<FunctionIndex, Vec<(usize, ValueId)>>,
     /// What was found of values before.
     known: RefCell<FxHashMap<ValueId, Option<Sign>>>,
     /// For each scope that was looked at the arrays beside which a sign stands.
@@ -75,17 +80,29 @@ impl Trail {
 impl Origins {
     /// The origins of arrays in the file of `analysis`.
     pub fn of(analysis: &Analysis<'_>) -> Self {
-        let (mut passed, mut called): (FxHashMap<_, Vec<_>>, FxHashMap<_, _>) = Default::default();
+        let mut origins = Self::default();
         for call in calls(analysis).0 {
-            called.insert(call.value, call.function);
+            origins.called.insert(call.value, call.function);
+            origins.calls.entry(call.function).or_default().push((call.body, call.value));
             for (parameter, given) in call.given.into_iter().flatten() {
                 if let Passed::Value(value) = given {
-                    passed.entry(parameter).or_default().push((call.body, value));
+                    origins.passed.entry(parameter).or_default().push((call.body, value));
+                    origins.given.entry(call.value).or_default().push((call.function, parameter, value));
                 }
             }
         }
-        let (known, beside) = Default::default();
-        Self { passed, called, known, beside }
+        origins
+    }
+
+    /// The parameters of a function of the file to which `call` gives `value`; nothing where it calls none, or gives it to none of them.
+    pub(super) fn parameters(&self, call: ValueId, value: ValueId) -> Option<Vec<(FunctionIndex, ValueId)>> {
+        let given = self.given.get(&call)?.iter().filter(|(.., v)| *v == value).map(|&(function, parameter, _)| (function, parameter));
+        Some(given.collect()).filter(|all: &Vec<_>| !all.is_empty())
+    }
+
+    /// The calls of `function` that are not lowered in place, and the numbers of their scopes.
+    pub(super) fn calls(&self, function: FunctionIndex) -> &[(usize, ValueId)] {
+        self.calls.get(&function).map_or(&[], Vec::as_slice)
     }
 
     /// A sign that `arrays`, values of the scope with the number `body` in the file of these origins, are in half precision where the model is.

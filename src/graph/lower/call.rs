@@ -6,7 +6,7 @@ use crate::graph::api::{self, Effect as ApiEffect, FunctionId, ResultKind};
 use crate::graph::body::{Effect, Proved};
 use crate::graph::definitions::ClassIndex;
 use crate::graph::modules::{is_pure, is_super, of_parameter};
-use crate::graph::value::{Op, Operands, ValueId};
+use crate::graph::value::{Op, Operands, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr};
 
 /// Builtins that change nothing and whose result depends on their arguments alone.
@@ -96,6 +96,11 @@ impl<'g> Lowerer<'_, 'g> {
         }
         let arguments = self.arguments(call);
         let object = self.by_now(&attribute.value, object);
+        if let Op::Class(class) = self.graph.op(object)
+            && let Some(value) = self.call_static(class, name, &arguments)
+        {
+            return (value, false);
+        }
         if !name.starts_with("__") {
             self.prove_present(object);
         }
@@ -170,10 +175,20 @@ impl<'g> Lowerer<'_, 'g> {
         {
             return (value, false);
         }
+        if let Some(value) = self.definitions.static_of(class, symbol).and_then(|index| self.inline(index, None, &arguments)) {
+            return (value, false);
+        }
         if method.is_none() && self.classes.is_pure_module(class, symbol) {
             return (self.apply(callee, &arguments), true);
         }
         (self.unknown_call(callee, &arguments), true)
+    }
+
+    /// A call of the static method `name` of `class`, by the name of the class.
+    fn call_static(&mut self, class: Symbol, name: &str, arguments: &Arguments) -> Option<ValueId> {
+        let (class, name) = (self.definitions.class_named(class)?, self.graph.symbol(name));
+        let index = self.definitions.static_of(class, name)?;
+        self.inline(index, None, arguments)
     }
 
     /// A call of something that is no method of an unknown object.

@@ -19,13 +19,14 @@ impl<'g> Lowerer<'_, 'g> {
     /// The value of calling function `index`, if it is simple enough to follow.
     pub(super) fn inline(&mut self, index: FunctionIndex, receiver: Option<ValueId>, arguments: &Arguments) -> Option<ValueId> {
         let info = &self.definitions.functions[index];
+        let is_static = self.definitions.is_static(index, self.graph);
         if !self.may_inline()
             || !is_simple(&info.ast.body)
-            || !info.ast.decorator_list.iter().all(|d| is_compile(&d.expression, self.definitions, self.graph))
+            || !is_static && !info.ast.decorator_list.iter().all(|d| is_compile(&d.expression, self.definitions, self.graph))
         {
             return None;
         }
-        if receiver.is_none() && info.class.is_some() || self.frames.iter().any(|f| f.scope == info.name) {
+        if receiver.is_none() && info.class.is_some() && !is_static || self.frames.iter().any(|f| f.scope == info.name) {
             return None;
         }
         // An inner function sees the names of the function around it, which must be one of those being lowered.
@@ -45,7 +46,11 @@ impl<'g> Lowerer<'_, 'g> {
         for (name, value) in bindings {
             frame.set(name, Binding { value, definitions: smallvec::SmallVec::new() });
         }
-        self.inside(frame, |l| l.returned(&info.ast.body))
+        let value = self.inside(frame, |l| l.returned(&info.ast.body));
+        if self.inlining == 0 {
+            self.body.inlined.extend(value.map(|v| (index, v)));
+        }
+        value
     }
 
     /// The value of calling a lambda of the scope that is being lowered.

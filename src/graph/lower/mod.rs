@@ -135,6 +135,7 @@ pub(super) fn lower_scope<'a>(
         users: OnceCell::new(),
         marks: OnceCell::new(),
         places: OnceCell::new(),
+        inlined: Vec::new(),
         captured: FxHashSet::default(),
         timeline: FxHashMap::default(),
     };
