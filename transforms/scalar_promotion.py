@@ -5,9 +5,9 @@ follows, at twice the memory and with casts between. A Python number takes the d
 `1 / mx.sqrt(d)` are such arrays, too; as the scale of a fused attention one is read back from the device at each call.
 
 The dtype of the result changes on purpose, for half-precision models alone; that is what `--narrow` admits. It is offered for numbers
-that half precision holds exactly, and not where a sum, a state, a position or the like needs the digits; a softmax that would then add up
-in half precision is given `precise=True` by the same edit. An array that was given a
-dtype, is returned, stored or compared, or holds a whole number (which promotes nothing) stays.
+that half precision holds exactly, and not where a sum, a state, a position or the like needs the digits; a softmax that would then add
+up in half precision is given `precise=True` by the same edit. An array that was given a dtype, is returned, stored or compared, or holds
+a whole number (which promotes nothing) stays.
 """
 
 import mlx.core as mx
@@ -15,7 +15,10 @@ from prelude import fits_half, same_batch_and_heads
 
 group = "precision"
 guide = "Type promotion and precision: Python scalars are weakly typed"
-gain = "1.3 to 1.7 times faster, with half the memory; one such number in each layer of a bfloat16 decoder costs it a factor 2 to 3 (NVIDIA H200). On a CPU 3.2 to 3.9 times before a bfloat16 product, but 0.35 to 0.56 of the speed where float16 meets elementwise operations alone"
+gain = "1.3 to 1.7 times faster, with half the memory (NVIDIA H200); on a CPU 0.35 to 0.56 of the speed where float16 meets elementwise operations alone"
+gain_of = {
+    "product": "1.3 to 1.7 times faster, with half the memory; one such number in each layer of a bfloat16 decoder costs it a factor 2 to 3 (NVIDIA H200). On a CPU 3.2 to 3.9 times before a bfloat16 product",
+}
 narrows = "Where the array beside it is in half precision the result stays in it, instead of becoming float32."
 numerics = {"before": "rounding", "before_scale": "rounding"}
 

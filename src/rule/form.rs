@@ -155,9 +155,10 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
         // The loader reads these dicts.
         "numerics" | "slower" | "needs" => Ok(()),
         "cautions" | "gain_of" if is_dict_of_strings(&assign.value) => Ok(()),
-        "gain_of" => {
-            Err((assign.value.start(), "`gain_of` must be a dict of strings: classes of `mlx.nn`, and what was measured with each".to_owned()))
-        }
+        "gain_of" => Err((
+            assign.value.start(),
+            "`gain_of` must be a dict of strings: classes of `mlx.nn` or `product`, and what was measured with each".to_owned(),
+        )),
         "cautions" => Err((
             assign.value.start(),
             "`cautions` must be a dict of strings: conditions of guards, and why each is asked, or `mx.grad`, and why it is less accurate there"

@@ -1,5 +1,6 @@
 //! How many kernels computing values launches, and the words for how many there are less.
 
+use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, UNARY};
 use crate::graph::value::{Graph, Op, ValueId};
 
@@ -11,9 +12,13 @@ pub(super) fn kernels(graph: &Graph, facts: &Facts<'_>, values: &[ValueId]) -> u
     distinct.len()
 }
 
-/// Whether elements are repeated along an axis that has one, which moves none of them.
+/// Whether nothing is computed: elements are repeated along an axis that has one, or cast to the dtype that they have.
 fn is_view(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
-    matches!(graph.get(value), (Op::Mlx("repeat"), &[of, _, axis]) if facts.is_single(of, axis))
+    match graph.get(value) {
+        (Op::Mlx("repeat"), &[of, _, axis]) => facts.is_single(of, axis),
+        (Op::Mlx("astype"), &[of, _]) => dtypes::compare(graph, facts, value, of) == Agreement::Same,
+        _ => false,
+    }
 }
 
 pub(super) fn is_kernel(graph: &Graph, value: ValueId) -> bool {

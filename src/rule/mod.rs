@@ -86,9 +86,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
     if candidates.is_empty() {
         return outcome;
     }
-    for candidate in &mut candidates {
-        complete(rule, candidate, &mut analysis.graph);
-    }
+    candidates.iter_mut().for_each(|candidate| complete(rule, candidate, &mut analysis.graph));
     let verdicts = judge_all(rule, analysis, &mut candidates);
     let mut judged: Vec<(Candidate, Judgement)> = Vec::new();
     for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
@@ -119,8 +117,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
         if taken.meets(candidate.root.range) {
             continue;
         }
-        let written = plan.elaborate().and_then(|written| sums::too_long(&plan, &written.edits, candidate.after).map_or(Ok(written), Err));
-        match written.and_then(|written| told.write(&plan, written, &judgement.softmaxes)) {
+        match write(&plan, &candidate, &told, &judgement) {
             Ok(mut written) => {
                 taken.add(candidate.root.range);
                 left_over.push(written.leave_to_others(&shared));
@@ -142,6 +139,15 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
     outcome.refusals.retain(|r| told.insert(r.range));
     outcome.refusals = outermost(outcome.refusals);
     outcome
+}
+
+/// The edits of `candidate`, those of what is changed along with it among them.
+fn write(plan: &Plan<'_>, candidate: &Candidate, told: &Told, judgement: &Judgement) -> Result<elaborate::Elaboration, elaborate::Obstacle> {
+    let written = plan.elaborate()?;
+    match sums::too_long(plan, &written.edits, candidate.after) {
+        Some(reason) => Err(reason),
+        None => told.write(plan, written, &judgement.softmaxes),
+    }
 }
 
 /// Why `candidate` is nothing for `platform`: it was measured not to pay there, or that MLX lacks what it takes.

@@ -10,26 +10,55 @@ use crate::finding::{Contract, Finding, MEASURED, Proposal};
 use crate::graph::Analysis;
 use crate::graph::digits::told_to_be_precise;
 use crate::graph::dtypes::flow::DtypeFlow;
-use crate::graph::dtypes::table::{spelt, spread};
+use crate::graph::dtypes::table::{spelt, spread, written};
 use crate::graph::facts::Facts;
 use crate::graph::users::Users;
 use crate::graph::value::{Graph, Op, ValueId};
 
 /// What is done where a number is wanted and an array stands.
 const READ_BACK: &str = "Use a Python number where an array that holds one number is read back from the device.";
-/// What such a place costs.
-const WAITS: &str =
-    "Where a number is wanted, the array is read back from the device at each call (under `mx.compile` once, at tracing), which waits for it.";
+/// What the gain is told for where a product is computed in float32 for the array.
+const PRODUCT: &str = "product";
 
-/// The finding of `candidate`, `written` as edits, with what is changed along with it.
+/// The finding of `candidate`, `edited`, with what is changed along with it.
 pub(super) fn proposal(
     rule: &Rule,
     analysis: &Analysis<'_>,
     candidate: &Candidate,
     (judgement, also): (Judgement, Vec<(ValueId, ValueId)>),
     unit: Option<usize>,
-    written: elaborate::Elaboration,
+    edited: elaborate::Elaboration,
 ) -> Proposal {
+    // Where the array is only read back no number changes, and no promotion.
+    let reads = !judgement.narrows && !rule.about.narrows.is_empty();
+    let rationale = rationale(rule, analysis, candidate, (&judgement, reads), &edited.kept);
+    Proposal {
+        finding: Finding {
+            transform: rule.id.clone(),
+            range: edited.range,
+            applicability: judgement.applicability,
+            numerics: Some(judgement.numerics),
+            message: format!("{} Here: `{}`", if reads { READ_BACK } else { &rule.about.title }, edited.text),
+            rationale,
+            assumptions: judgement.assumptions,
+            guide: rule.about.guide.clone(),
+            edits: edited.edits,
+            hinges: Vec::new(),
+        },
+        contract: Contract::Values {
+            replaced: (candidate.root.value, candidate.after),
+            also,
+            parts: candidate.found.inner.clone(),
+            import: edited.import,
+            unit,
+            waits: false,
+            site: Box::new(site::site(rule, analysis, candidate)),
+        },
+    }
+}
+
+/// Why `candidate` pays: how much is computed less, `kept` left out, and what that hangs on; or what is read back, if that is all.
+fn rationale(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, (judgement, reads): (&Judgement, bool), kept: &[ValueId]) -> Vec<String> {
     let graph = &analysis.graph;
     let body = &analysis.bodies[candidate.body];
     let facts = Facts::at(analysis, body, candidate.root.block, candidate.root.range.end());
@@ -38,52 +67,44 @@ pub(super) fn proposal(
     // Of a choice, one side is computed.
     let sides = if let (Op::Gate, operands) = graph.get(candidate.after) { &operands[1..] } else { &[candidate.after][..] };
     let new = sides.iter().map(|&side| after_values(graph, candidate, side));
-    let after = new.map(|values| kernels(&[values, written.kept.clone()].concat())).max().unwrap_or(0);
-    // Where the array is only read back no number changes, and no promotion.
-    let reads = !judgement.narrows && !rule.about.narrows.is_empty();
+    let after = new.map(|values| kernels(&[values, kept.to_vec()].concat())).max().unwrap_or(0);
     let apart = left_apart(analysis, &facts, candidate).filter(|&n| n < before);
     // What is copied by whatever reads it is no kernel less, and as fast as that.
     let copied = surroundings::copied_later(analysis, body, candidate.root, candidate.after);
     let calls_module = candidate.found.inner.iter().any(|&v| graph.calls_module(v));
-    let said = || said_of_kernels(calls_module, reads, (before, after, kernels(&written.kept)), apart);
+    let said = || said_of_kernels(calls_module, reads, (before, after, kernels(kept)), apart);
     let counted = copied.clone().or_else(said);
     let mut rationale: Vec<String> = counted.into_iter().chain(only_casts(analysis, candidate, before.saturating_sub(after))).collect();
+    let mut product = None;
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
-        rationale.extend(spreads(analysis, candidate));
+        if let Some((line, has_product)) = spreads(analysis, candidate) {
+            rationale.extend(line);
+            product = Some(PRODUCT).filter(|_| has_product);
+        }
         rationale.extend(told_to_be_precise(&judgement.softmaxes));
     } else if reads {
-        rationale.push(WAITS.to_owned());
+        rationale.push(read_back(analysis, candidate));
     }
     rationale.extend(surroundings::leaves_a_class(analysis, &facts, candidate));
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
         rationale.extend(sums::in_compiled_caller(analysis, body, candidate));
-        rationale.extend(measured(rule, &facts, candidate).filter(|_| apart.is_none() && copied.is_none()));
+        rationale.extend(measured(rule, &facts, candidate, product).filter(|_| apart.is_none() && copied.is_none()));
     }
-    Proposal {
-        finding: Finding {
-            transform: rule.id.clone(),
-            range: written.range,
-            applicability: judgement.applicability,
-            numerics: Some(judgement.numerics),
-            message: format!("{} Here: `{}`", if reads { READ_BACK } else { &rule.about.title }, written.text),
-            rationale,
-            assumptions: judgement.assumptions,
-            guide: rule.about.guide.clone(),
-            edits: written.edits,
-            hinges: Vec::new(),
-        },
-        contract: Contract::Values {
-            replaced: (candidate.root.value, candidate.after),
-            also,
-            parts: candidate.found.inner.clone(),
-            import: written.import,
-            unit,
-            waits: false,
-            site: Box::new(site::site(rule, analysis, candidate)),
-        },
-    }
+    rationale
+}
+
+/// What it costs that an array is given where a number is wanted, and where that is.
+fn read_back(analysis: &Analysis<'_>, candidate: &Candidate) -> String {
+    let body = &analysis.bodies[candidate.body];
+    let array = written(analysis, body, candidate.root.value);
+    let used = candidate.uses.as_ref().and_then(|uses| uses.as_ref().as_ref().ok()?.first());
+    let text = used.map_or("mx.fast.scaled_dot_product_attention", |used| analysis.source.slice(used.place.range));
+    let callee = text.split('(').next().unwrap_or(text);
+    format!(
+        "The scale of `{callee}` is a number, and `{array}` is read back from the device for it at each call (under `mx.compile` once, at tracing)."
+    )
 }
 
 /// How many kernels of a match `mx.compile` does not fuse with others, where it compiles the function around it.
@@ -102,10 +123,10 @@ fn said_of_kernels(calls_module: bool, reads: bool, (before, after, kept): (usiz
     }
 }
 
-/// What was measured: with the class of `mlx.nn` of a module that is matched, where that has figures of its own.
-fn measured(rule: &Rule, facts: &Facts<'_>, candidate: &Candidate) -> Option<String> {
+/// What was measured: with the class of `mlx.nn` of a module that is matched, or with what is `followed` by it, where that has figures of its own.
+fn measured(rule: &Rule, facts: &Facts<'_>, candidate: &Candidate, followed: Option<&str>) -> Option<String> {
     let class = candidate.found.bindings.iter().flatten().find_map(|bound| if let Bound::Value(v) = *bound { facts.module_of(v) } else { None });
-    rule.about.measured_with(class).map(|gain| format!("{MEASURED}: {gain}."))
+    rule.about.measured_with(followed.or(class)).map(|gain| format!("{MEASURED}: {gain}."))
 }
 
 /// On what the gain hangs where the kernels that are left out, `less` of them, are casts to float32 and back alone.
@@ -122,14 +143,14 @@ fn only_casts(analysis: &Analysis<'_>, candidate: &Candidate, less: usize) -> Op
         .then(|| format!("Where `{text}` is float32 already the casts are no kernels, and nothing is gained."))
 }
 
-/// What is float32 because of what the match makes, where it is used.
-fn spreads(analysis: &Analysis<'_>, candidate: &Candidate) -> Option<String> {
+/// What is float32 because of what the match makes, where it is used, and whether products are.
+fn spreads(analysis: &Analysis<'_>, candidate: &Candidate) -> Option<(Option<String>, bool)> {
     let Ok(uses) = &**candidate.uses.as_ref()? else { return None };
     let body = &analysis.bodies[candidate.body];
     let facts = Facts::at(analysis, body, 0, body.range.end());
     let at = || uses.iter().map(|used| used.place.value);
     let spoilt = DtypeFlow::new(analysis, &facts).spoilt(at(), &Users::around(analysis, body, candidate.root));
-    spread(analysis, body, at(), &spoilt)
+    Some((spread(analysis, body, at(), &spoilt), spoilt.products + spoilt.attentions > 0))
 }
 
 /// The values that a side of the replacement computes beyond what it is given.

@@ -91,7 +91,12 @@ impl Trail<'_> {
                     Some(calls) => self.waiting.extend(calls),
                     None => return true,
                 },
-                Effect::Enter(_) => {}
+                // It is what a call gives, or decides.
+                Effect::Call(_) | Effect::Enter(_) => {}
+                // Only where the name is read before it is assigned again.
+                Effect::Carry(join, _) if join != value && users.users(join).is_empty() && !is_read(body, join) => {}
+                Effect::Carry(join, _) if join != value => self.waiting.push((number, join)),
+                Effect::Carry(..) => {}
                 _ => return true,
             }
         }
@@ -122,6 +127,11 @@ impl Trail<'_> {
         let calls: Vec<_> = inlined.chain(self.analysis.origins().calls(function).iter().copied()).collect();
         (name.starts_with('_') && !name.ends_with("__") && !calls.is_empty()).then_some(calls)
     }
+}
+
+/// Whether an effect reads `join` as it is.
+fn is_read(body: &Body, join: ValueId) -> bool {
+    body.effects.iter().any(|e| !matches!(e, Effect::Carry(..)) && e.values().contains(&Some(join)))
 }
 
 /// What `user` is to `value`, which it is made of.
@@ -227,6 +237,7 @@ class A:
             "return A._looped(h, n)",
             "return mx.where(h > 0, y, -y)",
             "h = h * 2 if n else h\nreturn h[:3] * mx.ones((3,))",
+            "for i in range(n):\n    z = -h\n    z = z.at[0].add(1.0)\n    y = y + z * mx.ones((3,))\nreturn y",
         ] {
             assert!(is_lost_in(lost), "{lost}");
         }
@@ -240,6 +251,7 @@ class A:
             "self.h = h\nreturn h + mx.zeros((3,))",
             "return h + mx.zeros((3,)), h",
             "return other(h)",
+            "for i in range(n):\n    h = h * 2\nreturn h @ y",
             "return h.astype(y.dtype)",
             "return (lambda: h @ y)()",
         ] {

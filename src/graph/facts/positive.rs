@@ -10,8 +10,9 @@ use super::lengths::Length;
 use crate::graph::body::Effect;
 use crate::graph::value::{Op, ValueId};
 
-/// Layers that are not made for inputs of no channels, which are their last axis.
-const LAYERS: [&str; 3] = ["Linear", "QuantizedLinear", "Conv2d"];
+/// Layers that are not made for inputs of no channels, which are their last axis, and take none that they are not made for; or cannot share out no elements.
+const LAYERS: [&str; 9] =
+    ["Linear", "QuantizedLinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "InstanceNorm"];
 /// So many values are looked at behind an array.
 const MAX_VALUES: usize = 200;
 
@@ -34,7 +35,9 @@ impl Facts<'_> {
                 items.iter().any(|&v| graph.as_int(v) == Some(-1)) && items.iter().any(|&v| self.has_factor(v, length))
             }
             (Op::Apply | Op::Call(..), &[layer, array]) => {
-                self.is_module_of(layer, &LAYERS.map(str::to_owned)) && self.origin(array, -1, 0) == length
+                // In PyTorch's order the channels are shared out among groups.
+                let is_shared_out = || self.module_of(layer) == Some("GroupNorm") && self.accumulates_in_float32(layer);
+                (self.is_module_of(layer, &LAYERS.map(str::to_owned)) || is_shared_out()) && self.origin(array, -1, 0) == length
             }
             _ => false,
         }
@@ -101,7 +104,7 @@ mod tests {
     /// Whether the length is known not to be 0 of which a method with these statements takes the root.
     fn is_positive(statements: &str) -> bool {
         let text = format!(
-            "import mlx.core as mx\nimport mlx.nn as nn\n\nclass A(nn.Module):\n    h = 8\n\n    def __init__(self, d, n, w):\n        self.n, self.w = n, w\n        self.p, self.f = nn.Linear(d, d), w\n\n    def __call__(self, x: mx.array, y: mx.array, other):\n        {}\n",
+            "import mlx.core as mx\nimport mlx.nn as nn\n\nclass A(nn.Module):\n    h = 8\n\n    def __init__(self, d, n, w):\n        self.n, self.w = n, w\n        self.p, self.f = nn.Linear(d, d), w\n        self.c, self.g, self.o = nn.Conv1d(d, d, 3), nn.GroupNorm(2, d, pytorch_compatible=True), nn.GroupNorm(2, d)\n        self.i, self.l = nn.InstanceNorm(d), nn.LayerNorm(d)\n\n    def __call__(self, x: mx.array, y: mx.array, other):\n        {}\n",
             statements.replace('\n', "\n        ")
         );
         let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -119,6 +122,9 @@ mod tests {
             "return mx.sqrt(x.reshape(2, -1, self.n, self.w).transpose(0, 2, 1, 3).shape[-1])",
             "return mx.sqrt(x[..., None].shape[-1])",
             "y = self.p(x)\nreturn mx.sqrt(x.shape[-1])",
+            "y = self.c(x)\nreturn mx.sqrt(x.shape[-1])",
+            "y = self.g(x)\nreturn mx.sqrt(x.shape[-1])",
+            "y = self.i(x)\nreturn mx.sqrt(x.shape[-1])",
             "y = self.p(x)\nif other:\n    y = mx.sqrt(x.shape[-1])\nreturn y",
             "y = self.p(x.transpose(0, 2, 3, 1))\nreturn mx.sqrt(x.shape[1])",
             "q = x.reshape(2, 3, self.w)\ns = mx.sqrt(q.shape[-1])\nreturn (q * s).reshape(2, -1, self.n * self.w)",
@@ -131,6 +137,8 @@ mod tests {
             "return mx.sqrt(x.reshape(2, self.n, -1).shape[-1])",
             "return mx.sqrt(x.reshape(2, self.n, self.w).shape[-1])",
             "y = self.p(x)\nreturn mx.sqrt(y.shape[-1])",
+            "y = self.o(x)\nreturn mx.sqrt(x.shape[-1])",
+            "y = self.l(x)\nreturn mx.sqrt(x.shape[-1])",
             "y = self.f(x)\nreturn mx.sqrt(x.shape[-1])",
             "if other:\n    y = self.p(x)\nreturn mx.sqrt(x.shape[-1])",
             "y = self.p(x) if other else x\nreturn mx.sqrt(x.shape[-1])",
