@@ -15,9 +15,9 @@ from prelude import fits_half, same_batch_and_heads
 
 group = "precision"
 guide = "Type promotion and precision: Python scalars are weakly typed"
-gain = "1.3 to 1.7 times faster, with half the memory (NVIDIA H200); on a CPU 0.35 to 0.56 of the speed where float16 meets elementwise operations alone"
+gain = "1.3 to 1.7 times faster, with half the memory; one such number in each layer of a bfloat16 decoder costs it a factor 2 to 3 (NVIDIA H200). On a CPU 3.2 to 3.9 times before a bfloat16 product, but 0.35 to 0.56 of the speed where float16 meets elementwise operations alone"
 gain_of = {
-    "product": "1.3 to 1.7 times faster, with half the memory; one such number in each layer of a bfloat16 decoder costs it a factor 2 to 3 (NVIDIA H200). On a CPU 3.2 to 3.9 times before a bfloat16 product",
+    "no product": "1.3 to 1.7 times faster, with half the memory (NVIDIA H200); on a CPU 0.35 to 0.56 of the speed where float16 meets elementwise operations alone",
 }
 narrows = "Where the array beside it is in half precision the result stays in it, instead of becoming float32."
 numerics = {"before": "rounding", "before_scale": "rounding"}

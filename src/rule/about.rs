@@ -25,7 +25,7 @@ pub struct About {
     pub guide: String,
     /// What was measured, and on which device.
     pub gain: String,
-    /// What was measured with a class of `mlx.nn` for which that does not hold, or where a `product` follows.
+    /// What was measured with a class of `mlx.nn` for which that does not hold, or where `no product` follows.
     pub gain_of: Vec<(String, String)>,
     /// Where it does not pay.
     pub slower: Vec<Slower>,
@@ -82,7 +82,7 @@ impl About {
         Some(&*self.gain).filter(|gain| !gain.is_empty() && !gain.contains("every backend"))
     }
 
-    /// The gain where a match has to do with a module of this class of `mlx.nn`, or a product follows.
+    /// The gain where a match has to do with a module of this class of `mlx.nn`, or no product follows.
     pub fn measured_with(&self, class: Option<&str>) -> Option<&str> {
         let own = self.gain_of.iter().find(|(of, _)| Some(&**of) == class);
         own.map(|(_, gain)| &**gain).or_else(|| self.measured())

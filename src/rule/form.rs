@@ -157,7 +157,7 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
         "cautions" | "gain_of" if is_dict_of_strings(&assign.value) => Ok(()),
         "gain_of" => Err((
             assign.value.start(),
-            "`gain_of` must be a dict of strings: classes of `mlx.nn` or `product`, and what was measured with each".to_owned(),
+            "`gain_of` must be a dict of strings: classes of `mlx.nn` or `no product`, and what was measured with each".to_owned(),
         )),
         "cautions" => Err((
             assign.value.start(),

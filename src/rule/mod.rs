@@ -88,16 +88,7 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
     }
     candidates.iter_mut().for_each(|candidate| complete(rule, candidate, &mut analysis.graph));
     let verdicts = judge_all(rule, analysis, &mut candidates);
-    let mut judged: Vec<(Candidate, Judgement)> = Vec::new();
-    for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
-        match verdict {
-            Ok(_) if let Some(reason) = unfit(rule, analysis, &candidate, platform) => {
-                outcome.refusals.push(Refusal::whole(candidate.root.range, reason))
-            }
-            Ok(judgement) => judged.push((candidate, judgement)),
-            Err(reason) => outcome.refusals.push(Refusal::whole(candidate.root.range, reason)),
-        }
-    }
+    let mut judged = admitted(rule, analysis, platform, candidates.into_iter().zip(verdicts).collect(), &mut outcome.refusals);
     // The most trusted edit of a place wins; among equals the one that assumes least, then the one that takes most away.
     judged.sort_by_key(|(c, j)| (j.applicability, j.assumptions.len(), std::cmp::Reverse(c.found.inner.len()), c.root.range.start(), j.numerics));
     let shared = shared_parts(&judged);
@@ -139,6 +130,30 @@ pub fn find(rule: &Rule, analysis: &mut Analysis<'_>, platform: &Platform) -> Ou
     outcome.refusals.retain(|r| told.insert(r.range));
     outcome.refusals = outermost(outcome.refusals);
     outcome
+}
+
+/// The candidates that their verdicts admit and that pay on `platform`; why others do not goes to `refusals`.
+fn admitted(
+    rule: &Rule,
+    analysis: &Analysis<'_>,
+    platform: &Platform,
+    candidates: Vec<(Candidate, Result<Judgement, String>)>,
+    refusals: &mut Vec<Refusal>,
+) -> Vec<(Candidate, Judgement)> {
+    let is_listed = |c: &Candidate| matches!(c.uses.as_deref(), Some(Ok(_)));
+    let listed: FxHashSet<TextRange> = candidates.iter().filter(|(c, _)| is_listed(c)).map(|(c, _)| c.root.range).collect();
+    let mut judged = Vec::new();
+    for (candidate, verdict) in candidates {
+        let range = candidate.root.range;
+        match verdict {
+            Ok(_) if let Some(reason) = unfit(rule, analysis, &candidate, platform) => refusals.push(Refusal::whole(range, reason)),
+            Ok(judgement) => judged.push((candidate, judgement)),
+            // That one pattern does not list the uses says nothing where another one does.
+            Err(_) if matches!(candidate.uses.as_deref(), Some(Err(_))) && listed.contains(&range) => {}
+            Err(reason) => refusals.push(Refusal::whole(range, reason)),
+        }
+    }
+    judged
 }
 
 /// The edits of `candidate`, those of what is changed along with it among them.

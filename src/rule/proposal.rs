@@ -17,8 +17,8 @@ use crate::graph::value::{Graph, Op, ValueId};
 
 /// What is done where a number is wanted and an array stands.
 const READ_BACK: &str = "Use a Python number where an array that holds one number is read back from the device.";
-/// What the gain is told for where a product is computed in float32 for the array.
-const PRODUCT: &str = "product";
+/// What the gain is told for where no product is computed in float32 for the array.
+const NO_PRODUCT: &str = "no product";
 
 /// The finding of `candidate`, `edited`, with what is changed along with it.
 pub(super) fn proposal(
@@ -75,12 +75,12 @@ fn rationale(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, (judge
     let said = || said_of_kernels(calls_module, reads, (before, after, kernels(kept)), apart);
     let counted = copied.clone().or_else(said);
     let mut rationale: Vec<String> = counted.into_iter().chain(only_casts(analysis, candidate, before.saturating_sub(after))).collect();
-    let mut product = None;
+    let mut followed = None;
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
         if let Some((line, has_product)) = spreads(analysis, candidate) {
             rationale.extend(line);
-            product = Some(PRODUCT).filter(|_| has_product);
+            followed = Some(NO_PRODUCT).filter(|_| !has_product);
         }
         rationale.extend(told_to_be_precise(&judgement.softmaxes));
     } else if reads {
@@ -90,7 +90,7 @@ fn rationale(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, (judge
     if !reads {
         rationale.extend(first_sentence(&rule.about.mechanism));
         rationale.extend(sums::in_compiled_caller(analysis, body, candidate));
-        rationale.extend(measured(rule, &facts, candidate, product).filter(|_| apart.is_none() && copied.is_none()));
+        rationale.extend(measured(rule, &facts, candidate, followed).filter(|_| apart.is_none() && copied.is_none()));
     }
     rationale
 }
