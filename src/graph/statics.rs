@@ -82,6 +82,7 @@ mod tests {
         let body = "def twice(x):\n        return x * 2";
         for class in [
             format!("class C:\n    @classmethod\n    {body}"),
+            format!("class C:\n    @staticmethod\n    async {body}"),
             format!("class C:\n    @staticmethod\n    @traced\n    {body}"),
             format!("@traced\nclass C:\n    @staticmethod\n    {body}"),
             format!("class C(metaclass=M):\n    @staticmethod\n    {body}"),

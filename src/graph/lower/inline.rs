@@ -21,6 +21,7 @@ impl<'g> Lowerer<'_, 'g> {
         let info = &self.definitions.functions[index];
         let is_static = self.definitions.is_static(index, self.graph);
         if !self.may_inline()
+            || info.ast.is_async
             || !is_simple(&info.ast.body)
             || !is_static && !info.ast.decorator_list.iter().all(|d| is_compile(&d.expression, self.definitions, self.graph))
         {
