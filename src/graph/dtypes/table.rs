@@ -301,6 +301,8 @@ pub fn listed(analysis: &Analysis<'_>, body: &Body, spoilt: &Spoilt) -> String {
     places.sort_by_key(|range| (range.start(), range.end()));
     places.dedup();
     let mut texts: Vec<String> = places.iter().take(MAX_LISTED).map(|&range| format!("`{}`", cut(analysis, range))).collect();
+    // What begins alike may be cut alike.
+    texts.dedup();
     if places.len() > MAX_LISTED {
         texts.push("...".to_owned());
     }
