@@ -7,7 +7,8 @@ With `mx.random.state` among `inputs` and `outputs` each call draws anew and lea
 passed as an argument needs neither. A function that draws nothing need not list it.
 
 While a function is traced the state that it lists is not the program's own, and an exception leaves it so, without data: every later draw
-raises, until `mx.random.seed` is called. Check arguments before the call.
+raises, until `mx.random.seed` is called. Check arguments before the call. Nothing is said of what an object keeps, which is refused in
+its first call, and of what nobody in the package asks for.
 """
 
 from functools import partial

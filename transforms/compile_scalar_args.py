@@ -6,7 +6,8 @@ a threshold or a step that changes from call to call compiles in each call, whic
 An array is an input like any other. Give it the dtype of the data, `mx.array(s, x.dtype)`: `mx.array(s)` is float32 and makes results
 in half precision float32. What is computed of numbers alone, like `1 - beta**step`, is computed before the call and passed as an array:
 `0.999**step` of a bfloat16 array is 1. A number that MLX needs as one (a size, an axis, the bound of a slice) must stay, and one that
-never changes, or is the same in all rounds of a loop, costs nothing or little.
+never changes, or is the same in all rounds of a loop, costs nothing or little. Nothing is said where the rest of a package calls the
+function around, and nowhere speaks of the parameter without which that does not come to the call.
 """
 
 import mlx.core as mx
