@@ -53,8 +53,9 @@ fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<Told> {
             "1 draw each time the function is traced, and none in a call: calls with the same shapes, dtypes and Python numbers give the same numbers, and `mx.random.seed` has no effect on them."
                 .to_owned(),
             format!(
-                "List it both ways, `@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)`{}, beside what is listed already; or pass a `key` as an argument.",
-                with_partial(analysis)
+                "List it both ways, `@partial(mx.compile, inputs=mx.random.state, outputs=mx.random.state)`{}{}; or pass a `key` as an argument.",
+                with_partial(analysis),
+                if inputs.is_empty() && outputs.is_empty() { "" } else { ", beside what is listed already" }
             ),
         ],
     })

@@ -39,6 +39,11 @@ pub(super) struct Listed {
 }
 
 impl Listed {
+    /// Whether nothing is listed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && !self.is_unclear
+    }
+
     /// Whether the object called `name` is among it, wholly or in part.
     pub(super) fn has(&self, name: &str) -> bool {
         let is_part = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));

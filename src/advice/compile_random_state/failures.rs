@@ -34,7 +34,7 @@ pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<(T
         format!("`{name}` draws nothing: take `mx.random.state` out of its `inputs` and `outputs`, and a trace that fails leaves nothing behind.")
     };
     let guards = defaults::guards(analysis, &site.calls());
-    let mut cost = "1 such call, and every later draw of its thread raises, in other functions too, until `mx.random.seed` is called.".to_owned();
+    let mut cost = "1 such call, and every later draw of its thread raises \"Attempting to eval an array without a primitive\", in other functions too, until `mx.random.seed` is called.".to_owned();
     cost += &guards.iter().map(Guard::told).collect::<String>();
     let message = format!("where the compiled `{name}` raises, it leaves the random state, which it lists, without data");
     Some((Told { range, message, rationale: vec![cost, way_out] }, guards.iter().map(Guard::hinge).collect()))
