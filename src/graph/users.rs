@@ -40,14 +40,23 @@ impl Users {
 
     /// The users in the part of `body` in which `root` stands: a lambda is a part of its own. They are the same object for every place of a part.
     pub fn around(analysis: &Analysis<'_>, body: &Body, root: Occurrence) -> Rc<Self> {
-        let parts = body.users.get_or_init(|| {
-            let lambdas = body.occurrences.iter().filter(|o| matches!(analysis.graph.op(o.value), Op::Function(_)));
-            Parts { all: Rc::new(Self::of(analysis, body)), lambdas: lambdas.map(|&o| (o, OnceCell::new())).collect() }
-        });
+        let parts = Self::parts(analysis, body);
         let is_around = |lambda: &Occurrence| lambda.range != root.range && lambda.range.contains_range(root.range);
         let innermost = parts.lambdas.iter().filter(|(lambda, _)| is_around(lambda)).min_by_key(|(lambda, _)| lambda.range.len());
         let Some((lambda, users)) = innermost else { return Rc::clone(&parts.all) };
         Rc::clone(users.get_or_init(|| Rc::new(Self::inside(analysis, body, lambda.range))))
+    }
+
+    /// The users in all of `body`, which are the same object each time.
+    pub fn throughout(analysis: &Analysis<'_>, body: &Body) -> Rc<Self> {
+        Rc::clone(&Self::parts(analysis, body).all)
+    }
+
+    fn parts<'b>(analysis: &Analysis<'_>, body: &'b Body) -> &'b Parts {
+        body.users.get_or_init(|| {
+            let lambdas = body.occurrences.iter().filter(|o| matches!(analysis.graph.op(o.value), Op::Function(_)));
+            Parts { all: Rc::new(Self::of(analysis, body)), lambdas: lambdas.map(|&o| (o, OnceCell::new())).collect() }
+        })
     }
 
     /// The users in the lambda with the text `lambda`.

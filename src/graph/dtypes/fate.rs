@@ -2,9 +2,7 @@
 //! float32 again, or it is only compared. It is followed through the functions of the file, to which it is given and which give it back. That serves to see
 //! whether anything is gained, and proves nothing.
 
-use std::rc::Rc;
-
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::flow::DtypeFlow;
 use crate::graph::Analysis;
@@ -58,7 +56,7 @@ enum Next {
 /// Whether nothing is done with `value` of scope number `body` in the dtype that it would have: something else in the file makes it float32 again, or it is
 /// only compared and ranked.
 pub fn is_lost(analysis: &Analysis<'_>, body: usize, value: ValueId) -> bool {
-    let mut trail = Trail { analysis, users: FxHashMap::default(), seen: FxHashSet::default(), waiting: vec![(body, value)] };
+    let mut trail = Trail { analysis, seen: FxHashSet::default(), waiting: vec![(body, value)] };
     while let Some((number, value)) = trail.waiting.pop() {
         if trail.seen.len() > MOST || trail.seen.insert((number, value)) && trail.keeps(number, value) {
             return false;
@@ -69,7 +67,6 @@ pub fn is_lost(analysis: &Analysis<'_>, body: usize, value: ValueId) -> bool {
 
 struct Trail<'x> {
     analysis: &'x Analysis<'x>,
-    users: FxHashMap<usize, Rc<Users>>,
     seen: FxHashSet<(usize, ValueId)>,
     waiting: Vec<(usize, ValueId)>,
 }
@@ -78,7 +75,7 @@ impl Trail<'_> {
     /// Whether half precision is a gain for what is made of `value` in scope number `number`; what it goes on to waits.
     fn keeps(&mut self, number: usize, value: ValueId) -> bool {
         let (analysis, body) = (self.analysis, &self.analysis.bodies[number]);
-        let users = Rc::clone(self.users.entry(number).or_insert_with(|| Rc::new(Users::of(analysis, body))));
+        let users = Users::throughout(analysis, body);
         let facts = Facts::at(analysis, body, 0, body.range.end());
         let mut flow = DtypeFlow::in_file(analysis, &facts);
         // Inside of a lambda, say.
