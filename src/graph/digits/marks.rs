@@ -95,9 +95,18 @@ fn is_delicate(graph: &Graph, value: ValueId) -> bool {
     }
 }
 
-/// Whether `value` is a softmax that adds up in the dtype of what it is given, which is not cast to float32 for it.
+/// Whether `value` is a softmax that adds up in the dtype of what it is given, which is not cast to float32 for it; also in a call with arguments of which not
+/// all are understood.
 fn is_softmax(graph: &Graph, value: ValueId) -> bool {
-    matches!(graph.get(value), (Op::Mlx("softmax"), operands) if !operands.iter().any(|&v| graph.op(v) == Op::Bool(true)) && !is_upcast(graph, operands[0]))
+    let is_precise = |&v: &ValueId| matches!(graph.op(v), Op::Keyword(name) if graph.name(name) == "precise");
+    match graph.get(value) {
+        (Op::Mlx("softmax"), operands) => !operands.iter().any(|&v| graph.op(v) == Op::Bool(true)) && !is_upcast(graph, operands[0]),
+        (Op::Apply | Op::Call(..), operands) => {
+            let is_it = matches!(graph.path(operands[0]), Some("mlx.core.softmax" | "mlx.nn.softmax"));
+            is_it && !operands.iter().any(is_precise) && !operands.get(1).is_some_and(|&v| is_upcast(graph, v))
+        }
+        _ => false,
+    }
 }
 
 /// Whether `value` is cast to float32.

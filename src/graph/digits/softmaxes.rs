@@ -5,7 +5,7 @@ use super::{Digits, text};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence, StatementId};
 use crate::graph::users::Users;
-use crate::graph::value::ValueId;
+use crate::graph::value::{Op, ValueId};
 use crate::syntax::{TextRange, TextSize};
 
 /// What tells a softmax to be precise, behind its last argument.
@@ -71,7 +71,8 @@ pub fn half_sums(analysis: &Analysis<'_>, body: &Body, users: &Users, used: Valu
         let value = body.occurrences[place as usize].value;
         let arguments: Option<Vec<_>> = body.occurrences_of(value).map(|o| Some((last_argument(analysis, body, o)?, o.statement))).collect();
         let text = text(analysis, body, place);
-        match arguments.filter(|_| places.len() <= MOST) {
+        let is_understood = matches!(analysis.graph.op(value), Op::Mlx(_));
+        match arguments.filter(|_| is_understood && places.len() <= MOST) {
             Some(arguments) => Ok(Softmax { value, text, arguments }),
             None => Err(refused(&text, "")),
         }
