@@ -12,6 +12,7 @@ pub mod definitions;
 pub mod digits;
 pub mod dtypes;
 pub mod facts;
+mod features;
 pub mod heads;
 mod lower;
 pub mod memo;
@@ -27,7 +28,7 @@ mod writes;
 
 use std::cell::OnceCell;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use body::Body;
 use classes::ClassFacts;
@@ -66,6 +67,7 @@ pub struct Analysis<'a> {
     shown: OnceCell<Shown>,
     origins: OnceCell<Origins>,
     joins: OnceCell<FxHashMap<Symbol, Vec<ValueId>>>,
+    answers: OnceCell<FxHashSet<String>>,
 }
 
 impl<'a> Analysis<'a> {
@@ -100,8 +102,8 @@ impl<'a> Analysis<'a> {
             }
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
-        let (compiled, shown, origins, joins) = Default::default();
-        Self { source, graph, definitions, classes, bodies, compiled, shown, origins, joins }
+        let (compiled, shown, origins, joins, answers) = Default::default();
+        Self { source, graph, definitions, classes, bodies, compiled, shown, origins, joins, answers }
     }
 
     /// What `mx.compile` compiles, found when it is first asked for.

@@ -8,9 +8,6 @@ use crate::graph::value::{Op, ValueId};
 use crate::syntax::ast::{ExceptHandler, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
-/// Words in the test of an `if` that asks what the installed MLX can do.
-const ASKS_FOR_FEATURES: [&str; 3] = ["hasattr(", "getattr(", "__version__"];
-
 /// Why the match at `root`, which would become `after`, was written out on purpose, if it shows.
 pub(super) fn on_purpose(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
     guarded(analysis, &analysis.source.module().body, root.range).or_else(|| reference(analysis, body, root, after))
@@ -31,8 +28,7 @@ fn guarded(analysis: &Analysis<'_>, statements: &[Stmt], range: TextRange) -> Op
         Stmt::If(s) => {
             let tests = std::iter::once(&*s.test).chain(s.elif_else_clauses.iter().filter_map(|c| c.test.as_ref()));
             for test in tests {
-                let text = source.slice(test.range());
-                if ASKS_FOR_FEATURES.iter().any(|word| text.contains(word)) {
+                if analysis.asks_for_features(test) {
                     return Some(format!("it stands under `if {}`, as a fallback", source.quote(test.range())));
                 }
             }
