@@ -103,8 +103,6 @@ fn is_never_passed(analysis: &Analysis<'_>, index: FunctionIndex, names: &[Symbo
     let is_private = info.parent.is_some() || info.ast.name.starts_with('_') && !info.ast.name.ends_with("__");
     let is_asked = |name: &str| names.iter().any(|&n| analysis.graph.name(n) == name);
     let parameters = || info.ast.parameters.iter_non_variadic_params().enumerate().filter(|(_, p)| is_asked(&p.parameter.name));
-    let is_plain =
-        |c: &Called<'_>| !c.call.arguments.args.iter().any(Expr::is_starred_expr) && c.call.arguments.keywords.iter().all(|k| k.arg.is_some());
     // Who is handed the function may pass anything.
     let text = analysis.source.text().as_bytes();
     let is_called_alone = || memchr::memmem::find_iter(text, info.ast.name.as_bytes()).count() == calls.len() + 1;
@@ -112,7 +110,7 @@ fn is_never_passed(analysis: &Analysis<'_>, index: FunctionIndex, names: &[Symbo
         && !names.is_empty()
         && !calls.is_empty()
         && is_called_alone()
-        && calls.iter().all(|c| is_plain(c) && parameters().all(|(at, _)| c.given(info.ast, at).is_none()))
+        && calls.iter().all(|c| c.is_plain() && parameters().all(|(at, _)| c.given(info.ast, at).is_none()))
 }
 
 /// The parameters of `scope` that `value` is made of.

@@ -19,6 +19,12 @@ pub struct Called<'x> {
 }
 
 impl<'x> Called<'x> {
+    /// Whether it shows all that it gives: nothing is unpacked.
+    pub fn is_plain(&self) -> bool {
+        let arguments = &self.call.arguments;
+        !arguments.args.iter().any(Expr::is_starred_expr) && arguments.keywords.iter().all(|k| k.arg.is_some())
+    }
+
     /// What the call gives parameter number `at` of `function`, which is what it calls. A method's first parameter is its object.
     pub fn given(&self, function: &ast::StmtFunctionDef, at: usize) -> Option<&'x Expr> {
         let parameter = function.parameters.iter_non_variadic_params().nth(at)?;

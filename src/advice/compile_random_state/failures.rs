@@ -45,10 +45,7 @@ fn changing<'x>(site: &Site<'x>, mut parameters: Vec<&'x str>) -> Vec<&'x str> {
     let calls = site.calls();
     let is_same =
         |given: &Expr| given.is_literal_expr() || given.as_attribute_expr().is_some_and(|a| a.value.as_name_expr().is_some_and(|n| n.id == "self"));
-    let is_plain = |call: &Called<'_>| {
-        !call.call.arguments.args.iter().any(Expr::is_starred_expr) && call.call.arguments.keywords.iter().all(|k| k.arg.is_some())
-    };
-    if !calls.is_empty() && calls.iter().all(is_plain) {
+    if !calls.is_empty() && calls.iter().all(Called::is_plain) {
         for (at, parameter) in site.function.parameters.iter_non_variadic_params().enumerate() {
             if calls.iter().filter_map(|call| call.given(site.function, at)).all(is_same) {
                 parameters.retain(|name| *name != parameter.name().as_str());
