@@ -118,13 +118,25 @@ pub struct Finding {
     pub guide: String,
     /// The edits, sorted and not overlapping; all are applied or none.
     pub edits: Vec<Edit>,
-    /// The ways to the code, of advice on code that nobody comes to by default: where it is known that nobody takes one of them, it is not given.
-    pub hinges: Vec<Hinge>,
+    /// What other files decide: where they are known to show that nothing comes of it, it is not told.
+    pub hinges: Hinges,
+}
+
+/// On what in other files it hinges whether a finding is worth telling.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum Hinges {
+    /// On nothing.
+    #[default]
+    Nothing,
+    /// On whether somebody takes one of the ways to its code, where nobody comes by default.
+    Ways(Vec<Way>),
+    /// On whether arrays in half precision come there.
+    HalfPrecision,
 }
 
 /// A way to code that is not taken by default: somebody has to ask for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hinge {
+pub struct Way {
     /// The function on the way.
     pub function: String,
     /// Its parameters, one of which its callers have to pass.

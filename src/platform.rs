@@ -1,4 +1,5 @@
-//! What the analysed code will run on: a version of MLX, and one of its backends. Knows neither what needs which version nor what is slow where.
+//! What the analysed code will run on: a version of MLX, one of its backends, and which arrays come to it. Knows neither what needs which version nor what is slow
+//! where.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,8 @@ pub struct Platform {
     pub target: Target,
     /// The oldest MLX that must run the code; `None` if any present one will do.
     pub mlx: Option<Version>,
+    /// Whether other files show that its arrays are in single precision.
+    pub is_single: bool,
 }
 
 /// A backend of MLX.

@@ -350,6 +350,37 @@ fn what_to_do_where_nothing_is_left_is_explained() {
 }
 
 #[test]
+fn what_pays_in_half_precision_alone_is_left_out_of_a_package_without_it() {
+    let norm = "import mlx.core as mx\nimport mlx.nn as nn\n\n\nclass Norm(nn.LayerNorm):\n    def __call__(self, x: mx.array):\n        \
+                return super().__call__(x.astype(mx.float32)).astype(x.dtype)\n";
+    let dir = TempDir::new().expect("a folder");
+    let check = || mlxfix(dir.path(), &["check", "package"]);
+    let says = |ran: &Ran| ran.out.contains("redundant-upcast");
+    put(dir.path(), "package/inner/norms.py", norm.as_bytes());
+    assert!(says(&check()), "nobody knows what comes to it");
+    for module in ["package/__init__.py", "package/inner/__init__.py"] {
+        put(dir.path(), module, b"from .inner import norms\n");
+    }
+    assert!(says(&check()), "those who import the package may be anybody");
+    put(dir.path(), "package/inner/model.py", b"def run():\n    from . import norms\n    return norms.Norm(8)\n");
+    let left = check();
+    assert_eq!((left.code, says(&left)), (0, false), "single precision comes to it");
+    let why = mlxfix(dir.path(), &["why", "package/inner/norms.py:7"]).out;
+    assert!(why.contains("it pays in half precision alone, of which neither this file nor those of its package that import it speak"), "{why}");
+    put(dir.path(), "package/other.py", b"import mlx.core as mx\n\n\ndef load(w):\n    return w.astype(mx.bfloat16)\n");
+    assert!(!says(&check()), "it does not import it");
+    put(dir.path(), "package/main.py", b"import mlx.core as mx\nfrom .inner.model import run\n\nrun()(mx.zeros((2, 8)).astype(mx.bfloat16))\n");
+    assert!(says(&check()), "half precision comes to it through another file");
+    put(dir.path(), "package/types.py", b"import mlx.core as mx\n\nclass Config:\n    precision: mx.Dtype = mx.float16\n");
+    put(dir.path(), "package/main.py", b"from package.inner.model import run\nfrom .types import Config\n\nrun()(x.astype(Config.precision))\n");
+    assert!(says(&check()), "by a name for it");
+    put(dir.path(), "package/main.py", b"import broken syntax\n");
+    assert!(!says(&check()), "what is no Python does not speak of the module");
+    put(dir.path(), "package/main.py", b"import norms and broken syntax\n");
+    assert!(says(&check()), "what is no Python may say anything");
+}
+
+#[test]
 fn advice_on_what_no_file_of_a_package_asks_for_is_left_out() {
     let sampler = "import mlx.core as mx\n\n\n@mx.compile\ndef scaled(logits, p: float):\n    return logits * p\n\n\n\
                    def make(p: float = 0.0):\n    if p > 0:\n        return lambda x: scaled(x, p)\n    return lambda x: x\n";

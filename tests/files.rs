@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mlxfix::Fixed;
 use mlxfix::engine::Reported;
-use mlxfix::finding::{Applicability, Finding, Numerics, TransformId};
+use mlxfix::finding::{Applicability, Finding, Hinges, Numerics, TransformId};
 use mlxfix::report::{FileReport, diff, records};
 use mlxfix::syntax::{Edit, EditSet, Encoding, TextRange};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ fn finding(range: TextRange, edits: Vec<Edit>) -> Finding {
         assumptions: vec!["`x` is an array".to_owned()],
         guide: "Fast ops".to_owned(),
         edits,
-        hinges: Vec::new(),
+        hinges: Hinges::default(),
     }
 }
 

@@ -209,11 +209,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "numerics = ",
         "numeric = ",
-        "9:1: a rule file assigns `group`, `guide`, `gain`, `gain_of`, `slower`, `needs`, `applicability`, `narrows`, `cautions`, `numerics`, and nothing else",
+        "9:1: a rule file assigns `group`, `guide`, `gain`, `gain_of`, `slower`, `needs`, `applicability`, `narrows`, `pays_in`, `cautions`, `numerics`, and nothing else",
     ),
     ("numerics = ", "gain = 2\nnumerics = ", "9:8: `gain` must be a string"),
     ("numerics = ", "cautions = {\"a\": 2}\nnumerics = ", "9:12: `cautions` must be a dict of strings"),
     ("numerics = ", "gain_of = \"much\"\nnumerics = ", "9:11: `gain_of` must be a dict of strings"),
+    ("numerics = ", "pays_in = \"bfloat16\"\nnumerics = ", "9:11: `pays_in` must be \"half precision\""),
     ("def before(", "class Helper:\n    pass\n\n\ndef before(", "12:1: a rule file holds imports, functions and"),
     ("def before(", "@staticmethod\ndef before(", "12:1: `before` must be a plain function"),
     ("def before(a: mx.array, b: mx.array)", "def before(*a)", "12:12: `before` must name its parameters"),

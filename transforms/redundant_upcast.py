@@ -20,6 +20,7 @@ gain_of = {
     "InstanceNorm": "with `nn.InstanceNorm` 0.91 of the memory on a CPU; how much faster it is was not measured",
 }
 slower = {"cpu": "0.45 to 0.55 of the speed in float16 (2 cores of an x86-64, MLX 0.32.4)"}
+pays_in = "half precision"
 numerics = {"before_rms": "exact", "before_layer": "exact", "before_bare": "exact", "before_module": "less precise"}
 
 

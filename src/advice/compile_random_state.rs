@@ -17,7 +17,7 @@ use super::draws::helper;
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     compiled::each(analysis, notes, |site| {
         let drawn = of_function(analysis, site).map(|told| told.finding(id));
-        let failing = failures::of_function(analysis, site).map(|(told, hinges)| told.hinging_on(hinges, id));
+        let failing = failures::of_function(analysis, site).map(|(told, ways)| told.hinging_on(ways, id));
         drawn.into_iter().chain(failing).collect()
     })
 }

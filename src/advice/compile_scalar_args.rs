@@ -26,7 +26,7 @@ use chosen::{Change, is_number_type};
 /// Find the compiled functions that a number compiles anew.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
     let told = compiled::each(analysis, notes, |site| of_function(analysis, site).into_iter().collect());
-    told.into_iter().map(|(told, guards): (Told, Vec<Guard>)| told.hinging_on(guards.iter().map(Guard::hinge).collect(), id)).collect()
+    told.into_iter().map(|(told, guards): (Told, Vec<Guard>)| told.hinging_on(guards.iter().map(Guard::way).collect(), id)).collect()
 }
 
 /// A parameter that should be an array.

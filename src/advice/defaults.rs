@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::Continue;
 
-use crate::finding::{Hinge, Notes};
+use crate::finding::{Notes, Way};
 use crate::graph::Analysis;
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::memo::Memo;
@@ -33,8 +33,8 @@ pub(super) struct Guard {
 
 impl Guard {
     /// What other files may know of it.
-    pub(super) fn hinge(&self) -> Hinge {
-        Hinge { function: self.function.clone(), parameters: self.names.clone() }
+    pub(super) fn way(&self) -> Way {
+        Way { function: self.function.clone(), parameters: self.names.clone() }
     }
 
     /// What is told of it.

@@ -30,7 +30,7 @@ pub mod transposed_matmul;
 mod waits;
 mod writes;
 
-use crate::finding::{Applicability, Finding, Hinge, Notes, TransformId};
+use crate::finding::{Applicability, Finding, Hinges, Notes, TransformId, Way};
 use crate::graph::Analysis;
 use crate::syntax::TextRange;
 
@@ -45,9 +45,9 @@ struct Told {
 }
 
 impl Told {
-    /// The finding of the transform `id` on code to which `hinges` are the ways, none if there are others.
-    fn hinging_on(self, hinges: Vec<Hinge>, id: &TransformId) -> Finding {
-        Finding { hinges, ..self.finding(id) }
+    /// The finding of the transform `id` on code to which `ways` lead, none if there are others.
+    fn hinging_on(self, ways: Vec<Way>, id: &TransformId) -> Finding {
+        Finding { hinges: Hinges::Ways(ways), ..self.finding(id) }
     }
 
     /// The finding of the transform `id`.
@@ -63,7 +63,7 @@ impl Told {
             assumptions: Vec::new(),
             guide: String::new(),
             edits: Vec::new(),
-            hinges: Vec::new(),
+            hinges: Hinges::default(),
         }
     }
 }

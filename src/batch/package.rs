@@ -1,63 +1,158 @@
-//! What the other files of a package show of advice that hinges on callers: whether anybody asks for the code that it speaks of. A package is the folders with an
-//! `__init__.py` around a file; it is read where a finding asks for it, which few do, and once.
+//! What the other files of a package show of findings that hinge on them: whether anybody asks for the code that advice speaks of, and whether arrays in half
+//! precision come to a file. A package is the folders with an `__init__.py` around a file; it is read where a finding asks for it, which few do, and once.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ignore::WalkBuilder;
 use memchr::memmem;
+use rustc_hash::FxHashSet;
 
-use crate::finding::{Finding, Hinge};
+use crate::engine::{Options, Said, said};
+use crate::finding::{Finding, Hinges, Way};
+use crate::platform::Platform;
+use crate::report::Problem;
+use crate::syntax;
 
+use super::check::{Checked, check};
 use super::read::small_file;
-
-/// A file of a package, with what it holds.
-type Text = (PathBuf, Vec<u8>);
 
 /// The packages met so far, by their outermost folders; `None` for one of which not all could be read.
 #[derive(Default)]
 pub struct Packages {
-    known: Mutex<HashMap<PathBuf, Option<Arc<[Text]>>>>,
+    known: Mutex<HashMap<PathBuf, Option<Arc<Package>>>>,
+}
+
+/// A package.
+struct Package {
+    files: Vec<File>,
+    /// The names that its modules and classes bind to a dtype of half precision.
+    halves: OnceLock<FxHashSet<String>>,
+}
+
+/// A file of a package.
+struct File {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// The dotted path that it is imported by.
+    module: String,
+    /// What it says; `None` if it is no Python.
+    said: OnceLock<Option<Said>>,
 }
 
 impl Packages {
+    /// Look for everything that `options` select in the file `path` that holds `bytes`, and leave out what the rest of its package shows to be needless.
+    pub fn check<'b>(&self, path: &Path, bytes: &'b [u8], options: &Options) -> Result<Checked<'b>, Problem> {
+        let mut checked = check(bytes, options)?;
+        let hinges = |checked: &Checked<'_>| checked.fixed.findings.iter().any(|f| f.finding.hinges == Hinges::HalfPrecision);
+        if hinges(&checked) && self.lacks_half(path, &checked.text) {
+            let platform = Platform { is_single: true, ..options.platform.clone() };
+            checked = check(bytes, &Options { platform, ..options.clone() })?;
+        }
+        checked.fixed.leave_out(|finding| self.unasked(path, finding).is_some());
+        Ok(checked)
+    }
+
     /// Why nobody comes to what `finding` says of the file `path`: of each way there, other files of the package speak of the function, and no other file of a
     /// parameter that would have to be passed.
     pub fn unasked(&self, path: &Path, finding: &Finding) -> Option<String> {
-        let first = finding.hinges.first()?;
+        let Hinges::Ways(ways) = &finding.hinges else { return None };
+        let first = ways.first()?;
         let path = path.canonicalize().ok()?;
-        let texts = self.texts(outermost(&path)?)?;
-        let others = || texts.iter().filter(|(other, _)| *other != path).map(|(_, text)| &text[..]);
+        let package = self.package(outermost(&path)?)?;
+        let others = || package.files.iter().filter(|file| file.path != path).map(|file| &file.bytes[..]);
         let speaks = |name: &str| others().any(|text| has_word(text, name));
-        let is_unasked = |hinge: &Hinge| speaks(&hinge.function) && !hinge.parameters.iter().any(|name| speaks(name));
+        let is_unasked = |way: &Way| speaks(&way.function) && !way.parameters.iter().any(|name| speaks(name));
         let names: Vec<String> = first.parameters.iter().map(|name| format!("`{name}`")).collect();
-        finding
-            .hinges
-            .iter()
+        ways.iter()
             .all(is_unasked)
             .then(|| format!("no other file of the package speaks of {}, without which `{}` does not come there", names.join(" or "), first.function))
     }
 
-    fn texts(&self, root: &Path) -> Option<Arc<[Text]>> {
+    /// Whether nothing says that arrays in half precision come to the file `path`, which holds `text`: neither the file nor one that imports it, directly or through
+    /// others. Where nothing but an `__init__.py` imports it, its users are not known.
+    pub fn lacks_half(&self, path: &Path, text: &str) -> bool {
+        let Ok(path) = path.canonicalize() else { return false };
+        let Some(package) = outermost(&path).and_then(|root| self.package(root)) else { return false };
+        let Some(number) = package.files.iter().position(|file| file.path == path) else { return false };
+        let file = &package.files[number];
+        let Some(own) = said(text, &file.module, file.is_package()) else { return false };
+        let importers = package.importers(number);
+        // What cannot be read may say anything.
+        let lacks = |said: &Said| !said.speaks && !said.passes.iter().any(|name| package.halves().contains(name));
+        importers.iter().any(|&n| !package.files[n].is_package())
+            && lacks(&own)
+            && importers.iter().all(|&n| package.files[n].said().is_some_and(lacks))
+    }
+
+    fn package(&self, root: &Path) -> Option<Arc<Package>> {
         // Whoever else asks for the same package waits rather than reading it as well.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(root.to_path_buf()).or_insert_with(|| read(root)).clone()
+        known.entry(root.to_path_buf()).or_insert_with(|| Package::read(root).map(Arc::new)).clone()
     }
+}
+
+impl Package {
+    /// The package in the folder `root`, if all of its Python files can be read.
+    fn read(root: &Path) -> Option<Self> {
+        let files = WalkBuilder::new(root).standard_filters(false).build().filter(|entry| {
+            let is_python = |path: &Path| path.extension().is_some_and(|extension| extension == "py");
+            entry.as_ref().map_or(true, |entry| is_python(entry.path()))
+        });
+        let file = |path: &Path| {
+            let module = module(path.strip_prefix(root.parent()?).ok()?);
+            Some(File { path: path.to_path_buf(), bytes: small_file(path).ok()?, module, said: OnceLock::new() })
+        };
+        let files: Option<Vec<File>> = files.map(|entry| file(entry.ok()?.path())).collect();
+        Some(Self { files: files?, halves: OnceLock::new() })
+    }
+
+    /// The numbers of the files that import the file with the number `number`, directly or through others.
+    fn importers(&self, number: usize) -> Vec<usize> {
+        let (mut found, mut next) = (vec![number], 0);
+        while let Some(&imported) = found.get(next) {
+            let module = &self.files[imported].module;
+            let name = module.rsplit('.').next().unwrap_or_default();
+            for (n, file) in self.files.iter().enumerate() {
+                let imports = || file.said().is_none_or(|said| said.imports.contains(module));
+                if !found.contains(&n) && has_word(&file.bytes, name) && imports() {
+                    found.push(n);
+                }
+            }
+            next += 1;
+        }
+        found.split_off(1)
+    }
+
+    fn halves(&self) -> &FxHashSet<String> {
+        self.halves.get_or_init(|| {
+            let files = self.files.iter().filter(|file| memmem::find(&file.bytes, b"float16").is_some());
+            files.filter_map(File::said).flat_map(|said| &said.binds).cloned().collect()
+        })
+    }
+}
+
+impl File {
+    fn is_package(&self) -> bool {
+        self.path.ends_with("__init__.py")
+    }
+
+    fn said(&self) -> Option<&Said> {
+        let said = || said(&syntax::decode(&self.bytes).ok()?.0, &self.module, self.is_package());
+        self.said.get_or_init(said).as_ref()
+    }
+}
+
+/// The dotted path of the module in the file `path`, relative to the folder that is imported from.
+fn module(path: &Path) -> String {
+    let path = if path.ends_with("__init__.py") { path.parent().map_or_else(PathBuf::new, Path::to_path_buf) } else { path.with_extension("") };
+    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(".")
 }
 
 /// The outermost of the folders around `path` that are one package.
 fn outermost(path: &Path) -> Option<&Path> {
     path.ancestors().skip(1).take_while(|folder| folder.join("__init__.py").is_file()).last()
-}
-
-/// The Python files below `root`, if all of them can be read.
-fn read(root: &Path) -> Option<Arc<[Text]>> {
-    let files = WalkBuilder::new(root).standard_filters(false).build().filter(|entry| {
-        let is_python = |path: &Path| path.extension().is_some_and(|extension| extension == "py");
-        entry.as_ref().map_or(true, |entry| is_python(entry.path()))
-    });
-    files.map(|entry| entry.ok().and_then(|entry| Some((entry.path().to_path_buf(), small_file(entry.path()).ok()?)))).collect()
 }
 
 /// Whether `text` has `name` as a whole word.

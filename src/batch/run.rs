@@ -156,11 +156,10 @@ fn file<T>(
         Ok(Content::TooLarge) => return trouble(too_large()),
         Err(e) => return trouble(unreadable(&e)),
     };
-    let mut checked = match check(bytes, options) {
+    let mut checked = match packages.check(path, bytes, options) {
         Ok(checked) => checked,
         Err(problem) => return trouble(problem),
     };
-    checked.fixed.leave_out(|finding| packages.unasked(path, finding).is_some());
     if write
         && checked.bytes != bytes
         && let Err(message) = replace(path, bytes, &checked.bytes)

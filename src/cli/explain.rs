@@ -29,6 +29,7 @@ struct Card<'a> {
     numerics: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     narrows: String,
+    pays_in: String,
     since: Vec<String>,
     gain: String,
     slower: Vec<String>,
@@ -65,6 +66,7 @@ impl<'a> Card<'a> {
             measured_here: figures.and_then(|figures| measured_here(id, text, figures)),
             group: about.group,
             narrows: about.narrows,
+            pays_in: about.pays_in,
             gain: about.gain,
             guide: about.guide,
         }
@@ -82,6 +84,7 @@ impl<'a> Card<'a> {
         say("applicability", &self.applicability.join(", "));
         say("numerics", &self.numerics.join(", "));
         say("narrows", &self.narrows);
+        say("pays in", &self.pays_in);
         say("since", &self.since.join("; "));
         say("gain", &self.gain);
         self.slower.iter().for_each(|slower| say("slower", slower));

@@ -64,7 +64,7 @@ impl PlatformArgs {
     /// What the code will run on, by the arguments, else the configuration, else its project.
     pub(super) fn over(&self, config: &Config, project_mlx: Option<Version>) -> Platform {
         let mlx = self.mlx_version.clone().or_else(|| config.mlx_version.clone()).or(project_mlx);
-        Platform { target: self.target.or(config.target).unwrap_or_default(), mlx }
+        Platform { target: self.target.or(config.target).unwrap_or_default(), mlx, is_single: false }
     }
 }
 

@@ -22,17 +22,18 @@ pub(super) fn run(run: &mut Run<'_>, name: Option<&Path>, options: &Options) -> 
         run.add(&place(name), write.then(|| Digest { out: bytes, summary: Summary::default() }), None);
         return Ok(());
     }
-    let place = place(name);
-    let analyse = |verdicts| batch::on_deep_stack(|| batch::check(&bytes, &Options { verdicts, ..options.clone() })).context("cannot start a thread");
+    let (place, packages) = (place(name), Packages::default());
+    let analyse = |verdicts| {
+        let options = Options { verdicts, ..options.clone() };
+        batch::on_deep_stack(|| packages.check(&place.path, &bytes, &options)).context("cannot start a thread")
+    };
     let verdicts = run.args().verify.then(|| {
         let unknown = |checked: Result<Checked<'_>, Problem>| checked.map_or_else(|_| Vec::new(), |checked| checked.fixed.unknown);
         verify::verdicts(run.args(), |known| Ok(unknown(analyse(Some(known))?)))
     });
     let checked = analyse(verdicts.transpose()?)?;
     match checked {
-        Ok(mut checked) => {
-            let packages = Packages::default();
-            checked.fixed.leave_out(|finding| packages.unasked(&place.path, finding).is_some());
+        Ok(checked) => {
             let report = FileReport {
                 path: &place.shown,
                 full_path: &place.path,

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail};
 
 use super::args::{PlatformArgs, RecordFormat, SettingsArgs};
 use super::{CLEAN, print, settings};
-use crate::batch;
+use crate::batch::{self, Packages};
 use crate::config::Config;
 use crate::engine::{Options, fix, refusals, uses_mlx};
 use crate::finding::Applicability;
+use crate::platform::Platform;
 use crate::report;
 use crate::syntax::{Lines, TextRange, decode};
 
@@ -25,7 +26,10 @@ pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platfor
     let configuration = settings::governing(&configurations, Some(Path::new(path)))?;
     let options = from.transforms(configuration.as_deref())?.selected(selected, Applicability::Safe)?;
     let config = configuration.as_ref().map_or_else(Config::default, |c| c.config.clone());
-    let options = Options { platform: platform.over(&config, settings::project_mlx(&configurations, Some(Path::new(path)))), ..options };
+    let packages = Packages::default();
+    let is_single = packages.lacks_half(Path::new(path), &text);
+    let platform = Platform { is_single, ..platform.over(&config, settings::project_mlx(&configurations, Some(Path::new(path)))) };
+    let options = Options { platform, ..options };
     let lines = Lines::of(&text);
     let line = match row {
         Some(row) => Some(lines.line(row).with_context(|| format!("{path} has no line {row}"))?),
@@ -41,7 +45,7 @@ pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platfor
         RecordFormat::JsonLines => return Ok(print(&records()).map(|()| CLEAN)?),
         RecordFormat::Text => {}
     }
-    let mut out: String = line.iter().flat_map(|&line| rewritten(path, &text, &options, line)).collect();
+    let mut out: String = line.iter().flat_map(|&line| rewritten((path, &text), &packages, &options, line)).collect();
     for (id, refusal) in &found {
         out.push_str(&report::refusal_text(path, &text, &lines, id, refusal));
     }
@@ -55,12 +59,11 @@ pub(super) fn why(place: &str, selected: &[String], from: &SettingsArgs, platfor
 }
 
 /// That transforms do apply to `line`.
-fn rewritten(path: &str, text: &str, options: &Options, line: TextRange) -> Vec<String> {
+fn rewritten((path, text): (&str, &str), packages: &Packages, options: &Options, line: TextRange) -> Vec<String> {
     let lines = Lines::of(text);
     let row = lines.location(line.start()).row;
     let found = fix(text, options).map(|f| f.findings).unwrap_or_default();
     let here = found.into_iter().filter(|f| f.finding.range.intersect(line).is_some());
-    let packages = batch::Packages::default();
     here.map(|f| match f.finding.applicability {
         Applicability::Advice if let Some(reason) = packages.unasked(Path::new(path), &f.finding) => {
             format!("{path}:{row}: {} would say what to do about line {row}, but {reason}\n", f.finding.transform)

@@ -7,8 +7,8 @@ mod refuse;
 mod replay;
 mod validate;
 
-pub use crate::graph::dtypes::flow::Known;
 pub use crate::graph::dtypes::table::{DtypeSource, Origin, Row, Table};
+pub use crate::graph::dtypes::{flow::Known, spoken::Said, spoken::said};
 pub use alone::Alone;
 pub use refuse::{refusals, uses_mlx};
 

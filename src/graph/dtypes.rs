@@ -8,6 +8,7 @@ pub mod half;
 mod promotion;
 mod search;
 pub mod shown;
+pub mod spoken;
 pub mod table;
 
 use super::facts::Facts;

@@ -6,7 +6,7 @@
 mod between;
 mod cast;
 
-use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::modules::module_class;
 use crate::graph::value::{Op, ValueId};
@@ -257,7 +257,7 @@ impl<'x> Blocks<'_, 'x> {
                 assumptions,
                 guide: String::new(),
                 edits,
-                hinges: Vec::new(),
+                hinges: Hinges::default(),
             },
             contract: Contract::Statements(Kept::Values),
         }

@@ -3,7 +3,7 @@
 //! [`TABLE`] holds the names whose replacement does exactly the same; where arguments or results differ, nothing is proposed. Code that asks which names
 //! there are (`hasattr`, a version, an `except` handler) or that replaces them for a test speaks of the old name on purpose, and keeps it.
 
-use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, Notes, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::body::Effect;
@@ -236,7 +236,7 @@ impl<'x> Uses<'_, 'x> {
             assumptions,
             guide: String::new(),
             edits,
-            hinges: Vec::new(),
+            hinges: Hinges::default(),
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Values) });
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::StatementId;
 use crate::graph::constants::{Half, constant, in_half};
@@ -252,7 +252,7 @@ impl<'p, 'x> Scope<'p, 'x> {
             assumptions,
             guide: String::new(),
             edits,
-            hinges: Vec::new(),
+            hinges: Hinges::default(),
         };
         Some(Proposal { finding, contract: Contract::Statements(Kept::Narrowed) })
     }

@@ -11,7 +11,7 @@ use std::cell::OnceCell;
 
 use rustc_hash::FxHashSet;
 
-use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::statements::branches;
 use crate::graph::value::ValueId;
@@ -135,7 +135,7 @@ impl<'x> Loads<'_, 'x> {
             assumptions,
             guide: String::new(),
             edits,
-            hinges: Vec::new(),
+            hinges: Hinges::default(),
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Values) });
         Some(())

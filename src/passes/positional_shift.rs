@@ -3,7 +3,7 @@
 //! Nothing in a call shows which MLX it was written for. What is proposed rests on the argument itself: on its name, or on its being a truth value where a size
 //! is expected, or a dtype where an array is. So it is never safe, and an argument that could be either stays.
 
-use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, Notes, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::body::Effect;
 use crate::graph::dtypes::Dtype;
@@ -120,7 +120,7 @@ impl<'x> Calls<'_, 'x> {
             assumptions: vec![format!("`{text}` is meant as `{}`", shift.was)],
             guide: String::new(),
             edits: vec![Edit::insert(argument.start(), format!("{}=", shift.was))],
-            hinges: Vec::new(),
+            hinges: Hinges::default(),
         };
         self.found.push(Proposal { finding, contract: Contract::Statements(Kept::Nothing(CHANGED)) });
     }

@@ -7,7 +7,7 @@
 mod reads;
 mod repeated;
 
-use crate::finding::{Applicability, Contract, Finding, Kept, MEASURED, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, MEASURED, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Kind;
 use crate::syntax::ast::{Expr, Stmt};
@@ -156,7 +156,7 @@ impl<'x> Blocks<'_, 'x> {
                 assumptions,
                 guide: String::new(),
                 edits: vec![edit],
-                hinges: Vec::new(),
+                hinges: Hinges::default(),
             },
             contract: Contract::Statements(Kept::Values),
         }

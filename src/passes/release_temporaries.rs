@@ -5,7 +5,7 @@
 
 mod life;
 
-use crate::finding::{Applicability, Contract, Finding, Kept, MEASURED, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, MEASURED, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::memo::Memo;
 use crate::graph::value::{Op, ValueId};
@@ -204,7 +204,7 @@ impl<'x> Blocks<'_, 'x> {
                 assumptions,
                 guide: String::new(),
                 edits,
-                hinges: Vec::new(),
+                hinges: Hinges::default(),
             },
             contract: Contract::Statements(Kept::Values),
         }

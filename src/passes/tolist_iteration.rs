@@ -20,7 +20,7 @@ mod subscripts;
 
 use std::cell::RefCell;
 
-use crate::finding::{Applicability, Contract, Finding, Kept, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::dtypes::python_type;
 use crate::graph::facts::Facts;
 use crate::graph::value::ValueId;
@@ -239,7 +239,7 @@ impl<'x> Loops<'_, 'x> {
                 assumptions: verdict.assumptions.clone(),
                 guide: String::new(),
                 edits,
-                hinges: Vec::new(),
+                hinges: Hinges::default(),
             },
             contract: Contract::Statements(Kept::Values),
         }

@@ -39,6 +39,8 @@ pub struct About {
     pub since: Option<(&'static str, &'static str)>,
     /// What becomes of a float32 result where the rule gives one in half precision; empty if every dtype stays.
     pub narrows: String,
+    /// In which arrays it pays; empty if in all.
+    pub pays_in: String,
 }
 
 /// A backend on which a transform does not pay.
@@ -206,6 +208,7 @@ pub fn about(source: &Source<'_>) -> About {
             "guide" => about.guide = value,
             "gain" => about.gain = value,
             "narrows" => about.narrows = value,
+            "pays_in" => about.pays_in = value,
             "applicability" => about.applicability = value,
             _ => {}
         }

@@ -13,7 +13,9 @@ use crate::syntax::{Ranged, Source, TextSize};
 type Mistake = (TextSize, String);
 
 /// What a rule file may assign at its top.
-const SETTINGS: [&str; 10] = ["group", "guide", "gain", "gain_of", "slower", "needs", "applicability", "narrows", "cautions", "numerics"];
+const SETTINGS: [&str; 11] = ["group", "guide", "gain", "gain_of", "slower", "needs", "applicability", "narrows", "pays_in", "cautions", "numerics"];
+/// The arrays in which a rule may pay, if not in all.
+pub(super) const HALF_PRECISION: &str = "half precision";
 
 /// Check the form of the rule file `source`.
 pub(super) fn check(source: &Source<'_>) -> Result<(), Mistake> {
@@ -164,6 +166,9 @@ fn setting(assign: &ast::StmtAssign) -> Result<(), Mistake> {
             "`cautions` must be a dict of strings: conditions of guards, and why each is asked, or `mx.grad`, and why it is less accurate there"
                 .to_owned(),
         )),
+        "pays_in" if assign.value.as_string_literal_expr().is_none_or(|text| text.value.to_str() != HALF_PRECISION) => {
+            Err((assign.value.start(), format!("`pays_in` must be {HALF_PRECISION:?}, without which a rule pays in all arrays")))
+        }
         name if !assign.value.is_string_literal_expr() => Err((assign.value.start(), format!("`{name}` must be a string"))),
         _ => Ok(()),
     }

@@ -5,8 +5,8 @@ use super::kernels::{compiled, counts, fewer, kernels, unfused};
 use super::load::Rule;
 use super::matcher::Bound;
 use super::spell::Speller;
-use super::{Candidate, elaborate, site, sums, surroundings};
-use crate::finding::{Contract, Finding, MEASURED, Proposal};
+use super::{Candidate, elaborate, pays_in_half, site, sums, surroundings};
+use crate::finding::{Contract, Finding, Hinges, MEASURED, Proposal};
 use crate::graph::Analysis;
 use crate::graph::digits::told_to_be_precise;
 use crate::graph::dtypes::flow::DtypeFlow;
@@ -31,6 +31,7 @@ pub(super) fn proposal(
 ) -> Proposal {
     // Where the array is only read back no number changes, and no promotion.
     let reads = !judgement.narrows && !rule.about.narrows.is_empty();
+    let hinges = if pays_in_half(rule, &judgement) { Hinges::HalfPrecision } else { Hinges::Nothing };
     let rationale = rationale(rule, analysis, candidate, (&judgement, reads), &edited.kept);
     Proposal {
         finding: Finding {
@@ -43,7 +44,7 @@ pub(super) fn proposal(
             assumptions: judgement.assumptions,
             guide: rule.about.guide.clone(),
             edits: edited.edits,
-            hinges: Vec::new(),
+            hinges,
         },
         contract: Contract::Values {
             replaced: (candidate.root.value, candidate.after),

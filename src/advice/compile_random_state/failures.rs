@@ -1,7 +1,7 @@
 //! Compiled functions with the random state among their inputs that refuse arguments: while such a function is traced the state is not the program's own, and a
 //! trace that fails does not put it back.
 
-use crate::finding::Hinge;
+use crate::finding::Way;
 use crate::graph::Analysis;
 use crate::graph::statements::{blocks, branches};
 use crate::place::expressions;
@@ -15,7 +15,7 @@ use crate::advice::draws::may_draw;
 use crate::place::calls::Called;
 
 /// What is told of a function that other files may call, if it raises on what it is given.
-pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<(Told, Vec<Hinge>)> {
+pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<(Told, Vec<Way>)> {
     let inputs = site.listed("inputs", 1);
     if !site.is_public() || inputs.is_unclear || !inputs.has(RANDOM_STATE) {
         return None;
@@ -37,7 +37,7 @@ pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<(T
     let mut cost = "1 such call, and every later draw of its thread raises \"Attempting to eval an array without a primitive\", in other functions too, until `mx.random.seed` is called.".to_owned();
     cost += &guards.iter().map(Guard::told).collect::<String>();
     let message = format!("where the compiled `{name}` raises, it leaves the random state, which it lists, without data");
-    Some((Told { range, message, rationale: vec![cost, way_out] }, guards.iter().map(Guard::hinge).collect()))
+    Some((Told { range, message, rationale: vec![cost, way_out] }, guards.iter().map(Guard::way).collect()))
 }
 
 /// Those of `parameters` that calls of the file may give another value from call to call: all but constants and what the object around keeps.
