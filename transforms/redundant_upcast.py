@@ -1,7 +1,7 @@
 """Drop a cast to float32 around an operation that accumulates in float32 anyway.
 
-The fast norms, and the norms of `mlx.nn` that are made of them, take mean and variance in float32 whatever they are given: casting up
-before and back down after adds two kernels and a float32 copy of the array. Without parameters the bits are the same without the casts.
+The fast norms, and the norms of `mlx.nn` that are made of them, take mean and variance in float32 whatever they are given: the casts
+around them are kernels of their own, and make a float32 copy of the array. Without parameters the bits are the same without the casts.
 
 A weight is multiplied and a bias added after the norm is rounded, so that without the cast each adds a rounding in half precision: up
 to 1.7 times the mean error, and 4.1 times the largest. A module keeps the cast down, for its parameters may be float32. `nn.GroupNorm` and `nn.InstanceNorm` multiply and add theirs in

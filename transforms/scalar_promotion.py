@@ -1,8 +1,8 @@
 """Use a Python number where an array that holds one number turns half precision into float32.
 
-`mx.array(2.0)` is a float32 array: every operation between it and a half-precision array is computed in float32, and so is all that
-follows, at twice the memory and with casts between. A Python number takes the dtype of the array beside it. `mx.sqrt(2)`, `mx.rsqrt(d)` and
-`1 / mx.sqrt(d)` are such arrays, too; as the scale of a fused attention one is read back from the device at each call.
+An array of one number is float32: every operation between it and a half-precision array is computed in float32, and so is all that
+follows, at twice the memory and with casts between. A Python number takes the dtype of the array beside it. `mx.array(2.0)`, `mx.sqrt(2)`,
+`mx.rsqrt(d)` and `1 / mx.sqrt(d)` are such arrays; as the scale of a fused attention one is read back from the device at each call.
 
 The dtype of the result changes on purpose, for half-precision models alone; that is what `--narrow` admits. It is offered for numbers
 that half precision holds exactly, and not where a sum, a state, a position or the like needs the digits; a softmax that would then add

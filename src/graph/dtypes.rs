@@ -355,6 +355,9 @@ mod tests {
         assert_ne!(agreement("mx.where(s > 0, s, mx.array(0.5)), s * 0.5"), Agreement::Same);
         assert_ne!(agreement("mx.softmax(s.astype(mx.float32)).astype(a.dtype), mx.softmax(s)"), Agreement::Same);
         assert_ne!(agreement("(s > 0) * mx.array(0.5), (s > 0) * 2"), Agreement::Same);
+        assert_eq!(agreement("mx.einsum('ij,jk->ki', s, a), s @ a"), Agreement::Same);
+        assert_ne!(agreement("mx.einsum('ij,jk->ki', s, a), s"), Agreement::Same);
+        assert_ne!(agreement("mx.einsum('ij->i', s > 0), s > 0"), Agreement::Same);
     }
 
     #[test]

@@ -403,7 +403,7 @@ impl<'p, 'x> Scope<'p, 'x> {
         let mut lines: Vec<String> = spread(analysis, self.place.body, meetings.met.iter().map(|m| m.at), &spoilt).into_iter().collect();
         let scope = &analysis.bodies[sign.body];
         let elsewhere = if scope.name == self.place.body.name { String::new() } else { format!(" in `{}`", analysis.graph.name(scope.name)) };
-        lines.push(format!("Half precision is meant here, as `{}`{elsewhere} shows.", written(analysis, scope, sign.value)));
+        lines.push(format!("Half precision is likely here, judging by `{}`{elsewhere}.", written(analysis, scope, sign.value)));
         lines.push("Where the model is in float32 nothing changes.".to_owned());
         lines
     }

@@ -45,7 +45,7 @@ pub(super) fn is_kernel(graph: &Graph, value: ValueId) -> bool {
 }
 
 /// How many of something.
-fn plural(n: usize, word: &str) -> String {
+pub(super) fn plural(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 

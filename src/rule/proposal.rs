@@ -1,7 +1,7 @@
 //! What is told of a match that is written as edits: how much is saved, on what that hangs, and what is assumed.
 
 use super::judge::Judgement;
-use super::kernels::{compiled, counts, fewer, kernels, unfused};
+use super::kernels::{compiled, counts, fewer, kernels, plural, unfused};
 use super::load::Rule;
 use super::matcher::Bound;
 use super::spell::Speller;
@@ -75,7 +75,19 @@ fn rationale(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, (judge
     let calls_module = candidate.found.inner.iter().any(|&v| graph.calls_module(v));
     let said = || said_of_kernels(calls_module, reads, (before, after, kernels(kept)), apart);
     let counted = copied.clone().or_else(said);
-    let mut rationale: Vec<String> = counted.into_iter().chain(only_casts(analysis, candidate, before.saturating_sub(after))).collect();
+    let mut rationale: Vec<String> = match only_casts(analysis, candidate, before.saturating_sub(after)) {
+        // What a module gives is in the dtype of its parameters, if that is the wider one: then the casts that stay are kernels, and so is one inside.
+        Some((array, kept)) if calls_module && kept > 0 => {
+            let all = plural(before.saturating_sub(after) + kept, "kernel");
+            vec![format!(
+                "{all} and a float32 copy fewer where both `{array}` and the parameters are in half precision, none where either is float32."
+            )]
+        }
+        Some((array, _)) => {
+            counted.into_iter().chain([format!("Where `{array}` is float32 already the casts are no kernels, and nothing is gained.")]).collect()
+        }
+        None => counted.into_iter().collect(),
+    };
     let mut followed = None;
     if judgement.narrows {
         rationale.push(rule.about.narrows.clone());
@@ -130,8 +142,8 @@ fn measured(rule: &Rule, facts: &Facts<'_>, candidate: &Candidate, followed: Opt
     rule.about.measured_with(followed.or(class)).map(|gain| format!("{MEASURED}: {gain}."))
 }
 
-/// On what the gain hangs where the kernels that are left out, `less` of them, are casts to float32 and back alone.
-fn only_casts(analysis: &Analysis<'_>, candidate: &Candidate, less: usize) -> Option<String> {
+/// Where the kernels that are left out, `less` of them, are casts to float32 and back alone: the text of the array that is cast up, and how many casts stay.
+fn only_casts(analysis: &Analysis<'_>, candidate: &Candidate, less: usize) -> Option<(String, usize)> {
     let graph = &analysis.graph;
     let casts = || candidate.found.inner.iter().filter(|&&v| graph.op(v) == Op::Mlx("astype"));
     let kept = after_values(graph, candidate, candidate.after).into_iter().filter(|&v| graph.op(v) == Op::Mlx("astype")).count();
@@ -140,8 +152,7 @@ fn only_casts(analysis: &Analysis<'_>, candidate: &Candidate, less: usize) -> Op
     // By the name that it has there, not by the first that it had.
     let speller = Speller::new(analysis, body, at.range, body.statements[at.statement as usize].range.start());
     let text = speller.argument(up[0]).unwrap_or_else(|| spelt(analysis, body, up[0]));
-    (less > 0 && casts().count().checked_sub(kept) == Some(less))
-        .then(|| format!("Where `{text}` is float32 already the casts are no kernels, and nothing is gained."))
+    (less > 0 && casts().count().checked_sub(kept) == Some(less)).then_some((text, kept))
 }
 
 /// What is float32 because of what the match makes, where it is used, and whether products are.

@@ -185,6 +185,10 @@ impl<'x> DtypeFlow<'x> {
                 (Op::List | Op::Tuple, parts) => parts.into(),
                 _ => SmallVec::new(),
             },
+            Op::Mlx("einsum") => match graph.get(operands[1]) {
+                (Op::Tuple, arrays) => arrays.into(),
+                _ => SmallVec::new(),
+            },
             Op::Mlx("where") => operands[1..].into(),
             Op::Mlx("addmm") => operands[..3].into(),
             Op::Mlx("full") => smallvec![operands[1]],

@@ -412,6 +412,14 @@ impl<'x> Search<'x> {
                 (Op::Mul, &[_, list]) if self.graph.op(list) == Op::List => self.promoted(self.graph.operands(list), false, depth),
                 _ => self.free(value),
             },
+            // Integers are added up in another dtype, or refused.
+            "einsum" => match self.graph.get(operands[1]) {
+                (Op::Tuple, arrays) => match self.promoted(arrays, false, depth) {
+                    Type::Array(dtype) if !dtype.is_floating() => Type::Unknown,
+                    other => other.array(),
+                },
+                _ => self.free(value),
+            },
             "reshape" | "expand_dims" | "squeeze" | "flatten" | "broadcast_to" | "repeat" | "tile" | "transpose" | "swapaxes" | "moveaxis"
             | "take" | "take_along_axis" => self.type_of(operands[0], depth),
             "mean" => self.floating(operands[0], depth),
