@@ -47,8 +47,8 @@ const TABLE: [Moved; 10] = [
     Moved { works: false, ..moved("mlx.core.random.permuation", "mlx.core.random.permutation", 2021) },
 ];
 
-/// Words in a test that asks what the installed MLX can do.
-const ASKS_FOR_FEATURES: [&str; 4] = ["hasattr", "getattr", "version", "dir("];
+/// Words of what may ask it in other ways: of a version that was found out elsewhere, or of all names.
+const MAY_ASK: [&str; 2] = ["version", "dir("];
 
 /// Find every use of a name that has moved.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Proposal> {
@@ -102,9 +102,10 @@ struct Uses<'p, 'x> {
 }
 
 impl<'x> Uses<'_, 'x> {
+    /// Whether `expr` may ask what the installed MLX can do.
     fn asks_for_features(&self, expr: &Expr) -> bool {
         let text = self.place.source().slice(expr.range()).to_ascii_lowercase();
-        ASKS_FOR_FEATURES.iter().any(|word| text.contains(word))
+        MAY_ASK.iter().any(|word| text.contains(word)) || self.place.analysis.asks_for_features(expr)
     }
 
     fn is_guard(&self, statement: &Stmt) -> bool {
@@ -367,6 +368,7 @@ mod tests {
     #[test]
     fn a_feature_that_is_asked_for_anywhere_keeps_its_name() {
         for text in [
+            "import mlx.core as mx\nRECENT = mx.__version__ >= '0.24'\ndef f():\n    if not RECENT:\n        mx.metal.clear_cache()\n",
             "import mlx.core as mx\nOLD = not hasattr(mx, 'clear_cache')\ndef f():\n    if OLD:\n        mx.metal.clear_cache()\n",
             "import mlx.core as mx\ndef f(m):\n    m.setattr(mx.metal, \"clear_cache\", f)\n    mx.metal.clear_cache()\n",
             "import mlx.core as mx\nx = mx.metal.get_peak_memory() if MLX_VERSION < (0, 24) else 0\n",

@@ -13,23 +13,19 @@ use crate::graph::value::{Graph, Op, ValueId};
 
 /// So many values are followed.
 const MOST: usize = 100;
-/// Functions that move elements, leave some out, or make them one by one of what they are given.
-const MOVES: [&str; 24] = [
-    "abs",
+/// Functions that move elements or leave some out.
+pub const MOVES: [&str; 18] = [
     "broadcast_to",
-    "clip",
     "contiguous",
     "expand_dims",
     "flatten",
-    "maximum",
-    "minimum",
     "moveaxis",
     "pad",
     "repeat",
     "reshape",
     "roll",
-    "sort",
     "squeeze",
+    "stop_gradient",
     "swapaxes",
     "take",
     "take_along_axis",
@@ -37,9 +33,9 @@ const MOVES: [&str; 24] = [
     "transpose",
     "tril",
     "triu",
-    "where",
-    "zeros_like",
 ];
+/// Functions that choose among elements or make them one by one, which costs little more in float32.
+const CHOOSES: [&str; 7] = ["abs", "clip", "maximum", "minimum", "sort", "where", "zeros_like"];
 /// What `x.at[index]` leads to.
 const UPDATES: [&str; 7] = ["at", "add", "subtract", "multiply", "divide", "maximum", "minimum"];
 
@@ -144,7 +140,7 @@ fn next(graph: &Graph, flow: &mut DtypeFlow<'_>, user: ValueId, value: ValueId) 
         Op::Index(_) => operands[0] == value,
         Op::List | Op::Tuple => true,
         Op::Mlx("concatenate" | "stack") | Op::Add | Op::Sub | Op::Mul | Op::Div => true,
-        Op::Mlx(name) => MOVES.contains(&name),
+        Op::Mlx(name) => MOVES.contains(&name) || CHOOSES.contains(&name),
         Op::Attr(name, _) => UPDATES.contains(&graph.name(name)),
         Op::Apply | Op::Call(..) => {
             matches!(graph.get(operands[0]), (Op::Attr(name, _), _) if operands[0] == value && UPDATES.contains(&graph.name(name)))

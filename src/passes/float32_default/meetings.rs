@@ -9,32 +9,12 @@ use smallvec::SmallVec;
 use crate::graph::body::Effect;
 use crate::graph::constants::{Half, constant, in_half};
 use crate::graph::dtypes::Dtype;
+use crate::graph::dtypes::fate::MOVES;
 use crate::graph::dtypes::flow::{DtypeFlow, Known};
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::place::Place;
 use crate::syntax::TextRange;
-
-/// Functions that move elements or leave some out.
-const MOVES: [&str; 17] = [
-    "broadcast_to",
-    "contiguous",
-    "expand_dims",
-    "flatten",
-    "moveaxis",
-    "pad",
-    "repeat",
-    "reshape",
-    "roll",
-    "squeeze",
-    "stop_gradient",
-    "swapaxes",
-    "take",
-    "tile",
-    "transpose",
-    "tril",
-    "triu",
-];
 
 /// What becomes of a value that would be in half precision; what is gained comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
