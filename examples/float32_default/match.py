@@ -69,7 +69,7 @@ def plain(x: mx.array, w: mx.array):
 
 def continued(x: mx.array, w: mx.array, cache=None):
     """Where nothing is kept yet it begins with zeros; its name says that it is kept, and in what dtype."""
-    h = x @ w
+    h = _normed(x) @ w
     if cache is None:
         cache = mx.zeros((h.shape[0], 3, h.shape[2]))
     return mx.concatenate([cache, h], axis=1) @ w

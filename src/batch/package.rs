@@ -116,7 +116,7 @@ impl Package {
             let name = module.rsplit('.').next().unwrap_or_default();
             for (n, file) in self.files.iter().enumerate() {
                 let imports = || file.said().is_none_or(|said| said.imports.contains(module));
-                if !found.contains(&n) && has_word(&file.bytes, name) && imports() {
+                if !found.contains(&n) && !file.is_test() && has_word(&file.bytes, name) && imports() {
                     found.push(n);
                 }
             }
@@ -136,6 +136,12 @@ impl Package {
 impl File {
     fn is_package(&self) -> bool {
         self.path.ends_with("__init__.py")
+    }
+
+    /// Whether it tests others: what it gives them, no one else need give them.
+    fn is_test(&self) -> bool {
+        let mut parts = self.module.split('.');
+        parts.any(|part| matches!(part, "test" | "tests" | "conftest") || part.starts_with("test_") || part.ends_with("_test"))
     }
 
     fn said(&self) -> Option<&Said> {

@@ -3,6 +3,7 @@
 mod advise;
 mod alone;
 mod alternatives;
+mod propose;
 mod refuse;
 mod replay;
 mod validate;
@@ -20,18 +21,18 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::advice::Advice as Advisor;
 use crate::catalog::{self, CATALOG, Kind, UserRule};
-use crate::finding::{Applicability, Contract, Finding, MEASURED, Notes, Numerics, Proposal, TransformId};
+use crate::finding::{Applicability, Contract, Finding, MEASURED, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::dtypes::table::table;
 use crate::graph::value::Graph;
 use crate::passes::Pass;
 use crate::platform::{Platform, Version};
 use crate::replay::{Key, Replay, Verdict, Verdicts};
-use crate::rule;
 use crate::rule::load::Rule;
 use crate::syntax::{EditSet, Source, SyntaxError, TextRange};
 use advise::Advice;
 use alone::Own;
+use propose::{propose, tell_file};
 
 /// What to look for, and how far edits may go.
 #[derive(Clone, Debug)]
@@ -396,26 +397,6 @@ pub fn dtypes(text: &str, scope: Option<&str>) -> Result<Vec<Table>, SyntaxError
     let analysis = Analysis::new(&source, Graph::default());
     let wanted = analysis.bodies.iter().filter(|b| scope.is_none_or(|s| analysis.graph.name(b.name) == s));
     Ok(wanted.map(|b| table(&analysis, b)).collect())
-}
-
-/// What one transform proposes.
-fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform) -> Vec<Proposal> {
-    match transform {
-        Transform::Rule(rule) => rule::find(rule, analysis, platform).proposals,
-        Transform::Pass(id, pass) => {
-            let mut proposals = pass(analysis, &TransformId::from(id), &Notes::default());
-            proposals.iter_mut().for_each(|p| tell_file(id, &mut p.finding));
-            proposals
-        }
-        Transform::Advice(..) => Vec::new(),
-    }
-}
-
-/// Have the finding of the pass or advice `id` tell what stands in its file: where it comes from, and what it was measured to gain.
-fn tell_file(id: &str, finding: &mut Finding) {
-    catalog::guide(id).clone_into(&mut finding.guide);
-    let gain = catalog::measured(id).filter(|_| !finding.has_figure_of_its_own());
-    finding.rationale.extend(gain.map(|gain| format!("{MEASURED}: {gain}.")));
 }
 
 /// Proposals that are applied together or not at all.

@@ -1,6 +1,7 @@
 //! Where transforms nearly apply, for people who ask why one does not. Nothing here takes part in a run.
 
 use super::advise::advise;
+use super::propose::{IS_SINGLE, pays};
 use super::validate::{self, Rejected};
 use super::{Options, Transform, transforms, units};
 use crate::finding::{Contract, Notes, Proposal, Refusal, TransformId};
@@ -91,7 +92,7 @@ fn is_foreign(graph: &Graph, value: ValueId) -> bool {
 
 /// What one transform proposes, and what it refuses.
 fn refused(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform, notes: Notes) -> (Vec<Proposal>, Vec<Refusal>) {
-    match transform {
+    let (proposals, refusals) = match transform {
         Transform::Rule(rule) => {
             let Outcome { proposals, mut refusals } = rule::find(rule, analysis, platform);
             refusals.extend(rule::near_misses(rule, analysis));
@@ -99,7 +100,11 @@ fn refused(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Pla
         }
         Transform::Pass(id, pass) => (pass(analysis, &TransformId::from(id), &notes), notes.refusals()),
         Transform::Advice(..) => (Vec::new(), notes.refusals()),
-    }
+    };
+    let (proposals, vain): (Vec<Proposal>, Vec<Proposal>) = proposals.into_iter().partition(|p| pays(&p.finding, platform));
+    // What stands in the way of all of it says more than what does of one of its patterns.
+    let vain = vain.into_iter().map(|p| Refusal::whole(p.finding.range, IS_SINGLE.to_owned()));
+    (proposals, vain.chain(refusals).collect())
 }
 
 /// The lines by which people speak of `range`: the statement around it, or the first line of one that has statements inside.

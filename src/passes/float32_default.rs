@@ -252,7 +252,7 @@ impl<'p, 'x> Scope<'p, 'x> {
             assumptions,
             guide: String::new(),
             edits,
-            hinges: Hinges::default(),
+            hinges: Hinges::HalfPrecision,
         };
         Some(Proposal { finding, contract: Contract::Statements(Kept::Narrowed) })
     }

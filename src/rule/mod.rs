@@ -50,7 +50,6 @@ use crate::platform::Platform;
 use crate::syntax::{TextRange, TextSize};
 use about::{Matches, Slower};
 use elaborate::Plan;
-use form::HALF_PRECISION;
 use judge::{Judgement, is_proved};
 use load::Rule;
 use matcher::{Bound, Match, Optional, Wanted};
@@ -143,21 +142,17 @@ fn admitted(
 ) -> Vec<(Candidate, Judgement)> {
     let is_listed = |c: &Candidate| matches!(c.uses.as_deref(), Some(Ok(_)));
     let listed: FxHashSet<TextRange> = candidates.iter().filter(|(c, _)| is_listed(c)).map(|(c, _)| c.root.range).collect();
-    let (mut judged, mut others) = (Vec::new(), Vec::new());
+    let mut judged = Vec::new();
     for (candidate, verdict) in candidates {
         let range = candidate.root.range;
         match verdict {
-            Ok(judgement) if let Some(reason) = unfit(rule, analysis, (&candidate, &judgement), platform) => {
-                refusals.push(Refusal::whole(range, reason));
-            }
+            Ok(_) if let Some(reason) = unfit(rule, analysis, &candidate, platform) => refusals.push(Refusal::whole(range, reason)),
             Ok(judgement) => judged.push((candidate, judgement)),
             // That one pattern does not list the uses says nothing where another one does.
             Err(_) if matches!(candidate.uses.as_deref(), Some(Err(_))) && listed.contains(&range) => {}
-            Err(reason) => others.push(Refusal::whole(range, reason)),
+            Err(reason) => refusals.push(Refusal::whole(range, reason)),
         }
     }
-    // What stands in the way of the whole rule says more than what does of one of its patterns.
-    refusals.extend(others);
     judged
 }
 
@@ -170,11 +165,8 @@ fn write(plan: &Plan<'_>, candidate: &Candidate, told: &Told, judgement: &Judgem
     }
 }
 
-/// Why `candidate` is nothing for `platform`: it was measured not to pay there, it pays in other arrays than come there, or that MLX lacks what it takes.
-fn unfit(rule: &Rule, analysis: &Analysis<'_>, (candidate, judgement): (&Candidate, &Judgement), platform: &Platform) -> Option<String> {
-    if platform.is_single && pays_in_half(rule, judgement) {
-        return Some("it pays in half precision alone, of which neither this file nor those of its package that import it speak".to_owned());
-    }
+/// Why `candidate` is nothing for `platform`: it was measured not to pay there, or that MLX lacks what it takes.
+fn unfit(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, platform: &Platform) -> Option<String> {
     let variant = &rule.variants[candidate.variant];
     let is_bound = |name: &str| variant.wildcards.iter().zip(&candidate.found.bindings).any(|(w, bound)| w.name == name && bound.is_some());
     let is_here = |at: &Matches| match at {
@@ -188,11 +180,6 @@ fn unfit(rule: &Rule, analysis: &Analysis<'_>, (candidate, judgement): (&Candida
         let mlx = platform.mlx.as_ref()?;
         rule.about.needs.iter().find(|need| need.since > *mlx && is_here(&need.at)).map(|need| need.reason(mlx))
     })
-}
-
-/// Whether nothing is gained in single precision.
-fn pays_in_half(rule: &Rule, judgement: &Judgement) -> bool {
-    judgement.narrows || rule.about.pays_in == HALF_PRECISION
 }
 
 /// Values that are part of the matches at two places: each keeps them for the other, and together they go.

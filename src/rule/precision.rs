@@ -23,7 +23,7 @@ pub(super) fn accumulates_in_float32(site: &Site<'_>, name: &str) -> Truth {
     let norm = if inherited { format!("nn.{class}") } else { (site.spelling)(name) };
     let sum = " and of the sum with the bias";
     let (sum, measured) = match Some(class) {
-        Some("GroupNorm" | "InstanceNorm") => (sum, "1.5 times the error, and 2.7 at most"),
+        Some("GroupNorm" | "InstanceNorm") => (sum, "1.7 times the mean error, and 3 times the largest, at most"),
         Some("LayerNorm") if !site.facts.has_no_bias(module) => (sum, "1.7 times the mean error, and 4.1 times the largest, at most"),
         Some("LayerNorm" | "RMSNorm") => ("", "1.4 times the mean error, and 3.3 times the largest, at most"),
         _ => return shown,

@@ -1,11 +1,12 @@
 //! What is told of a match that is written as edits: how much is saved, on what that hangs, and what is assumed.
 
+use super::form::HALF_PRECISION;
 use super::judge::Judgement;
 use super::kernels::{compiled, counts, fewer, kernels, plural, unfused};
 use super::load::Rule;
 use super::matcher::Bound;
 use super::spell::Speller;
-use super::{Candidate, elaborate, pays_in_half, site, sums, surroundings};
+use super::{Candidate, elaborate, site, sums, surroundings};
 use crate::finding::{Contract, Finding, Hinges, MEASURED, Proposal};
 use crate::graph::Analysis;
 use crate::graph::digits::told_to_be_precise;
@@ -31,7 +32,8 @@ pub(super) fn proposal(
 ) -> Proposal {
     // Where the array is only read back no number changes, and no promotion.
     let reads = !judgement.narrows && !rule.about.narrows.is_empty();
-    let hinges = if pays_in_half(rule, &judgement) { Hinges::HalfPrecision } else { Hinges::Nothing };
+    let pays_in_half = judgement.narrows || rule.about.pays_in == HALF_PRECISION;
+    let hinges = if pays_in_half { Hinges::HalfPrecision } else { Hinges::Nothing };
     let rationale = rationale(rule, analysis, candidate, (&judgement, reads), &edited.kept);
     Proposal {
         finding: Finding {
@@ -83,7 +85,10 @@ fn rationale(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate, (judge
                 "{all} and a float32 copy fewer where both `{array}` and the parameters are in half precision, none where either is float32."
             )]
         }
-        Some((array, _)) => {
+        Some((array, kept)) => {
+            let gone = || counts(before, after.saturating_sub(kept), false);
+            let where_gone = || format!("{} where `{array}` is in the dtype that the result is cast to.", gone().trim_end_matches('.'));
+            let counted = if kept > 0 { Some(where_gone()) } else { counted };
             counted.into_iter().chain([format!("Where `{array}` is float32 already the casts are no kernels, and nothing is gained.")]).collect()
         }
         None => counted.into_iter().collect(),
@@ -116,7 +121,7 @@ fn read_back(analysis: &Analysis<'_>, candidate: &Candidate) -> String {
     let text = used.map_or("mx.fast.scaled_dot_product_attention", |used| analysis.source.slice(used.place.range));
     let callee = text.split('(').next().unwrap_or(text);
     format!(
-        "The scale of `{callee}` is a number, and `{array}` is read back from the device for it at each call (under `mx.compile` once, at tracing)."
+        "The scale of `{callee}` is a number, and `{array}` is computed and read back from the device for it, with a wait, at each call (under `mx.compile` once, at tracing)."
     )
 }
 

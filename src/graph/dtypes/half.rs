@@ -1,7 +1,7 @@
 //! Signs that an array is in half precision where the model is. In many models nothing is: their inputs are float32, and no one casts them. What a file says
-//! of it stands on the way of the array, through layers and across the functions of the file: a cast to the dtype of weights or back from float32, tokens that
-//! are embedded, a cache that is kept between calls; and what on that way is float32 whatever the model is in. That serves to see whether anything is gained,
-//! and proves nothing.
+//! of it stands on the way of the array, through layers and across the functions of the file: a cast to the dtype of weights or back from float32, or tokens that
+//! are embedded; and what on that way is float32 whatever the model is in. A cache is no sign: it is in the dtype of what is put into it. That serves to see
+//! whether anything is gained, and proves nothing.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,9 +18,6 @@ use crate::graph::body::Effect;
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::Facts;
 use crate::graph::value::{Graph, Op, ValueId};
-
-/// A word of names of what is kept between the steps of a generation.
-const CACHES: [&str; 3] = ["cache", "caches", "past"];
 
 /// What says that an array may be in half precision, or is float32 all the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,8 +189,8 @@ impl Scope<'_> {
         let graph = &self.analysis.graph;
         match graph.get(value) {
             (Op::Mlx("astype"), operands) => self.is_cast_of_a_model(operands[0], operands[1]),
-            (Op::Apply | Op::Call(..), operands) => self.facts.module_of(operands[0]) == Some("Embedding") || is_cache_method(graph, operands[0]),
-            _ => is_cached(graph, value),
+            (Op::Apply | Op::Call(..), operands) => self.facts.module_of(operands[0]) == Some("Embedding"),
+            _ => false,
         }
     }
 
@@ -220,34 +217,18 @@ impl Scope<'_> {
         matches!(self.flow.of(array), Known::Array(dtype) if !dtype.is_floating())
     }
 
-    /// The arrays beside which something says so, and what: they give something else their dtype, or are kept in a cache.
+    /// The arrays beside which something says so, and what: they give something else their dtype.
     fn beside(&mut self) -> FxHashMap<ValueId, ValueId> {
         let graph = &self.analysis.graph;
         let body = &self.analysis.bodies[self.number];
         let mut found = FxHashMap::default();
         for value in body.occurrences.iter().filter(|o| o.own).map(|o| o.value) {
-            let (op, operands) = graph.get(value);
-            let arrays: &[ValueId] = match op {
-                Op::Mlx("concatenate") if graph.operands(operands[0]).iter().any(|&v| is_cached(graph, v)) => graph.operands(operands[0]),
-                Op::Apply | Op::Call(..) if is_cache_method(graph, operands[0]) => &operands[1..],
-                Op::DtypeOf => continue,
-                Op::Mlx("astype") if !self.is_floating(operands[0]) => continue,
-                _ => {
-                    for &v in operands.iter().filter(|&&v| matches!(op, Op::Mlx(_)) && graph.op(v) == Op::DtypeOf) {
-                        found.entry(graph.operands(v)[0]).or_insert(value);
-                    }
-                    continue;
-                }
-            };
-            for &v in arrays {
-                found.entry(v).or_insert(value);
+            let (Op::Mlx(name), operands) = graph.get(value) else { continue };
+            if name == "astype" && !self.is_floating(operands[0]) {
+                continue;
             }
-        }
-        for effect in &body.effects {
-            if let Effect::StoreItem(object, _, v) = *effect
-                && is_cached(graph, object)
-            {
-                found.entry(v).or_insert(v);
+            for &v in operands.iter().filter(|&&v| graph.op(v) == Op::DtypeOf) {
+                found.entry(graph.operands(v)[0]).or_insert(value);
             }
         }
         found
@@ -283,30 +264,6 @@ fn is_of_one_number(facts: &Facts<'_>, graph: &Graph, value: ValueId) -> bool {
         _ if v != value && facts.kind(v).is_number() => Continue(&[]),
         _ => Break(()),
     })
-}
-
-/// Whether `value` is a cache, or a part of one: by its name, which proves nothing.
-fn is_cached(graph: &Graph, value: ValueId) -> bool {
-    let part = |&v: &ValueId| match graph.get(v) {
-        (Op::Attr(..) | Op::Index(_) | Op::Item(_) | Op::Element(..) | Op::Changed(_), operands) => operands.first().copied(),
-        _ => None,
-    };
-    std::iter::successors(Some(value), part).any(|v| match graph.get(v) {
-        (Op::Param(_, name) | Op::Captured(_, name) | Op::Phi(_, _, name) | Op::Attr(name, _), _) => names_cache(graph.name(name)),
-        (Op::Gate, &[_, then, otherwise]) => {
-            [then, otherwise].iter().any(|&v| matches!(graph.op(v), Op::Param(..) | Op::Index(_)) && is_cached(graph, v))
-        }
-        _ => false,
-    })
-}
-
-/// Whether `callee` is a method of a cache.
-fn is_cache_method(graph: &Graph, callee: ValueId) -> bool {
-    matches!(graph.get(callee), (Op::Attr(..), &[object]) if is_cached(graph, object))
-}
-
-fn names_cache(name: &str) -> bool {
-    name.split('_').any(|word| CACHES.contains(&word))
 }
 
 #[cfg(test)]
@@ -363,8 +320,6 @@ class Model(nn.Module):
             ("h = mx.tanh(x.astype(self.proj.weight.dtype))\n        return h", "x.astype(self.proj.weight.dtype)"),
             ("return x.astype(mx.bfloat16) @ x", "x.astype(mx.bfloat16)"),
             ("return mx.abs(x.astype(dtype))", "x.astype(dtype)"),
-            ("k, v = cache.update_and_fetch(x, x)\n        return x @ k", "cache.update_and_fetch(x, x)"),
-            ("y = mx.concatenate([cache[0], x])\n        return x", "mx.concatenate([cache[0], x])"),
             ("mask = mx.zeros((4,), dtype=x.dtype)\n        return x", "mx.zeros((4,), dtype=x.dtype)"),
         ] {
             assert_eq!(sign(body).as_deref(), Some(text), "{body}");
@@ -374,7 +329,8 @@ class Model(nn.Module):
     #[test]
     fn what_is_called_with_features_shows_none() {
         let mask = "return x * cache.astype(x.dtype)".replace("cache", "(dtype > 0)");
-        for body in ["return x", "return x.astype(mx.float32)", "return self.proj(x) + mx.zeros((4,))", &mask] {
+        let cached = ["k, v = cache.update_and_fetch(x, x)\n        return x @ k", "y = mx.concatenate([cache[0], x])\n        return x"];
+        for body in ["return x", "return x.astype(mx.float32)", "return self.proj(x) + mx.zeros((4,))", &mask].into_iter().chain(cached) {
             assert_eq!(sign(body), None, "{body}");
         }
     }

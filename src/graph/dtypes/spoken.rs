@@ -12,8 +12,10 @@ use crate::syntax::ast::{Expr, ExprCall, Stmt};
 pub struct Said {
     /// The dotted paths of modules that it imports, or of what it takes from them.
     pub imports: Vec<String>,
-    /// Whether it makes something in half precision or in the dtype of weights, or embeds tokens.
+    /// Whether it makes something in half precision, or in the dtype of weights.
     pub speaks: bool,
+    /// Whether it embeds tokens.
+    pub embeds: bool,
     /// Names, perhaps of dtypes, that it casts to or passes by keyword.
     pub passes: Vec<String>,
     /// Names that it binds to a dtype of half precision in a module or a class.
@@ -78,7 +80,7 @@ impl Reader<'_> {
 
     fn visit_call(&mut self, call: &ExprCall) {
         let path = self.definitions.import_path(&call.func, self.graph);
-        self.said.speaks |= path.is_some_and(|path| path.starts_with("mlx.nn.") && path.ends_with(".Embedding"));
+        self.said.embeds |= path.is_some_and(|path| path.starts_with("mlx.nn.") && path.ends_with(".Embedding"));
         call.arguments.keywords.iter().for_each(|keyword| self.passed(&keyword.value));
     }
 
@@ -132,6 +134,8 @@ impl<'e> SourceOrderVisitor<'e> for Reader<'_> {
                 let module = import.module.as_deref().unwrap_or_default();
                 self.import_from(import.level, module, import.names.iter().map(|alias| alias.name.as_str()));
             }
+            // What an object keeps is the dtype that weights have while it is made, before they are cast.
+            Stmt::Assign(assign) if assign.targets.iter().all(Expr::is_attribute_expr) && is_dtype_of_weights(&assign.value) => {}
             _ => walk_stmt(self, statement),
         }
     }
@@ -155,16 +159,18 @@ impl<'e> SourceOrderVisitor<'e> for Reader<'_> {
                     walk_expr(self, expr);
                 }
             },
-            Expr::Attribute(attribute) if attribute.attr.as_str() == "dtype" && is_of_weights(&attribute.value) => self.said.speaks = true,
+            _ if is_dtype_of_weights(expr) => self.said.speaks = true,
             _ if self.is_half(expr) => self.said.speaks = true,
             _ => walk_expr(self, expr),
         }
     }
 }
 
-/// Whether `array` is the weight of a layer, or the scales of one that is quantized.
-fn is_of_weights(array: &Expr) -> bool {
-    array.as_attribute_expr().is_some_and(|attribute| matches!(attribute.attr.as_str(), "weight" | "scales"))
+/// Whether `expr` is the dtype of the weight of a layer, or of the scales of one that is quantized.
+fn is_dtype_of_weights(expr: &Expr) -> bool {
+    let dtype = expr.as_attribute_expr().filter(|dtype| dtype.attr.as_str() == "dtype");
+    let array = dtype.and_then(|dtype| dtype.value.as_attribute_expr());
+    array.is_some_and(|array| matches!(array.attr.as_str(), "weight" | "scales"))
 }
 
 #[cfg(test)]
@@ -185,7 +191,6 @@ mod tests {
             "def load(path, dtype=mx.bfloat16): ...",
             "class Config:\n    precision: mx.Dtype = mx.bfloat16",
             "x = y.astype(self.proj.weight.dtype)",
-            "embed = nn.Embedding(8, 4)",
             "x = {'x': y.astype(mx.float16)}",
         ] {
             assert!(of(text).speaks, "{text}");
@@ -203,9 +208,12 @@ mod tests {
             "x = norm(y.astype(mx.float32)).astype(mx.bfloat16)",
             "x = y.astype(np.float16)",
             "x = y.astype(y.dtype)",
+            "self.dtype = self.proj.weight.dtype",
         ] {
             assert!(!of(text).speaks, "{text}");
         }
+        let embeds = of("embed = nn.Embedding(8, 4)");
+        assert!(embeds.embeds && !embeds.speaks);
     }
 
     #[test]
