@@ -374,6 +374,16 @@ fn what_pays_in_half_precision_alone_is_left_out_of_a_package_without_it() {
     put(dir.path(), "package/types.py", b"import mlx.core as mx\n\nclass Config:\n    precision: mx.Dtype = mx.float16\n");
     put(dir.path(), "package/main.py", b"from package.inner.model import run\nfrom .types import Config\n\nrun()(x.astype(Config.precision))\n");
     assert!(says(&check()), "by a name for it");
+    put(dir.path(), "package/main.py", b"import mlx.core as mx\n\nhalf = mx.bfloat16\n");
+    put(
+        dir.path(),
+        "package/inner/test_norms.py",
+        b"import mlx.core as mx\nfrom .norms import Norm\n\nNorm(8)(mx.zeros((2, 8), dtype=mx.float16))\n",
+    );
+    assert!(!says(&check()), "a test gives it what nobody else need give");
+    put(dir.path(), "package/inner/norms.py", format!("{norm}\n\nembedding = nn.Embedding(8, 8)\n").as_bytes());
+    assert!(says(&check()), "tokens are embedded in the dtype of weights");
+    put(dir.path(), "package/inner/norms.py", norm.as_bytes());
     put(dir.path(), "package/main.py", b"import broken syntax\n");
     assert!(!says(&check()), "what is no Python does not speak of the module");
     put(dir.path(), "package/main.py", b"import norms and broken syntax\n");

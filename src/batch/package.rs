@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ignore::WalkBuilder;
 use memchr::memmem;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::engine::{Options, Said, said};
 use crate::finding::{Finding, Hinges, Way};
@@ -27,8 +27,19 @@ pub struct Packages {
 /// A package.
 struct Package {
     files: Vec<File>,
-    /// The names that its modules and classes bind to a dtype of half precision.
-    halves: OnceLock<FxHashSet<String>>,
+    /// How they hang together, worked out when it is first asked for.
+    ways: OnceLock<Ways>,
+}
+
+/// How arrays come from file to file.
+#[derive(Default)]
+struct Ways {
+    /// The numbers of the files that import a module, by its dotted path.
+    importers: FxHashMap<String, Vec<usize>>,
+    /// The numbers of the files that are no Python.
+    unreadable: Vec<usize>,
+    /// The names that modules and classes bind to a dtype of half precision.
+    halves: FxHashSet<String>,
 }
 
 /// A file of a package.
@@ -79,11 +90,10 @@ impl Packages {
         let file = &package.files[number];
         let Some(own) = said(text, &file.module, file.is_package()) else { return false };
         let importers = package.importers(number);
-        // What cannot be read may say anything.
-        let lacks = |said: &Said| !said.speaks && !said.passes.iter().any(|name| package.halves().contains(name));
-        importers.iter().any(|&n| !package.files[n].is_package())
-            && lacks(&own)
-            && importers.iter().all(|&n| package.files[n].said().is_some_and(lacks))
+        // What cannot be read may say anything. What embeds tokens goes on with them in the dtype of weights, and need not give that to others.
+        let lacks = |said: &Said| !said.speaks && !said.passes.iter().any(|name| package.ways().halves.contains(name));
+        let has_users = importers.iter().any(|&n| !package.files[n].is_package());
+        has_users && lacks(&own) && !own.embeds && importers.iter().all(|&n| package.files[n].said().is_some_and(lacks))
     }
 
     fn package(&self, root: &Path) -> Option<Arc<Package>> {
@@ -105,30 +115,40 @@ impl Package {
             Some(File { path: path.to_path_buf(), bytes: small_file(path).ok()?, module, said: OnceLock::new() })
         };
         let files: Option<Vec<File>> = files.map(|entry| file(entry.ok()?.path())).collect();
-        Some(Self { files: files?, halves: OnceLock::new() })
+        Some(Self { files: files?, ways: OnceLock::new() })
     }
 
-    /// The numbers of the files that import the file with the number `number`, directly or through others.
+    /// The numbers of the files that import the file with the number `number`, directly or through others. Tests are none: what they give to others, nobody else
+    /// need give.
     fn importers(&self, number: usize) -> Vec<usize> {
-        let (mut found, mut next) = (vec![number], 0);
-        while let Some(&imported) = found.get(next) {
+        let (ways, mut waiting, mut seen) = (self.ways(), vec![number], FxHashSet::from_iter([number]));
+        let mut found = Vec::new();
+        while let Some(imported) = waiting.pop() {
             let module = &self.files[imported].module;
             let name = module.rsplit('.').next().unwrap_or_default();
-            for (n, file) in self.files.iter().enumerate() {
-                let imports = || file.said().is_none_or(|said| said.imports.contains(module));
-                if !found.contains(&n) && !file.is_test() && has_word(&file.bytes, name) && imports() {
+            let perhaps = ways.unreadable.iter().filter(|&&n| has_word(&self.files[n].bytes, name));
+            for &n in ways.importers.get(module).into_iter().flatten().chain(perhaps) {
+                if !self.files[n].is_test() && seen.insert(n) {
+                    waiting.push(n);
                     found.push(n);
                 }
             }
-            next += 1;
         }
-        found.split_off(1)
+        found
     }
 
-    fn halves(&self) -> &FxHashSet<String> {
-        self.halves.get_or_init(|| {
-            let files = self.files.iter().filter(|file| memmem::find(&file.bytes, b"float16").is_some());
-            files.filter_map(File::said).flat_map(|said| &said.binds).cloned().collect()
+    fn ways(&self) -> &Ways {
+        self.ways.get_or_init(|| {
+            let mut ways = Ways::default();
+            for (n, file) in self.files.iter().enumerate() {
+                let Some(said) = file.said() else {
+                    ways.unreadable.push(n);
+                    continue;
+                };
+                said.imports.iter().for_each(|module| ways.importers.entry(module.clone()).or_default().push(n));
+                ways.halves.extend(said.binds.iter().cloned());
+            }
+            ways
         })
     }
 }
@@ -138,7 +158,6 @@ impl File {
         self.path.ends_with("__init__.py")
     }
 
-    /// Whether it tests others: what it gives them, no one else need give them.
     fn is_test(&self) -> bool {
         let mut parts = self.module.split('.');
         parts.any(|part| matches!(part, "test" | "tests" | "conftest") || part.starts_with("test_") || part.ends_with("_test"))
