@@ -213,14 +213,18 @@ impl<'x> Loops<'_, 'x> {
         s.items.iter().any(|item| !passes_on(&item.context_expr))
     }
 
-    fn proposal(&self, range: TextRange, verdict: &Verdict, message: String, reads: &[Read], mut edits: Vec<Edit>) -> Proposal {
-        edits.sort_by_key(|e| (e.range.start(), e.range.end()));
-        let waits = reads.len();
+    /// What is saved where `waits` numbers are read in a round.
+    fn fewer(&self, waits: usize) -> String {
         let fewer = if waits == 1 { "1 wait for the device".to_owned() } else { format!("{waits} waits for the device") };
         let is_inside = self.statement.is_some_and(|s| self.place.loops_around(s) > 0);
         let inside = if is_inside { ", in each round of the loop around" } else { "" };
+        format!("{fewer} less in each iteration; `.tolist()` waits once, before the first{inside}.")
+    }
+
+    fn proposal(&self, range: TextRange, verdict: &Verdict, message: String, reads: &[Read], mut edits: Vec<Edit>) -> Proposal {
+        edits.sort_by_key(|e| (e.range.start(), e.range.end()));
         let mut rationale = vec![
-            format!("{fewer} less in each iteration; `.tolist()` waits once, before the first{inside}."),
+            self.fewer(reads.len()),
             "Each wait copies one number and ends what MLX could have queued; `.tolist()` copies all numbers together.".to_owned(),
         ];
         if verdict.suffix.contains("flatten") {

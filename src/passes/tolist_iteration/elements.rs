@@ -30,6 +30,7 @@ impl<'x> Loops<'_, 'x> {
                 return;
             }
         }
+        let mut found = Vec::new();
         for source in self.sources(&s.iter, &s.target) {
             let rebinding = self.rebinding(&source.names, &s.body);
             // From there on the name is a number's.
@@ -54,8 +55,10 @@ impl<'x> Loops<'_, 'x> {
             };
             // Rows are, as a rule, the sequences of a batch.
             let proposals = proposal.into_iter().collect();
-            self.found.extend(if are_rows { batch::worthwhile(self, &s.body, proposals) } else { proposals });
+            let proposals = if are_rows { batch::worthwhile(self, &s.body, proposals) } else { proposals };
+            found.extend(proposals.into_iter().map(|p| (p, use_.reads.len())));
         }
+        self.found.extend(self.as_one(found));
     }
 
     /// What becomes of the comprehension `whole`.
@@ -72,6 +75,7 @@ impl<'x> Loops<'_, 'x> {
         }
         for (n, generator) in generators.iter().enumerate().filter(|(_, g)| !g.is_async) {
             let (own, later) = (&generator.ifs, &generators[n + 1..]);
+            let mut found = Vec::new();
             for source in self.sources(&generator.iter, &generator.target) {
                 let rebound = later.iter().any(|g| source.names.iter().any(|name| binds(&g.target, name)));
                 let bound_inside =
@@ -90,8 +94,9 @@ impl<'x> Loops<'_, 'x> {
                     None => later.is_empty() && elements.iter().any(|e| is_always_read(e, &use_.reads)),
                 };
                 let proposal = self.propose(&source, &use_, statement.range(), whole.range());
-                self.found.extend(proposal);
+                found.extend(proposal.map(|p| (p, use_.reads.len())));
             }
+            self.found.extend(self.as_one(found));
         }
     }
 
@@ -232,6 +237,31 @@ impl<'x> Loops<'_, 'x> {
         Some(self.proposal(range, &verdict, message, &use_.reads, edits))
     }
 
+    /// The proposals `found`, each with the number of its reads, for the arrays that one loop goes through side by side: one, where all may be trusted alike.
+    fn as_one(&self, found: Vec<(Proposal, usize)>) -> Vec<Proposal> {
+        let waits = found.iter().map(|(_, reads)| reads).sum();
+        let mut found: Vec<Proposal> = found.into_iter().map(|(proposal, _)| proposal).collect();
+        let is_alike = found.iter().all(|p| p.finding.applicability == found[0].finding.applicability);
+        let mut edits: Vec<Edit> = found.iter().flat_map(|p| &p.finding.edits).cloned().collect();
+        edits.sort_by_key(|e| (e.range.start(), e.range.end()));
+        if found.len() < 2 || !is_alike || edits.windows(2).any(|pair| pair[0].range.end() > pair[1].range.start()) {
+            return found;
+        }
+        let others = found.split_off(1);
+        let one = &mut found[0].finding;
+        one.edits = edits;
+        one.rationale[0] = self.fewer(waits);
+        one.rationale.push(match others.len() {
+            1 => "So it is with the array that the loop goes through beside it.".to_owned(),
+            n => format!("So it is with {n} arrays that the loop goes through beside it."),
+        });
+        for other in others.into_iter().map(|p| p.finding) {
+            one.rationale.extend(other.rationale.into_iter().skip(1).filter(|line| !one.rationale.contains(line)).collect::<Vec<_>>());
+            one.assumptions.extend(other.assumptions.into_iter().filter(|line| !one.assumptions.contains(line)).collect::<Vec<_>>());
+        }
+        found
+    }
+
     /// The text of a list comprehension around its iterable, where the comprehension does nothing but read every element.
     fn around_whole_list(&self, source: &Elements<'x>, use_: &Use, verdict: &Verdict, range: TextRange) -> Option<[TextRange; 2]> {
         let text = self.place.source();
@@ -280,7 +310,9 @@ fn wrap(iterable: &Expr, suffix: &str) -> Option<Vec<Edit>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{only_unsafe, safe, stays};
+    use super::super::find;
+    use super::super::tests::{HEADER, only_unsafe, safe, stays};
+    use crate::passes::testing::findings;
 
     #[test]
     fn the_forms_of_a_loop_over_elements() {
@@ -413,6 +445,9 @@ mod tests {
             safe("b = a + 1\nfor x, y in zip(a, b):\n    x, y = int(x.item()), int(y.item())\n    out(x * y)\n"),
             "b = a + 1\nfor x, y in zip(a.flatten().tolist(), b.flatten().tolist()):\n    x, y = int(x), int(y)\n    out(x * y)\n"
         );
+        let both = findings(find, &format!("{HEADER}    c = a + 1\n    for x, y in zip(c, a):\n        out(x.item(), y.item())\n"));
+        let [one] = &both[..] else { panic!("{both:?}") };
+        assert_eq!((one.edits.len(), one.rationale[0].starts_with("2 waits for the device less")), (4, true), "{one:?}");
         for body in [
             "for x in a:\n    model(x)\n    x = x.item()\n    out(x)\n",
             "for x in a:\n    if n:\n        x = x.item()\n    out(x)\n",
