@@ -31,6 +31,17 @@ pub enum Form {
     Part,
 }
 
+/// How many axes an edit assumes that a value has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Axes {
+    /// The value.
+    pub of: ValueId,
+    /// At least so many.
+    pub least: u8,
+    /// At most so many, if that is assumed.
+    pub most: Option<u8>,
+}
+
 /// What a rule matched at a place.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -44,6 +55,8 @@ pub struct Site {
     pub places: Vec<Occurrence>,
     /// What each parameter of the pattern, and of its uses, stands for.
     pub bindings: Vec<(String, Form, ValueId)>,
+    /// What is assumed of how many axes values have, each told of once.
+    pub axes: Vec<Axes>,
     /// Whether a float32 result may become one in half precision.
     pub narrows: bool,
 }
@@ -98,6 +111,8 @@ pub struct Version {
     pub places: Vec<(usize, usize)>,
     /// Expressions, in bytes, and the leaf that each is.
     pub marks: Vec<(usize, usize, usize)>,
+    /// Expressions, in bytes, and which of the numbers of axes that are assumed is that of each.
+    pub axes: Vec<(usize, usize, usize)>,
 }
 
 /// What is to be run of one finding.
@@ -162,6 +177,8 @@ pub struct Values {
     pub narrows: bool,
     /// Whether the edit rests on an assumption.
     pub assumes: bool,
+    /// How many axes the edit assumes that values have: at least, and at most.
+    pub axes: Vec<(u8, Option<u8>)>,
     /// The text that the edit is made in.
     pub before: Version,
     /// The same text with this edit alone.

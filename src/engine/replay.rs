@@ -65,6 +65,7 @@ pub(super) fn replay(old: &mut Analysis<'_>, proposal: &Proposal, together: &[&P
         parameters: site.bindings.iter().map(|b| b.0.clone()).collect(),
         narrows: site.narrows,
         assumes: finding.applicability == Applicability::Unsafe,
+        axes: site.axes.iter().map(|axes| (axes.least, axes.most)).collect(),
         before,
         after: after?,
         leaves,
@@ -98,7 +99,8 @@ fn version(
     place: impl Fn(&Occurrence) -> Option<(usize, usize)>,
 ) -> Result<Version, String> {
     let places = site.places.iter().map(place).collect::<Option<Vec<_>>>().ok_or("what is computed is not found again")?;
-    Ok(Version { text: analysis.source.text().to_owned(), places, marks: marks(analysis, numbers) })
+    let axes = marks(analysis, &site.axes.iter().enumerate().map(|(n, axes)| (axes.of, n)).collect());
+    Ok(Version { text: analysis.source.text().to_owned(), places, marks: marks(analysis, numbers), axes })
 }
 
 /// The expressions of `analysis` that are one of the values in `numbers`.

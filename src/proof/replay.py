@@ -37,6 +37,10 @@ class Misfit(Exception):
     """Why an input does not fit a site."""
 
 
+class Unmet(Exception):
+    """Why a run says nothing of an edit: what that assumes does not hold there, or cannot be seen to."""
+
+
 def formed(form, value):
     """What the program has for a parameter of the pattern."""
     if form == "reciprocal":
@@ -109,12 +113,21 @@ class Site:
         for program in itertools.chain(*self.pairs):
             self.used.update({n: t for n, t in program.leaves.items() if n not in self.used})
             self.texts.update(program.extra)
-        self.functions = [[program.function(MODULES) for program in pair] for pair in self.pairs]
+        self.functions = [[program.function(MODULES | {"_axes": self.with_axes}) for program in pair] for pair in self.pairs]
         self.names = job["parameters"]
         self.runs = self.same = 0
         self.right = []  # the guesses that the code took
         self.shapes, self.dtypes, self.guessed = {}, {}, False
+        self.reached, self.unmet = set(), {}  # the places that ran, and why others did not
         self.largest, self.difference, self.misfits = (0.0, 0.0), None, {}
+
+    def with_axes(self, value, number):
+        """A value of the program, if it has as many axes as the edit assumes."""
+        least, most = self.job["axes"][number]
+        if is_array(value) and not least <= value.ndim <= (value.ndim if most is None else most):
+            raise Unmet("no input meets what the edit assumes of how many axes there are")
+        self.shown.add(number)
+        return value
 
     @staticmethod
     def parameters_of(definition):
@@ -326,7 +339,7 @@ class Site:
             except ZeroDivisionError:
                 self.misfits["what the site divides by is zero"] = True
                 continue
-            self.guessed = bool(open_)
+            self.guessed, self.skipped = bool(open_), False
             guesses = [*itertools.islice(itertools.product(*open_.values()), MOST_GUESSES)]
             # What was right once is tried first.
             guesses[:0] = [guesses[n] for n in self.right if n < len(guesses)]
@@ -335,7 +348,7 @@ class Site:
                     self.right = [number - len(self.right)] if number >= len(self.right) else self.right
                     break
             else:
-                failed += 1
+                failed += not self.skipped
 
     def guesses(self):
         """How many of the values that the programs take would be guessed."""
@@ -355,20 +368,27 @@ class Site:
 
     def compare(self, arguments, values):
         """Runs both sides of each place; False where the old side does not run, so that the values were guessed wrong."""
-        ran = False
-        for (before, after), (old_program, new_program) in zip(self.functions, self.pairs):
-            ran |= self.compare_at(before, after, old_program, new_program, values)
-        return ran
+        ran = set()
+        for number, (functions, programs) in enumerate(zip(self.functions, self.pairs)):
+            try:
+                ran |= {number} if self.compare_at(*functions, *programs, values) else set()
+            except Unmet as why:
+                self.unmet[number], self.skipped = str(why), True
+        self.reached |= ran
+        return bool(ran)
 
     def compare_at(self, before, after, old_program, new_program, values):
         taken = [{n: values[n] for n in inputs_of(program)} for program in (old_program, new_program)]
         if not prove.fits_device(taken[0] | taken[1]):
             self.misfits["the device takes no arrays without elements"] = True
             return False
+        self.shown = set()
         old, error = prove.attempt(lambda: before(**oracle.copied(taken[0])))
         if error:
             self.misfits[f"the code raises {error} on what the rule gives"] = True
             return False
+        if len(self.shown) < len(self.job["axes"]):
+            raise Unmet("what the edit assumes of how many axes there are does not show in what is run")
         new, error = prove.attempt(lambda: after(**oracle.copied(taken[1])))
         if error and not taken[1].keys() <= taken[0].keys():
             self.misfits[f"the new code raises {error} on what the old one does not take"] = True
@@ -420,9 +440,10 @@ class Site:
             return not_replayed(f"nothing is known of {', '.join(f'`{t}`' for t in what if t)}, and with some values the results differ")
         if self.difference:
             return {"outcome": "differs"} | self.difference | place
-        if not self.runs:
-            reasons = list(self.misfits) or ["the rule gives no inputs"]
-            return not_replayed(f"no input fits: {reasons[-1]}")
+        unmet = [why for place, why in self.unmet.items() if place not in self.reached]
+        if unmet or not self.runs:
+            reasons = [f"no input fits: {misfit}" for misfit in self.misfits or ["the rule gives no inputs"]]
+            return not_replayed((unmet or reasons)[-1])
         shapes, dtypes = list(self.shapes)[:6], sorted(self.dtypes)
         seen = {"runs": self.runs, "same_bits": self.same, "shapes": shapes, "dtypes": dtypes, "largest_ulp": list(self.largest)}
         return {"outcome": "verified"} | seen | place

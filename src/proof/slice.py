@@ -10,17 +10,12 @@ import math
 
 from copies import Copy, load
 from harmless import ACTIVATIONS, AT, CONSTANTS, DTYPES, LISTS, PROPERTIES, PURE_BUILTINS, CannotReplay, namespace
-from tree import bound_by, imported_path, names_in, parameters_of, statements_in
+from tree import bound_by, imported_path, leaves_early, names_in, parameters_of, statements_in
 
 MODULES = {"mlx.core": "_mx", "mlx.nn": "_nn", "math": "_math"}
 DEEPEST = 40  # Helpers within helpers.
 
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult, ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
-
-
-def leaves_early(block):
-    """Whether a block ends by leaving what is around it."""
-    return bool(block) and isinstance(block[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))
 
 
 class Slice(Copy):
@@ -30,6 +25,7 @@ class Slice(Copy):
         self.file = version["file"]
         self.leaves, self.functions, self.follows = leaves, functions, follows
         self.marks = {(start, end): leaf for start, end, leaf in version["marks"]}
+        self.axes = {(start, end): number for start, end, number in version["axes"]}
         self.used, self.extra, self.demands, self.helpers, self.depth = {}, {}, set(), {}, 0
         self.bound = []  # names that helpers, lambdas and comprehensions around the present expression bind
 
@@ -59,13 +55,21 @@ class Slice(Copy):
     # Expressions
 
     def expr(self, node):
-        """A harmless expression that computes the same as `node`."""
+        """A harmless expression that computes the same as `node`, and asks whether that has as many axes as is assumed."""
+        made, number = self.computed(node), self.axes.get(self.file.span(node))
+        asked = number is not None and not self.is_bound(node)
+        return ast.copy_location(ast.Call(load("_axes"), [made, ast.Constant(number)], []), node) if asked else made
+
+    def is_bound(self, node):
+        """Whether it is a name that something around the present expression binds."""
+        return isinstance(node, ast.Name) and any(node.id in names for names in self.bound)
+
+    def computed(self, node):
         number = self.mark(node)
         if number is not None:
             leaf = self.leaves[number]
             is_local = isinstance(node, ast.Name) and node.id in self.file.locals(self.scope) and bool(self.file.locals(self.scope)[node.id])
-            inside = isinstance(node, ast.Name) and any(node.id in names for names in self.bound)
-            if not inside and not (self.follows and is_local and not leaf["opaque"]):
+            if not self.is_bound(node) and not (self.follows and is_local and not leaf["opaque"]):
                 return self.leaf(number, node)
         handler = getattr(self, "on_" + type(node).__name__, None)
         if handler is None:
@@ -124,7 +128,7 @@ class Slice(Copy):
 
     def on_Name(self, node):
         name = node.id
-        if any(name in names for names in self.bound):
+        if self.is_bound(node):
             return load("v_" + name)
         if name in self.file.locals(self.scope) and not isinstance(self.scope, ast.Module):
             return self.local(node) if self.scope is self.main else self.cannot(node)

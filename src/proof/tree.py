@@ -97,6 +97,11 @@ def statements_in(block):
             yield from statements_in(inner)
 
 
+def leaves_early(block):
+    """Whether a block ends by leaving what is around it."""
+    return bool(block) and isinstance(block[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))
+
+
 def names_in(target):
     """The plain names that a target binds."""
     if isinstance(target, ast.Name):

@@ -10,7 +10,7 @@ use super::matcher::Bound;
 use super::precision::ROUNDINGS;
 use super::spell::{Names, Speller};
 use super::uses::Use;
-use super::{Candidate, fallback, shapeless, surroundings};
+use super::{Candidate, axes, fallback, shapeless, surroundings};
 use crate::finding::{Applicability, Numerics};
 use crate::graph::Analysis;
 use crate::graph::body::{Body, Occurrence};
@@ -21,6 +21,7 @@ use crate::graph::dtypes::{self, Agreement};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::users::Users;
 use crate::graph::value::{Graph, Op, ValueId};
+use crate::replay::Axes;
 
 /// How far an edit may be trusted, and what it relies on.
 pub(super) struct Judgement {
@@ -134,6 +135,14 @@ fn pattern_wildcard(variant: &Variant, candidate: &Candidate, name: &str) -> Opt
     })
 }
 
+/// The value of a wildcard that only what is `listed` of a use has.
+fn use_wildcard(listed: &Uses, used: &Use, name: &str) -> Option<ValueId> {
+    match used.bindings[listed.wildcards.iter().position(|w| w.name == name)?]? {
+        Bound::Value(v) => Some(v),
+        _ => None,
+    }
+}
+
 /// What annotations and the guard demand at a place and facts do not prove.
 fn demands(variant: &Variant, wildcards: &[Wildcard], place: &Place<'_>, value: &dyn Fn(&str) -> Option<ValueId>) -> Result<Vec<String>, String> {
     let spelling = |name: &str| place.words(name, value);
@@ -154,6 +163,38 @@ pub(super) fn is_proved(condition: &Condition, rule: &Rule, analysis: &Analysis<
     let value = |name: &str| pattern_wildcard(&rule.variants[candidate.variant], candidate, name);
     let spelling = |name: &str| place.spelling(name, &value);
     condition.evaluate(&Site { facts: &place.facts, graph: place.graph, value: &value, spelling: &spelling }) == Truth::True
+}
+
+/// What is assumed of how many axes values have where `candidate` is.
+pub(super) fn assumed_axes(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<Axes> {
+    let (variant, body) = (&rule.variants[candidate.variant], &analysis.bodies[candidate.body]);
+    let of_guard = |at: Occurrence, value: &dyn Fn(&str) -> Option<ValueId>| {
+        let place = Place::new(analysis, body, at);
+        let site = Site { facts: &place.facts, graph: place.graph, value, spelling: &str::to_owned };
+        variant.guard.as_ref().map_or_else(Vec::new, |guard| axes::assumed(guard, &site))
+    };
+    let given = |name: &str| pattern_wildcard(variant, candidate, name);
+    let assumed = match (candidate.uses.as_deref(), &variant.uses) {
+        (Some(Ok(uses)), Some(listed)) => {
+            uses.iter().flat_map(|used| of_guard(used.place, &|name| given(name).or_else(|| use_wildcard(listed, used, name)))).collect()
+        }
+        _ => {
+            let facts = Place::new(analysis, body, candidate.root).facts;
+            let unknown = candidate.found.ranks.iter().filter(|(array, _)| facts.rank(*array).is_none());
+            unknown.map(|&(of, n)| Axes { of, least: n, most: Some(n) }).chain(of_guard(candidate.root, &given)).collect()
+        }
+    };
+    axes::merged(assumed, |value| in_the_text(variant, candidate, value))
+}
+
+/// What the program has for what a wildcard stands for: an array whose axes are swapped for the pattern has as many as before.
+fn in_the_text(variant: &Variant, candidate: &Candidate, value: ValueId) -> ValueId {
+    let wildcards = variant.wildcards.iter().zip(&candidate.found.bindings);
+    let bound = wildcards.filter(|(w, _)| candidate.arguments.iter().any(|(name, v)| *name == w.name && *v == value)).find_map(|(_, bound)| *bound);
+    match bound {
+        Some(Bound::Value(of) | Bound::Swapped(of) | Bound::Reciprocal(of) | Bound::Opposite(of)) => of,
+        _ => value,
+    }
 }
 
 fn assumed_ranks(candidate: &Candidate, place: &Place<'_>) -> Vec<String> {
@@ -214,11 +255,7 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
             continue;
         }
         let place = Place::new(analysis, body, used.place);
-        let own = |name: &str| match used.bindings[listed.wildcards.iter().position(|w| w.name == name)?]? {
-            Bound::Value(v) => Some(v),
-            _ => None,
-        };
-        let value = |name: &str| pattern_wildcard(variant, candidate, name).or_else(|| own(name));
+        let value = |name: &str| pattern_wildcard(variant, candidate, name).or_else(|| use_wildcard(listed, used, name));
         assumptions.extend(demands(variant, &wildcards, &place, &value)?);
         if !narrows {
             keeps_dtype(&place, used.place.value, after(used.place.value), &mut assumptions)?;

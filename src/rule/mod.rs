@@ -1,6 +1,7 @@
 //! Rewrite rules: patterns written in Python, found in the value graph of a program, judged by facts, and written back as edits.
 
 pub mod about;
+mod axes;
 pub mod elaborate;
 mod fallback;
 mod fold;

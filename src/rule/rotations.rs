@@ -71,13 +71,18 @@ pub(super) fn keeps_shape(site: &Site<'_>, shape: &str, x: &str) -> Truth {
 /// Whether so many new axes in front of a table leave the number of axes of its product with `x` as it is.
 pub(super) fn in_front(site: &Site<'_>, lead: &str, x: &str) -> Truth {
     let (Some(axes), Some(array)) = ((site.value)(lead), (site.value)(x)) else { return Truth::True };
-    let needed = 2 + if let (Op::Tuple | Op::List, items) = site.graph.get(axes) { items.len() as u8 } else { 1 };
+    let needed = table_axes(site, axes);
     let spelling = (site.spelling)(x);
     match site.facts.rank(array) {
         _ if site.facts.least_rank(array) >= needed => Truth::True,
         Some(rank) => Truth::False(format!("the tables have {needed} axes and `{spelling}` {rank}")),
         None => Truth::Unknown(vec![format!("`{spelling}` has at least {needed} axes")]),
     }
+}
+
+/// How many axes a table has with new ones, `lead`, in front.
+pub(super) fn table_axes(site: &Site<'_>, lead: ValueId) -> u8 {
+    2 + if let (Op::Tuple | Op::List, items) = site.graph.get(lead) { items.len() as u8 } else { 1 }
 }
 
 /// Whether `n` is an integer of Python.

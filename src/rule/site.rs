@@ -1,6 +1,7 @@
 //! What a match is, for those who run it: which value of the program each parameter of the pattern stands for, and where the result can be compared.
 
 use super::Candidate;
+use super::judge::assumed_axes;
 use super::load::{Rule, Wildcard};
 use super::matcher::Bound;
 use crate::graph::Analysis;
@@ -37,6 +38,7 @@ pub(super) fn site(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate) 
         scope: analysis.bodies[candidate.body].name,
         root: candidate.root,
         places,
+        axes: assumed_axes(rule, analysis, candidate),
         bindings,
         narrows: !rule.about.narrows.is_empty(),
     }

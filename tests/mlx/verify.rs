@@ -160,6 +160,47 @@ fn changed_statements_that_do_something_else_are_withdrawn() {
 }
 
 #[test]
+fn an_edit_is_judged_on_as_many_axes_as_it_assumes() {
+    let dir = TempDir::new().expect("a directory");
+    // New axes in front of a table enlarge what has fewer axes, of which the edit says that it does not.
+    let text = |axes: usize| {
+        format!(
+            "import mlx.core as mx\n\n\ndef turned(x: mx.array, base: float, offset: int):\n    n, d = x.shape[{axes}], x.shape[-1]\n    \
+             freqs = mx.outer(mx.arange(offset, offset + n), 1.0 / base ** (mx.arange(0, d, 2) / d))\n    \
+             table = mx.concatenate([freqs, freqs], axis=-1)\n    \
+             cos, sin = mx.cos(table).astype(x.dtype)[{new}], mx.sin(table).astype(x.dtype)[{new}]\n    \
+             first, second = x[..., : d // 2], x[..., d // 2 :]\n    return x * cos + mx.concatenate([-second, first], axis=-1) * sin\n",
+            new = vec!["None"; axes].join(", ")
+        )
+    };
+    put(dir.path(), "two.py", text(2).as_bytes());
+    put(dir.path(), "six.py", text(6).as_bytes());
+    let two = mlxfix(dir.path(), &["verify", "--unsafe", "two.py"]);
+    assert!(two.code == 0 && two.out.contains("rope [unsafe]: verified on "), "{}{}", two.out, two.err);
+    let six = mlxfix(dir.path(), &["verify", "--unsafe", "six.py"]);
+    assert!(
+        six.code == 1 && six.out.contains("not verified: no input meets what the edit assumes of how many axes there are"),
+        "{}{}",
+        six.out,
+        six.err
+    );
+}
+
+#[test]
+fn what_is_assumed_of_axes_is_told_with_the_text_that_it_holds_for() {
+    let text = "import mlx.core as mx\n\n\ndef attend(q: mx.array, k: mx.array, v: mx.array):\n    \
+        return mx.softmax(q @ k.swapaxes(-1, -2) * 0.125, axis=-1) @ v\n";
+    let edits = fix(text, &Options { verdicts: Some(Arc::new(Verdicts::default())), ..Options::default() }).expect("Python").unknown;
+    let [(_, Ok(Replay::Values(edit)))] = &edits[..] else { panic!("{edits:?}") };
+    assert_eq!(edit.axes, [(4, Some(4)); 3], "of queries, keys and values");
+    for version in [&edit.before, &edit.after] {
+        let mut told: Vec<&str> = version.axes.iter().map(|&(start, end, _)| &version.text[start..end]).collect();
+        told.sort_unstable();
+        assert_eq!(told, ["k", "q", "v"]);
+    }
+}
+
+#[test]
 fn what_cannot_be_run_is_not_written_and_says_why() {
     let dir = TempDir::new().expect("a directory");
     let text = "import mlx.core as mx\n\n\nasync def fetched(get):\n    return mx.load(open(await get(), \"rb\"))\n\n\n\

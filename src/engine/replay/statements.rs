@@ -25,15 +25,19 @@ pub(super) fn replay(old: &mut Analysis<'_>, finding: &Finding, kept: Kept) -> R
     let text = edits.apply(old.source.text());
     let source = Source::parse(&text).map_err(|e| format!("the result is no Python: {e}"))?;
     let (numbers, leaves) = known(old, &edits, kept);
-    let before =
-        Version { text: old.source.text().to_owned(), places: finding.edits.iter().map(|e| span(e.range)).collect(), marks: marks(old, &numbers) };
+    let before = Version {
+        text: old.source.text().to_owned(),
+        places: finding.edits.iter().map(|e| span(e.range)).collect(),
+        marks: marks(old, &numbers),
+        axes: Vec::new(),
+    };
     let new = Analysis::new(&source, std::mem::take(&mut old.graph));
     let place = |edit: &crate::syntax::Edit| {
         // What an edit writes ends where the text behind it begins.
         let end = moved(&edits, edit.range.end()) + if edit.range.is_empty() { edit.content.len() } else { 0 };
         (end - edit.content.len(), end)
     };
-    let after = Version { text: text.clone(), places: finding.edits.iter().map(place).collect(), marks: marks(&new, &numbers) };
+    let after = Version { text: text.clone(), places: finding.edits.iter().map(place).collect(), marks: marks(&new, &numbers), axes: Vec::new() };
     old.graph = new.graph;
     let assumes = finding.applicability == Applicability::Unsafe;
     Ok(Replay::Statements(Box::new(Statements { narrows: kept == Kept::Narrowed, assumes, before, after, leaves })))
