@@ -10,7 +10,7 @@ import math
 
 from copies import Copy, load
 from harmless import ACTIVATIONS, AT, CONSTANTS, DTYPES, LISTS, PROPERTIES, PURE_BUILTINS, CannotReplay, namespace
-from tree import bound_by, imported_path, leaves_early, names_in, parameters_of, statements_in
+from tree import bound_by, imported_path, leaves_early, method_of, names_in, parameters_of, statements_in
 
 MODULES = {"mlx.core": "_mx", "mlx.nn": "_nn", "math": "_math"}
 DEEPEST = 40  # Helpers within helpers.
@@ -259,15 +259,16 @@ class Slice(Copy):
         return ast.Call(callee, self.all(node.args), keywords)
 
     def method(self, func):
-        """The name of the function made of a method of the class around, where `func` is one of them and not a value that is given."""
+        """The function made of a method of the class around, or a static one of another, where `func` is one of them and not a value that is given."""
         if not (isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name)) or self.mark(func) is not None:
             return None
-        cls = self.file.around(self.scope, ast.ClassDef) if not isinstance(self.scope, ast.Module) else None
-        first = parameters_of(self.scope)[:1] if cls is not None else []
-        if func.value.id not in (*first, *([cls.name] if cls else [])):
-            return None
-        found = [m for m in cls.body if isinstance(m, ast.FunctionDef) and m.name == func.attr]
-        return self.helper(found[0], receives=func.value.id in first) if len(found) == 1 else None
+        own, name = self.file.around(self.scope, ast.ClassDef) if not isinstance(self.scope, ast.Module) else None, func.value.id
+        receives = own is not None and name in parameters_of(self.scope)[:1]
+        if receives or own is not None and name == own.name:
+            found = method_of(own, func.attr)
+        else:
+            found = None if self.is_bound(func.value) else self.file.static_of(name, func.attr, self.scope)
+        return found and self.helper(found, receives)
 
     # Functions of the file
 

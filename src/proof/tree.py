@@ -71,6 +71,23 @@ class File:
             self.locals_of[scope] = found
         return self.locals_of[scope]
 
+    def static_of(self, cls, name, scope):
+        """The static method with a name of the class that another name means in a scope: one that a single statement of the module makes, as it stands."""
+        while scope is not self.tree:
+            if cls in self.locals(scope):
+                return None
+            scope = self.scope(scope)
+        made = self.locals(scope).get(cls, [])
+        is_plain = len(made) == 1 and isinstance(made[0], ast.ClassDef) and not made[0].decorator_list and not made[0].keywords
+        method = method_of(made[0], name) if is_plain else None
+        return method if method and "staticmethod" in map(ast.unparse, method.decorator_list) else None
+
+
+def method_of(cls, name):
+    """The method of a class, if it has one by that name."""
+    found = [m for m in cls.body if isinstance(m, ast.FunctionDef) and m.name == name]
+    return found[0] if len(found) == 1 else None
+
 
 def parameters_of(function):
     """The names of the parameters."""

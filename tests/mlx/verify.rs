@@ -201,6 +201,20 @@ fn what_is_assumed_of_axes_is_told_with_the_text_that_it_holds_for() {
 }
 
 #[test]
+fn static_methods_of_another_class_of_the_file_are_run() {
+    let dir = TempDir::new().expect("a directory");
+    let text = "import mlx.core as mx\nimport mlx.nn as nn\n\n\nclass Plain(nn.Module):\n    @staticmethod\n    def scaled(x: mx.array, eps: float):\n        \
+        return x * mx.rsqrt(Plain.mean(x) + eps)\n\n    @staticmethod\n    def mean(x: mx.array):\n        \
+        return mx.mean(mx.square(x), axis=-1, keepdims=True)\n\n\n\
+        class Cast(nn.Module):\n    def __call__(self, x: mx.array):\n        return Plain.scaled(x.astype(mx.float32), 1e-5).astype(x.dtype)\n\n\n\
+        def cast(x: mx.array):\n    y = Plain.scaled(x.astype(mx.float32), 1e-6)\n    return y.astype(x.dtype)\n";
+    put(dir.path(), "plain.py", text.as_bytes());
+    let ran = mlxfix(dir.path(), &["verify", "--unsafe", "plain.py"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.matches("]: verified on ").count() >= 3 && ran.err.contains("0 withdrawn, 0 not verified"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn what_cannot_be_run_is_not_written_and_says_why() {
     let dir = TempDir::new().expect("a directory");
     let text = "import mlx.core as mx\n\n\nasync def fetched(get):\n    return mx.load(open(await get(), \"rb\"))\n\n\n\
