@@ -30,3 +30,10 @@ pub fn each<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Stmt)) {
         blocks(statement).into_iter().for_each(|block| each(block, see));
     }
 }
+
+/// Whether `statement` is an assertion of a test.
+pub fn asserts(statement: &Stmt) -> bool {
+    let Stmt::Expr(s) = statement else { return statement.is_assert_stmt() };
+    let Expr::Call(call) = &*s.value else { return false };
+    matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str().starts_with("assert"))
+}

@@ -10,6 +10,7 @@ mod repeated;
 use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, MEASURED, Notes, Numerics, Proposal, TransformId};
 use crate::graph::Analysis;
 use crate::graph::facts::Kind;
+use crate::graph::statements::asserts;
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Edit, Ranged, Source, TextRange};
 
@@ -168,13 +169,6 @@ fn speaks_of_it(source: &Source<'_>, evaluation: &Stmt) -> bool {
     let above = &source.text()[..source.line_start(evaluation.start()).to_usize()];
     let mut comments = above.lines().rev().map(str::trim).take_while(|line| line.starts_with('#'));
     comments.any(|line| ["eval", "materiali", "force", "sync"].iter().any(|word| line.to_lowercase().contains(word)))
-}
-
-/// Whether `statement` is an assertion of a test.
-fn asserts(statement: &Stmt) -> bool {
-    let Stmt::Expr(s) = statement else { return statement.is_assert_stmt() };
-    let Expr::Call(call) = &*s.value else { return false };
-    matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str().starts_with("assert"))
 }
 
 #[cfg(test)]

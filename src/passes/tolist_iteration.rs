@@ -213,6 +213,36 @@ impl<'x> Loops<'_, 'x> {
         s.items.iter().any(|item| !passes_on(&item.context_expr))
     }
 
+    /// The proposals `found`, each with the number of its reads, for the arrays that one loop reads: one, where all may be trusted alike.
+    fn as_one(&self, found: Vec<(Proposal, usize)>) -> Vec<Proposal> {
+        let waits = found.iter().map(|(_, reads)| reads).sum();
+        let mut found: Vec<Proposal> = found.into_iter().map(|(proposal, _)| proposal).collect();
+        let is_alike = found.iter().all(|p| p.finding.applicability == found[0].finding.applicability);
+        let mut edits: Vec<Edit> = found.iter().flat_map(|p| &p.finding.edits).cloned().collect();
+        edits.sort_by_key(|e| (e.range.start(), e.range.end()));
+        if found.len() < 2 || !is_alike || edits.windows(2).any(|pair| pair[0].range.end() > pair[1].range.start()) {
+            return found;
+        }
+        // What is written in one place is one edit.
+        edits.dedup_by(|later, first| {
+            let is_there = first.range == later.range;
+            is_there.then(|| first.content.push_str(&later.content)).is_some()
+        });
+        let others = found.split_off(1);
+        let one = &mut found[0].finding;
+        one.edits = edits;
+        one.rationale[0] = self.fewer(waits);
+        one.rationale.push(match others.len() {
+            1 => "So it is with another array that the loop reads.".to_owned(),
+            n => format!("So it is with {n} other arrays that the loop reads."),
+        });
+        for other in others.into_iter().map(|p| p.finding) {
+            one.rationale.extend(other.rationale.into_iter().skip(1).filter(|line| !one.rationale.contains(line)).collect::<Vec<_>>());
+            one.assumptions.extend(other.assumptions.into_iter().filter(|line| !one.assumptions.contains(line)).collect::<Vec<_>>());
+        }
+        found
+    }
+
     /// What is saved where `waits` numbers are read in a round.
     fn fewer(&self, waits: usize) -> String {
         let fewer = if waits == 1 { "1 wait for the device".to_owned() } else { format!("{waits} waits for the device") };

@@ -179,10 +179,10 @@ fn proposals(loops: &Loops<'_, '_>, counter: &Counter<'_>, seen: Indexed<'_, '_>
     let of = |group: (&str, Option<&str>)| -> Vec<Element<'_>> {
         seen.elements.iter().filter(|e| (e.taken.array.id.as_str(), row(&e.taken)) == group).cloned().collect()
     };
-    groups.into_iter().filter_map(|group| propose(loops, counter, &seen, &of(group), site, &facts)).collect()
+    loops.as_one(groups.into_iter().filter_map(|group| propose(loops, counter, &seen, &of(group), site, &facts)).collect())
 }
 
-/// What becomes of `elements`, which are of one array, or all of one row of it.
+/// What becomes of `elements`, which are of one array, or all of one row of it, and how many are read.
 fn propose(
     loops: &Loops<'_, '_>,
     counter: &Counter<'_>,
@@ -190,7 +190,7 @@ fn propose(
     elements: &[Element<'_>],
     site: &Site<'_>,
     facts: &Facts<'_>,
-) -> Option<Proposal> {
+) -> Option<(Proposal, usize)> {
     let place = loops.place;
     let taken = elements.first()?.taken;
     let array = taken.array.id.as_str();
@@ -201,7 +201,7 @@ fn propose(
     let is_inside = |e: &&Element<'_>| counter.start + e.taken.offset >= -1 && slack.is_none_or(|slack| e.taken.offset <= slack);
     let own: Vec<&Element<'_>> = elements.iter().filter(is_inside).collect();
     let read = elements[0].reads[0];
-    let left = |reason: String| loops.left::<Proposal>(site.inner, read.call, &[read], || reason);
+    let left = |reason: String| loops.left::<(Proposal, usize)>(site.inner, read.call, &[read], || reason);
     if own.is_empty() {
         return left(format!("an index may lie outside of `{array}`, which a list would refuse"));
     }
@@ -241,7 +241,7 @@ fn propose(
     };
     let edits = edits(loops, site, &own, &use_, (&list, &suffix, verdict.plain), there);
     let message = message(place, array, &use_, if list.part.is_empty() { verdict.suffix } else { &suffix });
-    Some(loops.proposal(TextRange::new(site.statement.start(), site.inner.end()), &verdict, message, &use_.reads, edits))
+    Some((loops.proposal(TextRange::new(site.statement.start(), site.inner.end()), &verdict, message, &use_.reads, edits), use_.reads.len()))
 }
 
 /// The list that there is already of all of `elements`, which are of the array `value`, if there is one; an error where the loop before is about to make it.

@@ -1,6 +1,7 @@
 //! Loops and comprehensions over the elements of an array: `for x in a: .. x.item() ..` becomes `for x in a.tolist(): .. x ..`, and so does one over its rows.
 
 use crate::finding::Proposal;
+use crate::graph::statements::asserts;
 use crate::place::Place;
 use crate::syntax::ast::visitor::source_order::SourceOrderVisitor;
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -22,6 +23,10 @@ impl<'x> Loops<'_, 'x> {
     /// What becomes of the loop `s`, which is `statement`.
     pub(super) fn for_loop(&mut self, statement: &'x Stmt, s: &'x ast::StmtFor) {
         if s.is_async || !may_read_elements(self.place.source().slice(s.range)) {
+            return;
+        }
+        if s.body.iter().all(asserts) {
+            self.place.notes.left::<()>(s.range, s.range, 60, || "the loop does nothing but assert, which no program waits for".to_owned());
             return;
         }
         if let Some(proposals) = by_index::in_loop(self, s) {
@@ -237,31 +242,6 @@ impl<'x> Loops<'_, 'x> {
         Some(self.proposal(range, &verdict, message, &use_.reads, edits))
     }
 
-    /// The proposals `found`, each with the number of its reads, for the arrays that one loop goes through side by side: one, where all may be trusted alike.
-    fn as_one(&self, found: Vec<(Proposal, usize)>) -> Vec<Proposal> {
-        let waits = found.iter().map(|(_, reads)| reads).sum();
-        let mut found: Vec<Proposal> = found.into_iter().map(|(proposal, _)| proposal).collect();
-        let is_alike = found.iter().all(|p| p.finding.applicability == found[0].finding.applicability);
-        let mut edits: Vec<Edit> = found.iter().flat_map(|p| &p.finding.edits).cloned().collect();
-        edits.sort_by_key(|e| (e.range.start(), e.range.end()));
-        if found.len() < 2 || !is_alike || edits.windows(2).any(|pair| pair[0].range.end() > pair[1].range.start()) {
-            return found;
-        }
-        let others = found.split_off(1);
-        let one = &mut found[0].finding;
-        one.edits = edits;
-        one.rationale[0] = self.fewer(waits);
-        one.rationale.push(match others.len() {
-            1 => "So it is with the array that the loop goes through beside it.".to_owned(),
-            n => format!("So it is with {n} arrays that the loop goes through beside it."),
-        });
-        for other in others.into_iter().map(|p| p.finding) {
-            one.rationale.extend(other.rationale.into_iter().skip(1).filter(|line| !one.rationale.contains(line)).collect::<Vec<_>>());
-            one.assumptions.extend(other.assumptions.into_iter().filter(|line| !one.assumptions.contains(line)).collect::<Vec<_>>());
-        }
-        found
-    }
-
     /// The text of a list comprehension around its iterable, where the comprehension does nothing but read every element.
     fn around_whole_list(&self, source: &Elements<'x>, use_: &Use, verdict: &Verdict, range: TextRange) -> Option<[TextRange; 2]> {
         let text = self.place.source();
@@ -448,6 +428,13 @@ mod tests {
         let both = findings(find, &format!("{HEADER}    c = a + 1\n    for x, y in zip(c, a):\n        out(x.item(), y.item())\n"));
         let [one] = &both[..] else { panic!("{both:?}") };
         assert_eq!((one.edits.len(), one.rationale[0].starts_with("2 waits for the device less")), (4, true), "{one:?}");
+        let indexed = "    for i in range(len(a)):\n        out(a[i].item(), b[i].item())\n";
+        let both = findings(find, &format!("{HEADER}    a, b = mx.zeros((4,)), mx.zeros((4,))\n{indexed}"));
+        let [one] = &both[..] else { panic!("{both:?}") };
+        let made = "a_list = a.tolist()\n    b_list = b.tolist()\n    ";
+        assert_eq!((one.edits.len(), &*one.edits[0].content), (5, made), "{one:?}");
+        stays("for x in a.flatten():\n    assert x.item() > 0\n");
+        stays("for x in a.flatten():\n    n.assertLess(x.item(), 3)\n    assert n\n");
         for body in [
             "for x in a:\n    model(x)\n    x = x.item()\n    out(x)\n",
             "for x in a:\n    if n:\n        x = x.item()\n    out(x)\n",
