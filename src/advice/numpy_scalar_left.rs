@@ -87,7 +87,7 @@ impl Operators<'_, '_> {
             message: format!("`{number}` is a NumPy scalar: to the left of `{}` it makes a NumPy array of `{right}`", operation.op.as_str()),
             rationale: [
                 Some(format!(
-                    "NumPy computes this on the host: it waits until `{right}` is there, copies it, and what follows begins with another copy; float64 where the scalar is. bfloat16 raises, and so does this under `mx.compile`."
+                    "In bfloat16 it raises, and so it does under `mx.compile`. In other dtypes NumPy computes it on the host: it waits until `{right}` is there, copies it, and what follows begins with another copy; in float64 where the scalar is."
                 )),
                 self.spread(operation.range),
                 Some(self.activation(operation.range).unwrap_or_else(|| self.remedy(operation, &number, &right))),
@@ -104,7 +104,7 @@ impl Operators<'_, '_> {
         let Place { analysis, body, .. } = *self.place;
         let made = body.occurrences.iter().find(|o| o.range == operation)?.value;
         let of = DtypeFlow::new(analysis, &self.facts).made_of(made, &Users::of(analysis, body));
-        Some(format!("On the host, or copied back from there: {}.", listed(analysis, body, &of)))
+        Some(format!("What is made of it is computed on the host as well, or copied back from there: {}.", listed(analysis, body, &of)))
     }
 
     /// What to write instead of the activation of `mlx.nn` that the operation is a part of.

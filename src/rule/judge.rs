@@ -210,7 +210,7 @@ fn keeps_dtype(place: &Place<'_>, before: ValueId, after: ValueId, assumptions: 
         // What is assumed already of dtypes is what it hangs on.
         Agreement::Differs(_) if assumptions.iter().any(|a| a.contains("dtype")) => {}
         Agreement::Differs(example) if example.ends_with("an exception") && assumptions.iter().any(|a| a.contains("truth values")) => {}
-        Agreement::Differs(example) => assumptions.push(format!("the dtype of the result stays, which it does not where {example}")),
+        Agreement::Differs(example) => assumptions.push(format!("the dtype of the result stays: with some dtypes of what it is made of, {example}")),
         Agreement::Unknown => assumptions.push("the dtype of the result stays".to_owned()),
     }
     Ok(())
@@ -323,10 +323,16 @@ impl Narrowing<'_> {
     }
 }
 
-/// Say nothing twice.
+/// Say nothing twice, and of numbers of axes that an array is to have at least, the largest.
 pub(super) fn once(assumptions: &mut Vec<String>) {
     let mut seen = FxHashSet::default();
     assumptions.retain(|a| seen.insert(a.clone()));
+    let least = |text: &str| {
+        let (array, axes) = text.split_once(" has at least ")?;
+        Some((array.to_owned(), axes.strip_suffix(" axes")?.parse::<u8>().ok()?))
+    };
+    let all: Vec<_> = assumptions.iter().filter_map(|a| least(a)).collect();
+    assumptions.retain(|a| least(a).is_none_or(|(array, n)| !all.iter().any(|(other, more)| *other == array && *more > n)));
 }
 
 /// An argument that the replacement writes more than once and that has no name, if computing it launches a kernel.
