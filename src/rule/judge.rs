@@ -64,7 +64,8 @@ pub(super) fn judge(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candidate,
         None => {
             let mut assumptions = demands(variant, &variant.wildcards, &place, &wildcard)?;
             assumptions.extend(assumed_ranks(candidate, &place));
-            keeps_dtype(&place, candidate.root.value, candidate.after, &mut assumptions)?;
+            let facts = Facts::at(analysis, body, root.block, root.range.end()).assuming(&assumed_numbers(&variant.wildcards, &place, &wildcard));
+            keeps_dtype(&facts, &analysis.graph, (root.value, after), &mut assumptions)?;
             (assumptions, !rule.about.narrows.is_empty(), Vec::new())
         }
         Some(seen) => seen.clone()?,
@@ -203,8 +204,8 @@ fn assumed_ranks(candidate: &Candidate, place: &Place<'_>) -> Vec<String> {
 }
 
 /// The law that dtypes stay.
-fn keeps_dtype(place: &Place<'_>, before: ValueId, after: ValueId, assumptions: &mut Vec<String>) -> Result<(), String> {
-    match dtypes::compare(place.graph, &place.facts, before, after) {
+fn keeps_dtype(facts: &Facts<'_>, graph: &Graph, (before, after): (ValueId, ValueId), assumptions: &mut Vec<String>) -> Result<(), String> {
+    match dtypes::compare(graph, facts, before, after) {
         Agreement::Same => {}
         Agreement::Never(example) => return Err(format!("the dtype of the result would change: {example}")),
         // What is assumed already of dtypes is what it hangs on.
@@ -258,7 +259,7 @@ pub(super) fn judge_uses(rule: &Rule, analysis: &Analysis<'_>, candidate: &Candi
         let value = |name: &str| pattern_wildcard(variant, candidate, name).or_else(|| use_wildcard(listed, used, name));
         assumptions.extend(demands(variant, &wildcards, &place, &value)?);
         if !narrows {
-            keeps_dtype(&place, used.place.value, after(used.place.value), &mut assumptions)?;
+            keeps_dtype(&place.facts, place.graph, (used.place.value, after(used.place.value)), &mut assumptions)?;
             continue;
         }
         let narrowing = Narrowing { analysis, candidate, listed, used, users: &users, place };
@@ -347,6 +348,12 @@ fn held_elsewhere(analysis: &Analysis<'_>, speller: &Speller<'_>, root: Occurren
     let (Op::Stored, operands) = analysis.graph.get(root.value) else { return None };
     let array = speller.argument(operands[0]).unwrap_or_else(|| "the array".to_owned());
     root.target.is_none().then(|| format!("something else may hold `{array}` and see what is stored into it"))
+}
+
+/// The values that are assumed to be Python numbers.
+fn assumed_numbers(wildcards: &[Wildcard], place: &Place<'_>, wildcard: &dyn Fn(&str) -> Option<ValueId>) -> Vec<ValueId> {
+    let numbers = wildcards.iter().filter(|w| w.kind.is_number()).filter_map(|w| wildcard(&w.name));
+    numbers.filter(|&value| !place.facts.kind(value).is_number()).collect()
 }
 
 /// What the annotations of wildcards demand and facts do not prove.

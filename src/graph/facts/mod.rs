@@ -163,6 +163,12 @@ impl<'x> Facts<'x> {
         self.rank_at(value, 0)
     }
 
+    /// The same facts, if `numbers` were Python numbers, which nothing has been asked of yet.
+    pub fn assuming(self, numbers: &[ValueId]) -> Self {
+        self.kinds.borrow_mut().extend(numbers.iter().map(|&value| (value, Kind::Number)));
+        self
+    }
+
     fn kind_at(&self, value: ValueId, depth: u32) -> Kind {
         if let Some(&kind) = self.kinds.borrow().get(&value) {
             return kind;
