@@ -17,7 +17,7 @@ use super::waits::{Waits, evaluates};
 use super::{Told, listed};
 
 /// What a step too many changes besides, where it draws.
-const DRAWN: &str = ", and it draws once more: what is drawn after the loop differs for the same seed";
+const DRAWN: &str = "; it draws once more, so that what is drawn after the loop differs for the same seed";
 
 /// Find the loops that wait for each sample.
 pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Finding> {
@@ -104,16 +104,15 @@ fn extra_step(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>)
         let is_input = generation.names.contains(array) && is_read_behind(place, round, array);
         is_input.then(|| (array, place.source().quote(l.statement.range())))
     });
+    let drawn = if draws(place, round) { DRAWN } else { "" };
     match (kept, joined) {
         (Some((list, text)), _) => format!(
-            "1 step more is computed than before, and `{text}` keeps something of it that is read behind the loop: drop the last entry of `{list}` there."
+            "1 step more is computed than before, and `{text}` keeps something of it that is read behind the loop: drop the last entry of `{list}` there{drawn}."
         ),
         (None, Some((array, text))) => format!(
-            "1 step more is computed than before, on which `{text}` comes before the sample is read: leave the last of `{array}` out behind the loop where that ended on a sample."
+            "1 step more is computed than before, on which `{text}` comes before the sample is read: leave the last of `{array}` out behind the loop where that ended on a sample{drawn}."
         ),
-        (None, None) => {
-            format!("Where the loop ends on a sample, 1 step is computed that nobody reads{}.", if draws(place, round) { DRAWN } else { "" })
-        }
+        (None, None) => format!("Where the loop ends on a sample, 1 step is computed that nobody reads{drawn}."),
     }
 }
 
@@ -177,9 +176,14 @@ fn recipe(place: &Place<'_>, round: &Round<'_>, generation: &Generation<'_>, ask
         Some(other) => (other, format!("{name}, {other}"), format!("next_{name}, next_{other}")),
         None => (name, name.to_owned(), format!("next_{name}")),
     };
-    let use_ = if asked.is_empty() && generation.evaluations.is_empty() { "hand out" } else { "read" };
+    let use_ = match (asked.is_empty() && generation.evaluations.is_empty(), generation.tests.is_empty()) {
+        (true, _) => format!("hand out `{read}`"),
+        (false, true) => format!("read `{read}`"),
+        // The comparison of an array is one more operation.
+        (false, false) => format!("read `{read}.item()` and compare that number, since the comparison of an array is queued behind the next step"),
+    };
     Some(format!(
-        "{kept}Compute the first sample before the loop and start it with `mx.async_eval({first})`. In a round compute `next_{name}` from the array `{name}`, call `mx.async_eval({next})` on a line of its own, for it returns None, then {use_} `{read}`, and set `{name} = next_{name}` last."
+        "{kept}Compute the first sample before the loop and start it with `mx.async_eval({first})`. In a round compute `next_{name}` from the array `{name}`, call `mx.async_eval({next})` on a line of its own, for it returns None, then {use_}, and set `{name} = next_{name}` last."
     ))
 }
 
