@@ -381,6 +381,8 @@ fn what_pays_in_half_precision_alone_is_left_out_of_a_package_without_it() {
         b"import mlx.core as mx\nfrom .norms import Norm\n\nNorm(8)(mx.zeros((2, 8), dtype=mx.float16))\n",
     );
     assert!(!says(&check()), "a test gives it what nobody else need give");
+    put(dir.path(), "package/.venv/lib/main.py", b"import mlx.core as mx\nfrom package.inner.norms import Norm\n\nhalf = mx.float16\n");
+    assert!(!says(&check()), "what is installed is no part of the package");
     put(dir.path(), "package/inner/norms.py", format!("{norm}\n\nembedding = nn.Embedding(8, 8)\n").as_bytes());
     assert!(says(&check()), "tokens are embedded in the dtype of weights");
     put(dir.path(), "package/inner/norms.py", norm.as_bytes());

@@ -160,15 +160,19 @@ fn excluded(entry: &DirEntry, configurations: &Configurations) -> bool {
         return false;
     }
     let configuration = entry.path().parent().and_then(|folder| configurations.of(folder).ok().flatten());
-    let is_usual = |name: &str| EXCLUDED.binary_search(&name).is_ok() || name == BUILD && !entry.path().join("__init__.py").exists();
-    let usual = || is_folder && entry.file_name().to_str().is_some_and(is_usual);
     match configuration {
-        Some(configuration) => configuration.keeps_usual() && usual() || configuration.excludes(entry.path(), is_folder),
-        None => usual(),
+        Some(configuration) => configuration.keeps_usual() && usually_excluded(entry) || configuration.excludes(entry.path(), is_folder),
+        None => usually_excluded(entry),
     }
 }
 
-fn is_python(path: &Path) -> bool {
+/// Whether the usual list leaves `entry` out.
+pub(super) fn usually_excluded(entry: &DirEntry) -> bool {
+    let is_usual = |name: &str| EXCLUDED.binary_search(&name).is_ok() || name == BUILD && !entry.path().join("__init__.py").exists();
+    entry.file_type().is_some_and(|kind| kind.is_dir()) && entry.file_name().to_str().is_some_and(is_usual)
+}
+
+pub(super) fn is_python(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "py")
 }
 

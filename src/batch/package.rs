@@ -16,6 +16,7 @@ use crate::report::Problem;
 use crate::syntax;
 
 use super::check::{Checked, check};
+use super::discover::{is_python, usually_excluded};
 use super::read::small_file;
 
 /// The packages met so far, by their outermost folders; `None` for one of which not all could be read.
@@ -106,10 +107,9 @@ impl Packages {
 impl Package {
     /// The package in the folder `root`, if all of its Python files can be read.
     fn read(root: &Path) -> Option<Self> {
-        let files = WalkBuilder::new(root).standard_filters(false).build().filter(|entry| {
-            let is_python = |path: &Path| path.extension().is_some_and(|extension| extension == "py");
-            entry.as_ref().map_or(true, |entry| is_python(entry.path()))
-        });
+        let mut walk = WalkBuilder::new(root);
+        walk.standard_filters(false).filter_entry(|entry| entry.depth() == 0 || !usually_excluded(entry));
+        let files = walk.build().filter(|entry| entry.as_ref().map_or(true, |entry| is_python(entry.path())));
         let file = |path: &Path| {
             let module = module(path.strip_prefix(root.parent()?).ok()?);
             Some(File { path: path.to_path_buf(), bytes: small_file(path).ok()?, module, said: OnceLock::new() })
