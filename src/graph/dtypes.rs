@@ -152,6 +152,19 @@ pub fn is_whole(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
     is_always(graph, facts, value, |dtype| !dtype.is_floating() && !matches!(dtype, Dtype::Bool | Dtype::Complex64))
 }
 
+/// Whether the array `value` began as one of whole numbers or truth values, and may be one still: it was changed in place since, or a loop goes on with it.
+pub fn began_whole(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
+    let before = |&at: &ValueId| match graph.get(at) {
+        (Op::Changed(_) | Op::Phi(..) | Op::Stored | Op::Permute | Op::Index(_) | Op::Neg, operands) => operands.first().copied(),
+        // With a number of Python's it stays what it is.
+        (Op::Add | Op::Sub | Op::Mul, operands) => operands.iter().copied().find(|&v| !facts.kind(v).is_number()),
+        _ => None,
+    };
+    let way: Vec<ValueId> = std::iter::successors(Some(value), before).take(MAX_NEAR).collect();
+    let may_differ = way.iter().any(|&at| matches!(graph.op(at), Op::Changed(_) | Op::Phi(..)));
+    may_differ && way.last().is_some_and(|&first| matches!(graph.op(first), Op::Mlx(_)) && is_integer(graph, facts, first))
+}
+
 /// Whether the array `value` is known to hold float64, which only the CPU has.
 pub fn is_double(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
     is_always(graph, facts, value, |dtype| dtype == Dtype::Float64)
@@ -358,6 +371,30 @@ mod tests {
         assert_eq!(agreement("mx.einsum('ij,jk->ki', s, a), s @ a"), Agreement::Same);
         assert_ne!(agreement("mx.einsum('ij,jk->ki', s, a), s"), Agreement::Same);
         assert_ne!(agreement("mx.einsum('ij->i', s > 0), s > 0"), Agreement::Same);
+    }
+
+    #[test]
+    fn an_array_of_whole_numbers_may_be_one_after_a_loop_and_a_change() {
+        for (body, is_whole) in [
+            ("for i in range(n):\n        x[i] = i\n", true),
+            ("for i in range(n):\n        x = x + 1\n", true),
+            ("f(x)\n", true),
+            ("x = x.astype(mx.float32)\n    for i in range(n):\n        x[i] = i\n", false),
+            ("x = a\n    f(x)\n", false),
+        ] {
+            let text = format!(
+                "import mlx.core as mx\n\ndef g(a: mx.array, f, n: int):\n    x = mx.zeros((4,), dtype=mx.int32)\n    {body}    return (x, mx.abs(a))\n"
+            );
+            let source = Source::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let analysis = Analysis::new(&source, Graph::default());
+            let mut effects = analysis.bodies.iter().flat_map(|b| &b.effects).rev();
+            let returned = effects.find_map(|e| if let Effect::Return(value) = *e { Some(value) } else { None }).expect("the text returns a value");
+            let &[x, other] = analysis.graph.operands(returned) else { panic!("{text}: no pair") };
+            let facts = Facts::anywhere(&analysis);
+            assert_eq!(began_whole(&analysis.graph, &facts, x), is_whole, "{text}");
+            // Nor is it taken for one of some floating dtype.
+            assert!(!is_whole || compare(&analysis.graph, &facts, x, other) == Agreement::Unknown, "{text}");
+        }
     }
 
     #[test]

@@ -189,6 +189,7 @@ fn word(op: Op) -> &'static str {
             Comparison::Is => "is",
             Comparison::In => "in",
         },
+        Op::Changed(_) => "changed",
         _ => "?",
     }
 }

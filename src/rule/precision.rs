@@ -96,6 +96,9 @@ pub(super) fn floating(site: &Site<'_>, name: &str) -> Truth {
         Some(value) if dtypes::is_integer(site.graph, site.facts, value) => {
             Truth::False(format!("`{}` does not hold floating point numbers", (site.spelling)(name)))
         }
+        Some(value) if dtypes::began_whole(site.graph, site.facts, value) => {
+            Truth::False(format!("`{}` may hold whole numbers still", (site.spelling)(name)))
+        }
         Some(value) if dtypes::is_double(site.graph, site.facts, value) => {
             Truth::False(format!("`{}` holds float64, of which the fast form keeps less", (site.spelling)(name)))
         }

@@ -3,8 +3,6 @@
 
 mod calls;
 
-use std::ops::ControlFlow::{Break, Continue};
-
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::promotion::{Dtype, Promoted};
@@ -79,6 +77,8 @@ pub(super) struct Search<'x> {
     pub(super) facts: &'x Facts<'x>,
     inputs: Inputs,
     memo: FxHashMap<ValueId, Type>,
+    /// Which values began as arrays of whole numbers and may be such still.
+    whole: FxHashMap<ValueId, bool>,
     /// Values that are looked at as if nobody knew their dtype.
     given: FxHashSet<ValueId>,
     /// Where combinations are tried without looking at the values anew for each: what they are with all dtypes left open.
@@ -111,8 +111,8 @@ impl<'x> Search<'x> {
 
     /// A search that leaves open what nobody knows.
     pub(super) fn open(graph: &'x Graph, facts: &'x Facts<'x>) -> Self {
-        let (memo, given) = Default::default();
-        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo, given, forms: None, follows_names: false, shown: None, is_exact: true }
+        let (memo, whole, given) = Default::default();
+        Self { graph, facts, inputs: Inputs::Open(Vec::new()), memo, whole, given, forms: None, follows_names: false, shown: None, is_exact: true }
     }
 
     /// The same for what people are told, and for what a file's own text says: that nothing from outside assigns the names of the module is taken for granted.
@@ -274,6 +274,8 @@ impl<'x> Search<'x> {
                 None => self.free(value),
             },
             Op::Gate => self.gate(value, operands, depth),
+            // Of what is free, no whole numbers are thought.
+            Op::Changed(_) | Op::Phi(..) if self.began_whole(value) => Type::Unknown,
             // What changes an array in place makes no float32 narrower.
             Op::Changed(_) if self.shown.is_some() => match self.type_of(operands[0], depth) {
                 single if single == Dtype::Float32.into() => single,
@@ -286,6 +288,11 @@ impl<'x> Search<'x> {
             Op::Call(..) => self.random(operands, depth).unwrap_or_else(|| self.module(value, operands, depth)),
             _ => self.free(value),
         }
+    }
+
+    fn began_whole(&mut self, value: ValueId) -> bool {
+        let (graph, facts) = (self.graph, self.facts);
+        *self.whole.entry(value).or_insert_with(|| super::began_whole(graph, facts, value))
     }
 
     /// A value that is made elsewhere: an array of any floating dtype, unless it is known to be something else.
@@ -426,23 +433,6 @@ impl<'x> Search<'x> {
             _ if name.starts_with("fft.") && !name.starts_with("fft.irfft") => Dtype::Complex64.into(),
             _ => self.by_rule(value, name, operands, depth),
         }
-    }
-
-    /// Whether `list` is a written-out list of numbers, perhaps nested, with a float among them.
-    fn holds_a_float(&mut self, list: ValueId, depth: u32) -> bool {
-        let graph = self.graph;
-        let mut float = false;
-        let holds_others = graph.finds(list, |v| match graph.get(v) {
-            (Op::List | Op::Tuple, parts) => Continue(parts),
-            _ => match self.type_of(v, depth) {
-                Type::Number(is_float) if v != list => {
-                    float |= is_float;
-                    Continue(&[])
-                }
-                _ => Break(()),
-            },
-        });
-        float && !holds_others
     }
 
     /// By what was measured of the function, from the arguments that take part.

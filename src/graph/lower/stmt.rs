@@ -303,11 +303,13 @@ impl<'g> Lowerer<'_, 'g> {
         Some((array, u8::try_from(count as i64 + left_out).ok()?)).filter(|_| count > 0 && self.graph.op(bounds[2]) == Op::None)
     }
 
-    /// The object that `value` stands for is not what it was: every name that may hold it is unknown from here on.
+    /// The object that `value` stands for is not what it was: every name that may hold it holds what became of it from here on.
     fn changed_in_place(&mut self, value: ValueId, from: TextSize) {
         let frame = self.frames.last().expect("invariant: a scope is open while statements are lowered");
-        for name in self.may_hold(frame, value) {
-            let changed = self.opaque();
+        let held: Vec<(Symbol, ValueId)> = self.may_hold(frame, value).into_iter().filter_map(|name| Some((name, frame.get(name)?.value))).collect();
+        for (name, held) in held {
+            // It is the same object: an array stays one, though it may get other elements, axes and another dtype.
+            let changed = self.graph.value(Op::Changed(self.epoch), &[held]);
             self.rebind_silently(name, changed, from);
         }
     }

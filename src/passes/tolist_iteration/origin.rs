@@ -115,7 +115,7 @@ fn is_foreign(analysis: &Analysis<'_>, value: ValueId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{only_unsafe, stays};
+    use super::super::tests::{only_unsafe, safe, stays};
 
     #[test]
     fn an_origin_that_nothing_shows_is_an_assumption() {
@@ -125,6 +125,23 @@ mod tests {
         only_unsafe("out([k[x.item()][y.item()] for x, y in model.heads])\n", "out([k[x][y] for x, y in model.heads.tolist()])\n");
         // `float` takes anything.
         stays("for x in xs:\n    out(float(x))\n");
+    }
+
+    #[test]
+    fn what_a_loop_fills_is_what_it_was() {
+        for fill in [
+            "for i in range(n):\n    c[i] = i\n",
+            "for i in range(n):\n    if xs[i]:\n        c[i] = xs[n]\n        n += 1\n",
+            "d = c\nfor i in range(n):\n    d[i] = i\n",
+            "d = c\nwhile n:\n    d += xs\n    n = model(n)\n",
+        ] {
+            let read = |made: &str| format!("c = {made}\n{fill}for i in range(len(c)):\n    out(c[i].item())\n");
+            let array = read("mx.zeros((n,))");
+            assert!(safe(&array).contains("c_list = c.flatten().tolist()\nfor i in range(len(c)):\n    out(c_list[i])\n"), "{array}");
+            for other in ["np.zeros((n,))", "[a] * n", "{}", "xs or mx.zeros((n,))", "mx.zeros((n,)) if n else xs"] {
+                assert_eq!(safe(&read(other)), read(other));
+            }
+        }
     }
 
     #[test]

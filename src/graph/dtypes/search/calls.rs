@@ -1,5 +1,7 @@
 //! The dtypes of what calls give that the table does not tell: modules of `mlx.nn`, what is drawn at random, what stands for a number, fast norms and attention.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::{Search, Type};
 use crate::graph::api::{self, Accepts, DtypeRule};
 use crate::graph::dtypes::Dtype;
@@ -27,6 +29,23 @@ const KEEPING_MODULES: [&str; 13] =
     ["RoPE", "Identity", "GELU", "SiLU", "ReLU", "Tanh", "Sigmoid", "Dropout", "Dropout2d", "Dropout3d", "MaxPool1d", "MaxPool2d", "Softmax"];
 
 impl Search<'_> {
+    /// Whether `list` is a written-out list of numbers, perhaps nested, with a float among them.
+    pub(super) fn holds_a_float(&mut self, list: ValueId, depth: u32) -> bool {
+        let graph = self.graph;
+        let mut float = false;
+        let holds_others = graph.finds(list, |v| match graph.get(v) {
+            (Op::List | Op::Tuple, parts) => Continue(parts),
+            _ => match self.type_of(v, depth) {
+                Type::Number(is_float) if v != list => {
+                    float |= is_float;
+                    Continue(&[])
+                }
+                _ => Break(()),
+            },
+        });
+        float && !holds_others
+    }
+
     /// Made in float32 unless a dtype is given.
     fn causal_mask(&mut self, operands: &[ValueId], depth: u32) -> Type {
         match operands.get(2) {
