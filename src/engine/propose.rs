@@ -1,5 +1,7 @@
 //! What one transform proposes for one text, and which of that is for where the code runs.
 
+use rustc_hash::FxHashSet;
+
 use super::Transform;
 use crate::catalog;
 use crate::finding::{Finding, Hinges, MEASURED, Notes, Proposal, TransformId};
@@ -12,7 +14,7 @@ pub(super) const IS_SINGLE: &str = "it pays in half precision alone, of which ne
 
 /// What `transform` proposes on `platform`.
 pub(super) fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Platform) -> Vec<Proposal> {
-    let mut proposals = match transform {
+    let proposals = match transform {
         Transform::Rule(rule) => rule::find(rule, analysis, platform).proposals,
         Transform::Pass(id, pass) => {
             let mut proposals = pass(analysis, &TransformId::from(id), &Notes::default());
@@ -21,13 +23,14 @@ pub(super) fn propose(transform: Transform<'_>, analysis: &mut Analysis<'_>, pla
         }
         Transform::Advice(..) => Vec::new(),
     };
-    proposals.retain(|p| pays(&p.finding, platform));
-    proposals
+    worthwhile(proposals, platform).0
 }
 
-/// Whether something comes of `finding` in the arrays that are known to come there.
-pub(super) fn pays(finding: &Finding, platform: &Platform) -> bool {
-    !platform.is_single || finding.hinges != Hinges::HalfPrecision
+/// Those of `proposals` of which something comes in the arrays that are known to come there, and the others. What is applied together is left out together.
+pub(super) fn worthwhile(proposals: Vec<Proposal>, platform: &Platform) -> (Vec<Proposal>, Vec<Proposal>) {
+    let is_vain = |p: &Proposal| platform.is_single && p.finding.hinges == Hinges::HalfPrecision;
+    let units: FxHashSet<usize> = proposals.iter().filter(|p| is_vain(p)).filter_map(|p| p.contract.unit()).collect();
+    proposals.into_iter().partition(|p| !is_vain(p) && p.contract.unit().is_none_or(|unit| !units.contains(&unit)))
 }
 
 /// Have the finding of the pass or advice `id` tell what stands in its file: where it comes from, and what it was measured to gain.

@@ -1,7 +1,7 @@
 //! Where transforms nearly apply, for people who ask why one does not. Nothing here takes part in a run.
 
 use super::advise::advise;
-use super::propose::{IS_SINGLE, pays};
+use super::propose::{IS_SINGLE, worthwhile};
 use super::validate::{self, Rejected};
 use super::{Options, Transform, transforms, units};
 use crate::finding::{Contract, Notes, Proposal, Refusal, TransformId};
@@ -101,7 +101,7 @@ fn refused(transform: Transform<'_>, analysis: &mut Analysis<'_>, platform: &Pla
         Transform::Pass(id, pass) => (pass(analysis, &TransformId::from(id), &notes), notes.refusals()),
         Transform::Advice(..) => (Vec::new(), notes.refusals()),
     };
-    let (proposals, vain): (Vec<Proposal>, Vec<Proposal>) = proposals.into_iter().partition(|p| pays(&p.finding, platform));
+    let (proposals, vain) = worthwhile(proposals, platform);
     // What stands in the way of all of it says more than what does of one of its patterns.
     let vain = vain.into_iter().map(|p| Refusal::whole(p.finding.range, IS_SINGLE.to_owned()));
     (proposals, vain.chain(refusals).collect())
