@@ -156,7 +156,7 @@ pub fn is_whole(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
 pub fn began_whole(graph: &Graph, facts: &Facts<'_>, value: ValueId) -> bool {
     let before = |&at: &ValueId| match graph.get(at) {
         (Op::Changed(_) | Op::Phi(..) | Op::Stored | Op::Permute | Op::Index(_) | Op::Neg, operands) => operands.first().copied(),
-        // With a number of Python's it stays what it is.
+        // A number of Python's leaves it what it is; of two arrays the first is asked.
         (Op::Add | Op::Sub | Op::Mul, operands) => operands.iter().copied().find(|&v| !facts.kind(v).is_number()),
         _ => None,
     };

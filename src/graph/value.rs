@@ -55,7 +55,7 @@ pub enum Op {
     /// A name after a join that is not followed (loops, `try`): scope, ordinal of the join, name. The operand is what it held before; what is assigned
     /// inside is told by [`super::body::Effect::Carry`].
     Phi(Symbol, u32, Symbol),
-    /// What an array that others may hold has become after so many calls that may have changed it in place.
+    /// What an object has become that was changed in place: by a store, or, where others may hold it, by one of so many calls.
     Changed(u32),
     /// A value about which nothing is known: scope and ordinal.
     Opaque(Symbol, u32),

@@ -20,6 +20,8 @@ mod subscripts;
 
 use std::cell::RefCell;
 
+use rustc_hash::FxHashSet;
+
 use crate::finding::{Applicability, Contract, Finding, Hinges, Kept, Notes, Numerics, Proposal, TransformId};
 use crate::graph::dtypes::python_type;
 use crate::graph::facts::Facts;
@@ -225,8 +227,10 @@ impl<'x> Loops<'_, 'x> {
         }
         // What is written in one place is one edit.
         edits.dedup_by(|later, first| {
-            let is_there = first.range == later.range;
-            is_there.then(|| first.content.push_str(&later.content)).is_some()
+            if first.range == later.range {
+                first.content.push_str(&later.content);
+            }
+            first.range == later.range
         });
         let others = found.split_off(1);
         let one = &mut found[0].finding;
@@ -237,8 +241,13 @@ impl<'x> Loops<'_, 'x> {
             n => format!("So it is with {n} other arrays that the loop reads."),
         });
         for other in others.into_iter().map(|p| p.finding) {
-            one.rationale.extend(other.rationale.into_iter().skip(1).filter(|line| !one.rationale.contains(line)).collect::<Vec<_>>());
-            one.assumptions.extend(other.assumptions.into_iter().filter(|line| !one.assumptions.contains(line)).collect::<Vec<_>>());
+            one.rationale.extend(other.rationale.into_iter().skip(1));
+            one.assumptions.extend(other.assumptions);
+        }
+        // What holds of each of them is told once.
+        for lines in [&mut one.rationale, &mut one.assumptions] {
+            let mut told = FxHashSet::default();
+            lines.retain(|line| told.insert(line.clone()));
         }
         found
     }

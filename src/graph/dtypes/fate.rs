@@ -34,7 +34,7 @@ pub const MOVES: [&str; 18] = [
     "tril",
     "triu",
 ];
-/// Functions that choose among elements or make them one by one, which costs little more in float32.
+/// Functions that choose among elements, or make each of what stands in its place.
 const CHOOSES: [&str; 7] = ["abs", "clip", "maximum", "minimum", "sort", "where", "zeros_like"];
 /// What `x.at[index]` leads to.
 const UPDATES: [&str; 7] = ["at", "add", "subtract", "multiply", "divide", "maximum", "minimum"];
