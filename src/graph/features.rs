@@ -9,7 +9,7 @@ use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, Source};
 
 /// Words of such a question.
-const QUESTIONS: [&str; 3] = ["hasattr(", "getattr(", "__version__"];
+const QUESTIONS: [&str; 3] = ["hasattr", "getattr", "__version__"];
 
 impl Analysis<'_> {
     /// Whether `test` asks what MLX can do.

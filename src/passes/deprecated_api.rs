@@ -373,6 +373,7 @@ mod tests {
             "import mlx.core as mx\ndef f(m):\n    m.setattr(mx.metal, \"clear_cache\", f)\n    mx.metal.clear_cache()\n",
             "import mlx.core as mx\nx = mx.metal.get_peak_memory() if MLX_VERSION < (0, 24) else 0\n",
             "import mlx.core as mx\nhasattr(mx, 'metal') and mx.metal.clear_cache()\n",
+            "import mlx.core as mx\nhasattr (mx, 'metal') and mx.metal.clear_cache()\n",
             "try:\n    from mlx.core import clear_cache\nexcept ImportError:\n    from mlx.core.metal import clear_cache\n",
             "import mlx.core as mx\ntry:\n    mx.metal.clear_cache()\nexcept (AttributeError, RuntimeError):\n    pass\n",
         ] {
