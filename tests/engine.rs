@@ -11,7 +11,7 @@ use mlxfix::{Fixed, Options};
 use super::cli;
 use super::mlx::mlx_lm;
 use super::promises;
-use super::walk::{definitions, files, fixed, read, root};
+use super::walk::{all_definitions, files, fixed, read, root};
 
 #[test]
 fn nothing_selected_gives_the_same_bytes() {
@@ -228,7 +228,7 @@ fn commented(text: &str) -> String {
 /// The text with its definitions in another order: the first `step` of them at the end.
 fn rotated(text: &str, step: usize) -> String {
     let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}"));
-    let all = definitions(&source);
+    let all = all_definitions(&source);
     let head = all.first().map_or(text, |(_, range, _)| &text[..range.start().to_usize()]);
     let mut parts: Vec<&str> = all.iter().map(|&(.., text)| text).collect();
     let step = step % parts.len().max(1);
@@ -238,7 +238,7 @@ fn rotated(text: &str, step: usize) -> String {
 
 fn sorted_definitions(text: &str) -> Vec<String> {
     let source = Source::parse(text).unwrap_or_else(|error| panic!("{error}"));
-    let mut all: Vec<String> = definitions(&source).into_iter().map(|(.., text)| text.to_owned()).collect();
+    let mut all: Vec<String> = all_definitions(&source).into_iter().map(|(.., text)| text.to_owned()).collect();
     all.sort();
     all
 }

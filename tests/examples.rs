@@ -120,6 +120,23 @@ fn a_decoder_as_it_is_usually_written_becomes_its_fast_form_under_assumptions() 
 }
 
 #[test]
+fn a_decoder_in_public_helpers_becomes_its_fast_form_under_assumptions() {
+    let by_hand = read(&root().join("examples/models/decoder_in_helpers.py"));
+    let fixed = fixed(&by_hand, &[]);
+    let graphs = |text: &str| engine::graphs(text, Some("forward")).unwrap_or_else(|error| panic!("{error}")).join("\n");
+    let fast = graphs(&read(&root().join("tests/python/decoder_in_helpers_fast.py")));
+    assert_ne!(graphs(&by_hand), fast, "nothing is left to do by hand");
+    assert_eq!(graphs(&fixed.text), fast, "{}", fixed.text);
+    // Neither a parameter without an annotation nor an attribute of a plain object says what it is, so that all but the softmax rests on something.
+    let narrowing = Options { admit: Applicability::Narrowing, ..Options::default() };
+    let proved = mlxfix::fix(&by_hand, &narrowing).unwrap_or_else(|error| panic!("{error}"));
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let (before, after) = (lines(&by_hand), lines(&proved.text));
+    let changed: Vec<&str> = before.iter().zip(&after).filter(|(a, b)| a != b).map(|(_, b)| b.trim()).collect();
+    assert_eq!(changed, ["scores = mx.softmax(scores, axis=-1, precise=True).astype(q.dtype)"]);
+}
+
+#[test]
 fn a_second_run_proposes_nothing() {
     for path in files(&root().join("examples"), "py") {
         let once = fixed(&read(&path), &[]).text;

@@ -55,17 +55,22 @@ fn the_examples_agree_before_and_after_under_mlx() {
 
 #[test]
 fn a_decoder_written_by_hand_and_its_fast_form_give_the_same_logits() {
-    let (by_hand, fast) = (temporary_folder(), temporary_folder());
-    for (folder, program) in [(&by_hand, "examples/models/decoder_by_hand.py"), (&fast, "tests/python/decoder_fast.py")] {
-        let models = folder.path().join("models");
-        fs::create_dir(&models).expect("a temporary folder can be written");
-        fs::write(models.join("decoder.py"), read(&root().join(program))).expect("a temporary folder can be written");
+    for (written, fast_form, right, wrong) in [
+        ("decoder_by_hand.py", "decoder_fast.py", "here >= there", "here > there"),
+        ("decoder_in_helpers.py", "decoder_in_helpers_fast.py", "offset=start", "offset=start + 1"),
+    ] {
+        let (by_hand, fast) = (temporary_folder(), temporary_folder());
+        for (folder, program) in [(&by_hand, format!("examples/models/{written}")), (&fast, format!("tests/python/{fast_form}"))] {
+            let models = folder.path().join("models");
+            fs::create_dir(&models).expect("a temporary folder can be written");
+            fs::write(models.join("decoder.py"), read(&root().join(program))).expect("a temporary folder can be written");
+        }
+        let compared = || script("run_examples.py", &[by_hand.path(), fast.path()]);
+        let output = compared();
+        assert!(output.status.success(), "{}", failures(&output));
+        replace(&fast.path().join("models/decoder.py"), right, wrong);
+        assert!(!compared().status.success(), "{fast_form} with {wrong} was taken for right");
     }
-    let compared = || script("run_examples.py", &[by_hand.path(), fast.path()]);
-    let output = compared();
-    assert!(output.status.success(), "{}", failures(&output));
-    replace(&fast.path().join("models/decoder.py"), "here >= there", "here > there");
-    assert!(!compared().status.success(), "a mask that hides each token from itself was taken for right");
 }
 
 #[test]

@@ -57,12 +57,17 @@ pub(super) fn fixed(text: &str, ids: &[&str]) -> Fixed {
     fixed
 }
 
-/// The functions and classes at the top of a file that are for others, with what they stand for in the text.
-pub(super) fn definitions<'t>(source: &Source<'t>) -> Vec<(String, TextRange, &'t str)> {
+/// The functions and classes at the top of a file, with their text.
+pub(super) fn all_definitions<'t>(source: &Source<'t>) -> Vec<(String, TextRange, &'t str)> {
     let named = source.module().body.iter().filter_map(|statement| match statement {
         Stmt::FunctionDef(f) => Some((f.name.to_string(), f.range())),
         Stmt::ClassDef(c) => Some((c.name.to_string(), c.range())),
         _ => None,
     });
-    named.filter(|(name, _)| !name.starts_with('_')).map(|(name, range)| (name, range, source.slice(range))).collect()
+    named.map(|(name, range)| (name, range, source.slice(range))).collect()
+}
+
+/// Those of them that are for others.
+pub(super) fn definitions<'t>(source: &Source<'t>) -> Vec<(String, TextRange, &'t str)> {
+    all_definitions(source).into_iter().filter(|(name, ..)| !name.starts_with('_')).collect()
 }

@@ -27,6 +27,7 @@ ARGUMENTS = {
     "position_bias": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), heads(mx, dtype, 4, 9, 9), causal(mx, dtype, 9)),
     "bias_before_scale": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), heads(mx, dtype, 4, 9, 9)),
     "mask_cast_to_the_scores": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), causal(mx, dtype, 9)),
+    "flag_for_a_helper": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), causal(mx, dtype, 9)),
     "mask_cut_to_the_keys": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), mx.zeros((1, 1, 9, 12), dtype)),
     "mask_cast_without_scale": lambda mx, dtype: (*three(mx, dtype, 2, 4, 9, 16), causal(mx, dtype, 9)),
     "causal": lambda mx, dtype: three(mx, dtype, 2, 4, 9, 16),

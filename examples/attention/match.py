@@ -178,3 +178,20 @@ def causal(q: mx.array, k: mx.array, v: mx.array):
     k, v = k.reshape(batch, heads, length, dims), v.reshape(batch, heads, length, dims)
     mask = mx.triu(mx.full((length, length), -1e4, q.dtype), k=1)
     return mx.softmax((q * 0.25) @ k.transpose(0, 1, 3, 2) + mask, axis=-1) @ v
+
+
+def _attended(q, k, v, scale, mask, single):
+    """For callers who say where the softmax is computed."""
+    scores = (q * scale) @ k.swapaxes(-1, -2)
+    if mask is not None:
+        scores = scores + mask
+    if single:
+        scores = mx.softmax(scores.astype(mx.float32), axis=-1).astype(q.dtype)
+    else:
+        scores = mx.softmax(scores, axis=-1)
+    return scores @ v
+
+
+def flag_for_a_helper(q: mx.array, k: mx.array, v: mx.array, mask=None):
+    """What the helper computes shows where it is called."""
+    return _attended(q, k, v, 0.25, mask, True)

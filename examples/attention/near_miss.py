@@ -163,3 +163,35 @@ def channels_with_channels(x: mx.array):
     q, k, v = x.reshape(batch, length, 3, 4, width // 12).transpose(2, 0, 3, 1, 4)
     weights = mx.softmax((q * length**-0.5).transpose(0, 1, 3, 2) @ k, axis=-1)
     return (weights @ v.transpose(0, 1, 3, 2)).transpose(0, 3, 1, 2).reshape(batch, length, -1)
+
+
+def attended(q: mx.array, k: mx.array, v: mx.array, single):
+    """The flag is that of the caller."""
+    scores = (q * 0.25) @ k.swapaxes(-1, -2)
+    if single:
+        scores = mx.softmax(scores.astype(mx.float32), axis=-1).astype(q.dtype)
+    else:
+        scores = mx.softmax(scores, axis=0)
+    return scores @ v
+
+
+def flag_of_the_caller(q: mx.array, k: mx.array, v: mx.array, single: bool):
+    """The helper is called with a flag that does not show."""
+    return attended(q, k, v, single)
+
+
+def flag_for_another_axis(q: mx.array, k: mx.array, v: mx.array):
+    """Without the flag the softmax goes over the batch."""
+    return attended(q, k, v, False)
+
+
+if not hasattr(mx.fast, "scaled_dot_product_attention"):
+
+    def written_for_old_versions(q: mx.array, k: mx.array, v: mx.array, axis: int):
+        """What is used where MLX has no fast operation."""
+        return mx.softmax((q * 0.25) @ k.swapaxes(-1, -2), axis=axis) @ v
+
+
+def on_old_versions(q: mx.array, k: mx.array, v: mx.array):
+    """The helper is the fallback, though its caller does not show it."""
+    return written_for_old_versions(q, k, v, -1)

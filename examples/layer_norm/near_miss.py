@@ -70,3 +70,13 @@ def changed_inside_a_helper(x: mx.array):
         return (t - mean) * mx.rsqrt(mx.mean((t - mean) ** 2, axis=-1, keepdims=True) + 1e-5)
 
     return norm(x32).astype(x.dtype)
+
+
+def standardized(x: mx.array, axis: int):
+    """The axis is that of the caller."""
+    return (x - mx.mean(x, axis=axis, keepdims=True)) * mx.rsqrt(mx.var(x, axis=axis, keepdims=True) + 1e-5)
+
+
+def over_the_rows(x: mx.array):
+    """The helper is called for another axis than the last."""
+    return standardized(x, 0)

@@ -16,6 +16,7 @@ ARGUMENTS = {
     "Heads": lambda mx, dtype: ((32, 2), (mx.random.normal((2, 9, 32)).astype(dtype),)),
     "part_of_the_axis": lambda mx, dtype: (heads(mx, dtype), 9, 40),
     "as_many_frequencies_as_said": lambda mx, dtype: (heads(mx, dtype), 8),
+    "tables_in_a_lambda": lambda mx, dtype: (heads(mx, dtype), heads(mx, dtype)),
     "keys_by_the_tables_of_queries": lambda mx, dtype: (heads(mx, dtype), heads(mx, dtype)),
 }
 EXACT = {"by_halves", "back_to_its_dtype", "by_pairs", "pairs_in_float32", "Heads", "as_many_frequencies_as_said", "keys_by_the_tables_of_queries"}

@@ -136,3 +136,26 @@ def keys_by_the_tables_of_queries(q: mx.array, k: mx.array):
     cos, sin = mx.cos(angles).astype(q.dtype), mx.sin(angles).astype(q.dtype)
     k1, k2 = mx.split(k, 2, axis=-1)
     return k * cos + mx.concatenate([-k2, k1], axis=-1) * sin
+
+
+def _tables(length, width, dtype):
+    """Cosines and sines for callers who turn with them."""
+    freqs = mx.exp(mx.arange(0, width, 2) * (-math.log(10000.0) / width))
+    angles = mx.arange(length)[:, None] * freqs
+    angles = mx.concatenate([angles, angles], axis=-1)
+    return mx.cos(angles).astype(dtype), mx.sin(angles).astype(dtype)
+
+
+def _turned(x):
+    """The second half of the last axis before the first."""
+    half = x.shape[-1] // 2
+    return mx.concatenate([-x[..., half:], x[..., :half]], axis=-1)
+
+
+def tables_in_a_lambda(q: mx.array, k: mx.array):
+    """Tables of a helper, read by a lambda that is called for queries and for keys."""
+    B, H, T, D = q.shape
+    cos, sin = _tables(T, D, q.dtype)
+    turn = lambda x: x * cos + _turned(x) * sin
+    k = k.reshape(q.shape)
+    return turn(q), turn(k)

@@ -136,3 +136,28 @@ class KeptFrequencies(nn.Module):
         cos, sin = mx.cos(angles), mx.sin(angles)
         x1, x2 = mx.split(x, 2, axis=-1)
         return mx.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1)
+
+
+def table_changed_after_the_lambda(x: mx.array):
+    """By the time that the lambda reads it the table has changed."""
+    B, H, T, D = x.shape
+    angles = mx.arange(T)[:, None] * mx.exp(-mx.arange(0.0, D // 2) * (math.log(10000.0) / (D // 2)))
+    angles = mx.concatenate([angles, angles], axis=-1)
+    cos, sin = mx.cos(angles), mx.sin(angles)
+    turn = lambda t: t * cos + mx.concatenate([-t[..., D // 2 :], t[..., : D // 2]], axis=-1) * sin
+    cos[0] = 0.5
+    return turn(x)
+
+
+def table_changed_in_the_round_before(x: mx.array):
+    """The first round turns by the table, and changes it for the second."""
+    B, H, T, D = x.shape
+    angles = mx.arange(T)[:, None] * mx.exp(-mx.arange(0.0, D // 2) * (math.log(10000.0) / (D // 2)))
+    angles = mx.concatenate([angles, angles], axis=-1)
+    cos, sin = mx.cos(angles), mx.sin(angles)
+    turn = lambda t: t * cos + mx.concatenate([-t[..., D // 2 :], t[..., : D // 2]], axis=-1) * sin
+    rounds = []
+    for _ in range(2):
+        rounds.append(turn(x))
+        cos *= 0.5
+    return rounds

@@ -95,6 +95,8 @@ pub struct Definition {
     pub uses: Vec<TextRange>,
     /// An inner function reads the name, or the scope is the module: never dead.
     pub escapes: bool,
+    /// The inner functions that read the name are lambdas of this scope: where it has one definition, what they read of it is among its uses.
+    pub only_to_lambdas: bool,
 }
 
 /// Something a scope does besides computing values, in the order of execution. Equal lists of effects mean equal behaviour.
@@ -208,6 +210,8 @@ pub struct Body {
     pub(super) places: OnceCell<Places>,
     /// What the calls give that were lowered in place, in the order of evaluation, with the functions.
     pub inlined: Vec<(FunctionIndex, ValueId)>,
+    /// The same of calls of lambdas, with the expressions that those compute.
+    pub inlined_lambdas: Vec<(TextRange, ValueId)>,
     /// The locals that inner functions read.
     pub captured: FxHashSet<Symbol>,
     /// For each name: from which offset on it holds which value, in the order of the text.

@@ -74,6 +74,8 @@ pub struct Definitions<'a> {
     pub imports: Vec<(Symbol, Symbol)>,
     /// Attributes that the file assigns of what is no receiver of a method: of an instance of any class.
     pub(super) assigned_outside: FxHashSet<Symbol>,
+    /// The functions that only borrow what they are given.
+    pub(super) borrowers: FxHashSet<FunctionIndex>,
     pub(super) statics: FxHashMap<(ClassIndex, Symbol), FunctionIndex>,
     by_name: FxHashMap<Symbol, FunctionIndex>,
     by_start: FxHashMap<u32, FunctionIndex>,

@@ -14,6 +14,7 @@ pub mod dtypes;
 pub mod facts;
 mod features;
 pub mod heads;
+mod helpers;
 mod lower;
 pub mod memo;
 pub mod modules;
@@ -79,7 +80,7 @@ impl<'a> Analysis<'a> {
     /// Analyse `source` with or without following calls of lambdas. Where a lambda's own text was edited, what its callers compute differs from before
     /// although the lambda is as good as it was; kept apart, both can be compared.
     pub fn with(source: &'a Source<'a>, mut graph: Graph, lambdas: Lambdas) -> Self {
-        let definitions = Definitions::collect(source.module(), &mut graph);
+        let mut definitions = Definitions::collect(source.module(), &mut graph);
         let mut classes = ClassFacts::default();
         classes.note_receivers(&definitions, &mut graph);
         let mut bodies = Vec::with_capacity(definitions.functions.len() + definitions.classes.len() + 1);
@@ -91,6 +92,7 @@ impl<'a> Analysis<'a> {
             bodies.push(body);
         }
         classes.note_subclasses(&definitions);
+        definitions.note_borrowers(&classes, &graph);
         let done: Vec<_> = bodies.iter().filter_map(|b| b.function).collect();
         bodies.push(lower_scope(source, &definitions, &classes, &mut graph, Scope::Module, lambdas));
         for index in 0..definitions.classes.len() {

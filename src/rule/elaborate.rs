@@ -106,7 +106,7 @@ impl Plan<'_> {
     /// What each name in the new `text` is to hold, by name: what it holds at the root, or an argument that only an earlier name stands for.
     fn meant(&self, names: Names, text: &str) -> BTreeMap<Symbol, ValueId> {
         let at = self.place();
-        let named: FxHashSet<Symbol> = words(text).filter_map(|word| self.analysis.graph.known_symbol(word)).collect();
+        let named: FxHashSet<Symbol> = names_in(text).filter_map(|word| self.analysis.graph.known_symbol(word)).collect();
         let mut meant: BTreeMap<Symbol, ValueId> = named.iter().filter_map(|&name| Some((name, self.body.value_of(name, at)?))).collect();
         let unnamed = self.arguments.iter().filter(|&&(_, value)| names == Names::Earlier && self.body.names_of(value, at).is_empty());
         let earlier = unnamed.filter_map(|&(_, value)| Some((self.body.name_before(value, at)?, value)));
@@ -188,7 +188,17 @@ impl Plan<'_> {
     fn kept(&self, removal: &Removal) -> Vec<ValueId> {
         let parent = |&block: &BlockId| self.body.blocks[block as usize].parent;
         let around: Vec<BlockId> = std::iter::successors(Some(self.root.block), parent).collect();
-        self.staying(removal).iter().filter(|o| around.contains(&o.block)).map(|o| o.value).collect()
+        let mut kept: Vec<ValueId> = self.staying(removal).iter().filter(|o| around.contains(&o.block)).map(|o| o.value).collect();
+        // What a helper gives along with other things is no expression of its own.
+        let end = |s: StatementId| self.body.statements[s as usize].range.end();
+        let stays = |name: &Symbol| {
+            let makers = self.body.definitions_of(*name).iter().filter_map(|&d| self.body.definitions[d as usize].statement);
+            makers.filter(|&s| end(s) <= self.place()).max_by_key(|&s| end(s)).is_some_and(|s| !removal.statements.contains(&s))
+        };
+        let inner = self.inner.iter().copied().filter(|&v| v != self.root.value && !kept.contains(&v));
+        let held: Vec<ValueId> = inner.filter(|&v| self.body.names_of(v, self.place()).iter().any(stays)).collect();
+        kept.extend(held);
+        kept
     }
 
     /// The expressions that compute parts of the match and stay. The root's own value is no part: where it is computed again, it is so before and after.
@@ -269,10 +279,11 @@ impl Filling for Gaps<'_, '_> {
     }
 
     fn omits(&self, keyword: &str, parameter: &str) -> bool {
-        let same_default = || self.callee.is_some_and(|f| f.params.iter().any(|p| p.name == keyword && p.default == Some("None")));
-        match self.arguments.iter().find(|a| a.0 == parameter) {
-            Some(&(.., value)) => self.graph.op(value) == Op::None && same_default(),
-            None => false,
+        let default = || self.callee.and_then(|f| f.params.iter().find(|p| p.name == keyword)?.default);
+        let Some(&(.., value)) = self.arguments.iter().find(|a| a.0 == parameter) else { return false };
+        match self.graph.number(value) {
+            Some(number) => default().is_some_and(|text| text.parse() == Ok(number)),
+            None => self.graph.op(value) == Op::None && default() == Some("None"),
         }
     }
 
@@ -284,6 +295,15 @@ impl Filling for Gaps<'_, '_> {
     fn path(&self, path: &str) -> String {
         self.speller.import(path).unwrap_or_else(|| path.to_owned())
     }
+}
+
+/// The words of the expression `text` that may be names: neither attributes nor what keyword arguments are called.
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    let is_keyword = |after: &str| after.trim_start().strip_prefix('=').is_some_and(|rest| !rest.starts_with('='));
+    words(text).filter(move |word| {
+        let at = word.as_ptr() as usize - text.as_ptr() as usize;
+        !text[..at].ends_with('.') && !is_keyword(&text[at + word.len()..])
+    })
 }
 
 /// The names and other words in `text`.

@@ -10,7 +10,12 @@ use crate::syntax::{Ranged, TextRange};
 
 /// Why the match at `root`, which would become `after`, was written out on purpose, if it shows.
 pub(super) fn on_purpose(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
-    guarded(analysis, &analysis.source.module().body, root.range).or_else(|| reference(analysis, body, root, after))
+    let module = &analysis.source.module().body;
+    // A helper may be the fallback that its callers do not look like.
+    let helpers =
+        body.inlined.iter().filter(|(_, value)| !root.own && *value == root.value).map(|&(f, _)| analysis.definitions.functions[f].ast.range);
+    let places = std::iter::once(root.range).chain(helpers);
+    places.into_iter().find_map(|range| guarded(analysis, module, range)).or_else(|| reference(analysis, body, root, after))
 }
 
 /// Whether `range` stands in an `except` handler, or in a branch that asks what MLX can do.

@@ -43,7 +43,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Contract, Proposal, Refusal};
 use crate::graph::Analysis;
-use crate::graph::body::{BlockId, Occurrence};
+use crate::graph::body::{BlockId, Effect, Occurrence};
+use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::Facts;
 use crate::graph::normalize;
 use crate::graph::value::{Comparison, Graph, Op, ValueId};
@@ -240,12 +241,33 @@ impl Taken {
     }
 }
 
-/// The places where a pattern matches, facts about kinds taken into account, guards not.
+/// The places where a pattern matches, facts about kinds taken into account, guards not: where its root is written, or where a helper of the file is called that
+/// is no match by itself, but is one with what this call gives it.
 fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
+    let mut candidates = matches(rule, analysis);
+    if candidates.iter().all(|c| c.root.own) {
+        return candidates;
+    }
+    let roots: FxHashSet<(usize, ValueId)> = candidates.iter().map(|c| (c.body, c.root.value)).collect();
+    let places: FxHashSet<TextRange> = candidates.iter().map(|c| c.root.range).collect();
+    let returns = |body: usize| analysis.bodies[body].effects.iter().any(|e| matches!(*e, Effect::Return(value) if roots.contains(&(body, value))));
+    let with_roots: FxHashSet<usize> = roots.iter().map(|&(body, _)| body).filter(|&body| returns(body)).collect();
+    let is_match = |function: FunctionIndex| analysis.body_of(function).is_some_and(|body| with_roots.contains(&body));
+    candidates.retain(|c| {
+        let (body, value) = (&analysis.bodies[c.body], c.root.value);
+        let functions = body.inlined.iter().filter(|(_, given)| *given == value).map(|&(function, _)| function);
+        let lambdas = body.inlined_lambdas.iter().filter(|(_, given)| *given == value).map(|&(computed, _)| computed);
+        c.root.own || !functions.into_iter().any(is_match) && !lambdas.into_iter().any(|computed| places.contains(&computed))
+    });
+    candidates
+}
+
+/// All places where a pattern matches the value of an expression.
+fn matches(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for (index, body) in analysis.bodies.iter().enumerate() {
         let mut facts: Option<(BlockId, usize, Facts<'_>)> = None;
-        for root in body.occurrences.iter().filter(|o| o.own) {
+        for root in &body.occurrences {
             let head = head(&analysis.graph, root.value);
             if !rule.heads.contains(&head) {
                 continue;

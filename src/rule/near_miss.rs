@@ -34,7 +34,7 @@ pub fn near_misses(rule: &Rule, analysis: &mut Analysis<'_>) -> Vec<Refusal> {
     let mut reach = Reach { graph: &analysis.graph, known: FxHashMap::default() };
     let marks: Vec<Vec<Op>> = rule.variants.iter().map(|v| characteristic(&rule.graph, v.pattern)).collect();
     for (index, body) in analysis.bodies.iter().enumerate() {
-        for root in body.occurrences.iter().filter(|o| o.own && !analysis.graph.operands(o.value).is_empty()) {
+        for root in body.occurrences.iter().filter(|o| !analysis.graph.operands(o.value).is_empty()) {
             let mut facts: Option<Facts<'_>> = None;
             let head = super::head(&analysis.graph, root.value);
             for (variant, marks) in rule.variants.iter().zip(&marks) {
@@ -43,8 +43,8 @@ pub fn near_misses(rule: &Rule, analysis: &mut Analysis<'_>) -> Vec<Refusal> {
                 }
                 let facts = facts.get_or_insert_with(|| Facts::at(analysis, body, root.block, root.range.end()));
                 let Some(near) = matcher::nearest(rule, variant, analysis, facts, root.value, &defaulted) else { continue };
-                // More than two differences are told to those only who ask about the place.
-                let most = if near.differences.len() > 2 { 59 } else { 99 };
+                // More than two differences are told to those only who ask about the place; so is a call, for the helper speaks for itself.
+                let most = if near.differences.len() > 2 || !root.own { 59 } else { 99 };
                 let likeness = (near.matched * 100 / (near.matched + near.lost)).min(most);
                 if likeness >= MIN_LIKENESS {
                     let (at, reason) = Words { rule, variant, near: &near, analysis, body, facts, root: root.range }.say();

@@ -78,7 +78,8 @@ impl Removal {
         for &d in made {
             let definition = &body.definitions[d as usize];
             let read_anew = body.value_of(definition.name, statement.range.end()).is_some_and(|v| kept.contains(&(definition.name, v)));
-            if definition.escapes || read_anew || !self.only_dead_uses(plan, d, Some(s), kept, &mut mentioned, 0) {
+            let escapes = definition.escapes && !(definition.only_to_lambdas && body.definitions_of(definition.name).len() == 1);
+            if escapes || read_anew || !self.only_dead_uses(plan, d, Some(s), kept, &mut mentioned, 0) {
                 return false;
             }
         }

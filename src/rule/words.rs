@@ -1,6 +1,8 @@
 //! Near misses in words. Parts of a pattern are called by their names in the rule file, parts of a program by the author's own text, and operations by
 //! their names in MLX, so that no rule needs sentences of its own.
 
+use rustc_hash::FxHashSet;
+
 use super::load::{Rule, Variant};
 use super::matcher::{self, Bound, Difference, Near};
 use crate::graph::Analysis;
@@ -39,7 +41,8 @@ impl Words<'_> {
                 let in_parts = differences.iter().any(|d| matches!(d, Difference::Wildcard { before: Some(_), .. }));
                 let told = differences.iter().filter(|d| !(in_parts && matches!(d, Difference::Apart { .. })));
                 let mut sentences: Vec<String> = told.map(|d| self.difference(d)).collect();
-                sentences.dedup();
+                let mut said = FxHashSet::default();
+                sentences.retain(|sentence| said.insert(sentence.clone()));
                 let last = sentences.pop().unwrap_or_default();
                 if sentences.is_empty() { last } else { format!("{}, and {last}", sentences.join(", ")) }
             }

@@ -187,8 +187,8 @@ impl<'g> Lowerer<'_, 'g> {
         if definitions.len() > MAX_REACHING {
             // One join stands for them all, so that long chains of branches stay cheap.
             let id = self.body.definitions.len() as u32;
-            let escapes = self.captured.contains(&name);
-            self.body.definitions.push(Definition { name, statement: None, feeds: definitions, uses: Vec::new(), escapes });
+            let (escapes, only_to_lambdas) = self.escapes(name);
+            self.body.definitions.push(Definition { name, statement: None, feeds: definitions, uses: Vec::new(), escapes, only_to_lambdas });
             definitions = SmallVec::from_slice(&[id]);
         }
         Some(Binding { value, definitions })
@@ -208,8 +208,8 @@ impl<'g> Lowerer<'_, 'g> {
             let mut definitions: SmallVec<[u32; 2]> = SmallVec::new();
             if self.inlining == 0 {
                 let id = self.body.definitions.len() as u32;
-                let escapes = self.captured.contains(&name);
-                self.body.definitions.push(Definition { name, statement: None, feeds: old, uses: Vec::new(), escapes });
+                let (escapes, only_to_lambdas) = self.escapes(name);
+                self.body.definitions.push(Definition { name, statement: None, feeds: old, uses: Vec::new(), escapes, only_to_lambdas });
                 definitions.push(id);
                 made.push((name, id));
                 self.moment(name, value, from);
@@ -290,7 +290,7 @@ impl<'g> Lowerer<'_, 'g> {
         let mut extra = Vec::new();
         target_names(&s.target, &mut extra);
         let names = self.assigned_in(&[&s.body, &s.orelse], extra);
-        self.escape_in_rounds(&s.body, None);
+        self.escape_in_rounds(&names, &s.body, None);
         self.looped(&names, s.body.first().map_or(s.range.end(), Ranged::start), s.range.end(), |l| {
             l.joins += 1;
             let join = l.joins;
@@ -306,7 +306,7 @@ impl<'g> Lowerer<'_, 'g> {
         let mut extra = Vec::new();
         named_targets(&s.test, &mut extra);
         let names = self.assigned_in(&[&s.body, &s.orelse], extra);
-        self.escape_in_rounds(&s.body, Some(&s.test));
+        self.escape_in_rounds(&names, &s.body, Some(&s.test));
         self.looped(&names, s.range.start(), s.range.end(), |l| {
             let test = l.expr(&s.test);
             l.effect(Effect::Enter(test));

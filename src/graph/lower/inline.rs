@@ -9,11 +9,10 @@ use crate::graph::Lambdas;
 use crate::graph::body::Effect;
 use crate::graph::compile::is_compile;
 use crate::graph::definitions::{FunctionIndex, locals_of, named_in};
+use crate::graph::helpers::{is_simple, returns};
 use crate::graph::value::{Op, Symbol, ValueId};
+use crate::syntax::Ranged;
 use crate::syntax::ast::{self, Expr, Stmt};
-
-/// Longer helpers are not inlined.
-const MAX_STATEMENTS: usize = 40;
 
 impl<'g> Lowerer<'_, 'g> {
     /// The value of calling function `index`, if it is simple enough to follow.
@@ -71,7 +70,11 @@ impl<'g> Lowerer<'_, 'g> {
         for (name, value) in bindings {
             frame.set(name, Binding { value, definitions: smallvec::SmallVec::new() });
         }
-        self.inside(frame, |l| Some(l.expr(&lambda.body)))
+        let value = self.inside(frame, |l| Some(l.expr(&lambda.body)));
+        if self.inlining == 0 {
+            self.body.inlined_lambdas.extend(value.map(|v| (lambda.body.range(), v)));
+        }
+        value
     }
 
     fn may_inline(&self) -> bool {
@@ -147,73 +150,4 @@ impl<'g> Lowerer<'_, 'g> {
             }
         }
     }
-}
-
-/// Whether `body` is a helper that can be followed: assignments to names, branches, and a return at the end of every path.
-fn is_simple(body: &[Stmt]) -> bool {
-    let mut budget = MAX_STATEMENTS;
-    returns(body) && body.iter().all(|s| is_simple_statement(s, &mut budget))
-}
-
-fn is_simple_statement(statement: &Stmt, budget: &mut usize) -> bool {
-    let Some(left) = budget.checked_sub(1) else { return false };
-    *budget = left;
-    let names_only = |target: &Expr| match target {
-        Expr::Name(_) => true,
-        Expr::Tuple(tuple) => tuple.elts.iter().all(|e| e.as_starred_expr().map_or(e, |s| &s.value).is_name_expr()),
-        _ => false,
-    };
-    match statement {
-        Stmt::Assign(s) => s.targets.iter().all(names_only) && !has_scope_or_yield(&s.value),
-        Stmt::AnnAssign(s) => s.target.is_name_expr() && s.value.as_deref().is_none_or(|v| !has_scope_or_yield(v)),
-        Stmt::AugAssign(s) => s.target.is_name_expr() && !has_scope_or_yield(&s.value),
-        Stmt::Return(s) => s.value.as_deref().is_none_or(|v| !has_scope_or_yield(v)),
-        Stmt::Expr(s) => s.value.is_string_literal_expr(),
-        Stmt::Pass(_) => true,
-        Stmt::If(s) => {
-            let branches_return = s.elif_else_clauses.iter().any(|c| contains_return(&c.body)) || contains_return(&s.body);
-            let followed = !branches_return || returns(&s.body) && matches!(&s.elif_else_clauses[..], [] | [ast::ElifElseClause { test: None, .. }]);
-            let complete = s.elif_else_clauses.iter().all(|c| !branches_return || returns(&c.body));
-            followed
-                && complete
-                && s.body.iter().all(|b| is_simple_statement(b, budget))
-                && s.elif_else_clauses.iter().all(|c| c.body.iter().all(|b| is_simple_statement(b, budget)))
-        }
-        _ => false,
-    }
-}
-
-/// Whether every path through `body` ends in a return.
-fn returns(body: &[Stmt]) -> bool {
-    match body.last() {
-        Some(Stmt::Return(_)) => true,
-        Some(Stmt::If(s)) => {
-            returns(&s.body) && s.elif_else_clauses.last().is_some_and(|c| c.test.is_none()) && s.elif_else_clauses.iter().all(|c| returns(&c.body))
-        }
-        _ => false,
-    }
-}
-
-fn contains_return(body: &[Stmt]) -> bool {
-    body.iter().any(|s| match s {
-        Stmt::Return(_) => true,
-        Stmt::If(s) => contains_return(&s.body) || s.elif_else_clauses.iter().any(|c| contains_return(&c.body)),
-        _ => false,
-    })
-}
-
-/// Lambdas, generators and `yield` have names or times of their own: such helpers are not followed.
-fn has_scope_or_yield(expr: &Expr) -> bool {
-    struct Finder(bool);
-    impl<'a> ast::visitor::source_order::SourceOrderVisitor<'a> for Finder {
-        fn visit_expr(&mut self, expr: &'a Expr) {
-            self.0 |= matches!(expr, Expr::Lambda(_) | Expr::Generator(_) | Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_));
-            if !self.0 {
-                ast::visitor::source_order::walk_expr(self, expr);
-            }
-        }
-    }
-    let mut finder = Finder(false);
-    ast::visitor::source_order::SourceOrderVisitor::visit_expr(&mut finder, expr);
-    finder.0
 }

@@ -72,6 +72,8 @@ pub(super) struct Lowerer<'a, 'g> {
     inlined: Lambdas,
     /// Names that inner functions read.
     captured: FxHashSet<Symbol>,
+    /// Those of them that lambdas alone read.
+    read_by_lambdas: FxHashSet<Symbol>,
     /// Names that statements of this scope assign: their values change, unlike those of parameters that are not among them.
     assigned: FxHashSet<Symbol>,
     /// The functions around this one, innermost first.
@@ -136,6 +138,7 @@ pub(super) fn lower_scope<'a>(
         marks: OnceCell::new(),
         places: OnceCell::new(),
         inlined: Vec::new(),
+        inlined_lambdas: Vec::new(),
         captured: FxHashSet::default(),
         timeline: FxHashMap::default(),
     };
@@ -179,6 +182,7 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             lambda_counts: FxHashMap::default(),
             inlined,
             captured: FxHashSet::default(),
+            read_by_lambdas: FxHashSet::default(),
             assigned: FxHashSet::default(),
             enclosing: Vec::new(),
             escaped: FxHashSet::default(),
@@ -255,13 +259,16 @@ impl<'a, 'g> Lowerer<'a, 'g> {
 
     /// Find the locals that inner functions and lambdas read; assignments to them can be seen later, whenever those run.
     fn capture(&mut self, body: &'g [Stmt]) {
-        let mut reads = Vec::new();
-        let mut reader = InnerReads { depth: 0, names: &mut reads, by_text: false };
+        let mut reader = InnerReads::default();
         body.iter().for_each(|statement| reader.statement(statement));
-        if reader.by_text {
-            locals_of(body, &mut reads);
+        let InnerReads { mut names, by_lambdas, by_text, .. } = reader;
+        if by_text {
+            locals_of(body, &mut names);
         }
-        self.captured = reads.into_iter().map(|n| self.graph.symbol(n)).collect();
+        let by_others: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
+        self.captured = by_lambdas.into_iter().map(|n| self.graph.symbol(n)).collect();
+        self.read_by_lambdas = self.captured.difference(&by_others).copied().collect();
+        self.captured.extend(by_others);
         let mut writes = Writes::default();
         inner_writes(body, 0, &mut writes);
         self.rebound = writes.rebound.into_iter().map(|n| self.graph.symbol(n)).collect();
@@ -270,13 +277,18 @@ impl<'a, 'g> Lowerer<'a, 'g> {
 
     // Names.
 
+    /// Whether an inner function reads `name`, and whether lambdas alone do.
+    fn escapes(&self, name: Symbol) -> (bool, bool) {
+        (self.captured.contains(&name), self.read_by_lambdas.contains(&name))
+    }
+
     /// Give `name` a value from `from` on.
     fn bind(&mut self, name: Symbol, value: ValueId, statement: Option<StatementId>, from: TextSize) {
         let mut definitions: SmallVec<[DefinitionId; 2]> = SmallVec::new();
         if self.inlining == 0 {
             let id = self.body.definitions.len() as DefinitionId;
-            let escapes = self.captured.contains(&name);
-            self.body.definitions.push(Definition { name, statement, feeds: SmallVec::new(), uses: Vec::new(), escapes });
+            let (escapes, only_to_lambdas) = self.escapes(name);
+            self.body.definitions.push(Definition { name, statement, feeds: SmallVec::new(), uses: Vec::new(), escapes, only_to_lambdas });
             definitions.push(id);
             self.moment(name, value, from);
             if escapes && statement.is_some() {
@@ -393,25 +405,32 @@ pub fn sees_names(call: &ast::ExprCall) -> bool {
 /// Every name that `body` reads, at any depth.
 fn names_read<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
     for statement in body {
-        InnerReads { depth: 1, names, by_text: false }.statement(statement);
+        let mut reader = InnerReads { depth: 1, ..InnerReads::default() };
+        reader.statement(statement);
+        names.extend(reader.names.into_iter().chain(reader.by_lambdas));
     }
 }
 
 /// Collects the names read inside inner functions, lambdas and classes.
-struct InnerReads<'n, 'g> {
+#[derive(Default)]
+struct InnerReads<'g> {
+    /// Functions, generators and classes around the present place.
     depth: u32,
-    names: &'n mut Vec<&'g str>,
+    /// Lambdas around it that no function parts from the scope.
+    lambdas: u32,
+    names: Vec<&'g str>,
+    by_lambdas: Vec<&'g str>,
     /// Whether the function itself asks for its names, or evaluates text in which they may be.
     by_text: bool,
 }
 
-impl<'g> InnerReads<'_, 'g> {
+impl<'g> InnerReads<'g> {
     fn statement(&mut self, statement: &'g Stmt) {
         ast::visitor::source_order::SourceOrderVisitor::visit_stmt(self, statement);
     }
 }
 
-impl<'g> ast::visitor::source_order::SourceOrderVisitor<'g> for InnerReads<'_, 'g> {
+impl<'g> ast::visitor::source_order::SourceOrderVisitor<'g> for InnerReads<'g> {
     fn visit_stmt(&mut self, statement: &'g Stmt) {
         let inner = matches!(statement, Stmt::FunctionDef(_) | Stmt::ClassDef(_));
         self.depth += u32::from(inner);
@@ -421,13 +440,20 @@ impl<'g> ast::visitor::source_order::SourceOrderVisitor<'g> for InnerReads<'_, '
 
     fn visit_expr(&mut self, expr: &'g Expr) {
         // A generator runs later, in pieces: what it reads may have changed by then.
-        let inner = matches!(expr, Expr::Lambda(_) | Expr::Generator(_));
+        let inner = expr.is_generator_expr();
+        let lambda = expr.is_lambda_expr() && self.depth == 0;
         self.depth += u32::from(inner);
-        if let (Expr::Name(name), true) = (expr, self.depth > 0) {
-            self.names.push(&name.id);
+        self.lambdas += u32::from(lambda);
+        if let Expr::Name(name) = expr {
+            match (self.depth, self.lambdas) {
+                (0, 0) => {}
+                (0, _) => self.by_lambdas.push(&name.id),
+                _ => self.names.push(&name.id),
+            }
         }
-        self.by_text |= self.depth == 0 && expr.as_call_expr().is_some_and(sees_names);
+        self.by_text |= (self.depth, self.lambdas) == (0, 0) && expr.as_call_expr().is_some_and(sees_names);
         ast::visitor::source_order::walk_expr(self, expr);
         self.depth -= u32::from(inner);
+        self.lambdas -= u32::from(lambda);
     }
 }

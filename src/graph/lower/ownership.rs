@@ -5,19 +5,15 @@ use std::ops::ControlFlow::{Break, Continue};
 use rustc_hash::FxHashSet;
 
 use super::Lowerer;
-use super::call::is_pure_builtin;
 use super::frame::Frame;
-use crate::graph::definitions::ModuleBinding;
+use crate::graph::definitions::FunctionIndex;
+use crate::graph::helpers::{Borrowing, Callee, Scope, held, held_in_displays};
 use crate::graph::value::{Op, Symbol, ValueId};
-use crate::syntax::Ranged;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
-use crate::syntax::ast::{Expr, Stmt};
+use crate::syntax::ast::{self, Expr, Stmt};
 
 /// More paths by which a value comes to a name than these are not followed: it may be anything.
 const MAX_PATHS: usize = 100;
-
-/// Builtins whose results hold their arguments.
-const HOLDERS: [&str; 9] = ["dict", "enumerate", "frozenset", "getattr", "list", "reversed", "set", "sorted", "tuple"];
 
 impl Lowerer<'_, '_> {
     /// Lists: once a name holds one, its contents may change under the name.
@@ -145,9 +141,9 @@ impl Lowerer<'_, '_> {
         }
     }
 
-    /// What a round of a loop passes on or gives a second name, the next round finds in others' hands, from its first statement on.
-    pub(super) fn escape_in_rounds(&mut self, body: &[Stmt], test: Option<&Expr>) {
-        let mut passed = PassedOn { is_quiet: &|callee| self.is_quiet(callee), names: Vec::new() };
+    /// What a round of a loop passes on or gives a second name, the next round finds in others' hands, from its first statement on. The loop assigns `names`.
+    pub(super) fn escape_in_rounds(&mut self, names: &[Symbol], body: &[Stmt], test: Option<&Expr>) {
+        let mut passed = PassedOn { callee: &|call| self.callee(call, names), borrowers: &self.definitions.borrowers, names: Vec::new() };
         test.into_iter().for_each(|test| passed.visit_expr(test));
         passed.visit_body(body);
         let names = passed.names;
@@ -159,21 +155,35 @@ impl Lowerer<'_, '_> {
         }
     }
 
-    /// Whether `callee` neither keeps nor changes its arguments: a function of MLX, or a builtin that only looks.
-    fn is_quiet(&self, callee: &Expr) -> bool {
-        let mut root = callee;
-        while let Expr::Attribute(attribute) = root {
-            root = &attribute.value;
-        }
-        let Expr::Name(name) = root else { return false };
-        let Some(symbol) = self.graph.known_symbol(&name.id) else { return false };
-        if self.frames.iter().any(|f| f.locals.contains(&symbol)) {
-            return false;
-        }
-        match self.definitions.module.get(&symbol) {
-            Some(&ModuleBinding::Import(path)) => self.graph.name(path).starts_with("mlx"),
-            None => root.range() == callee.range() && is_pure_builtin(&name.id) && !HOLDERS.contains(&&*name.id),
-            _ => false,
+    /// What `call` calls, in a loop that assigns `names`.
+    fn callee(&self, call: &ast::ExprCall, names: &[Symbol]) -> Callee {
+        let frame = &self.frames[self.frames.len() - 1];
+        // What a name holds in each round.
+        let value = |name: &str| {
+            let symbol = self.graph.known_symbol(name).filter(|symbol| !names.contains(symbol))?;
+            Some(frame.get(symbol)?.value)
+        };
+        let scope = |name: &str| match self.graph.known_symbol(name) {
+            Some(symbol) if frame.locals.contains(&symbol) && value(name).is_none_or(|v| self.graph.path(v).is_none()) => Scope::Own,
+            Some(symbol) if self.frames.iter().any(|f| f.locals.contains(&symbol)) => Scope::Outer,
+            Some(symbol) if self.enclosing.iter().any(|e| e.locals.contains_key(&symbol)) => Scope::Outer,
+            _ => Scope::Module,
+        };
+        let of = if let Expr::Attribute(method) = &*call.func { Some((&method.value, &method.attr)) } else { None };
+        let name = of.map_or(&*call.func, |(object, _)| object).as_name_expr().map(|name| name.id.as_str());
+        let held = name.and_then(value);
+        match (of, held) {
+            (None, Some(value)) if let Op::Function(function) = self.graph.op(value) => match self.lambdas.get(&function) {
+                Some((lambda, _)) if Borrowing::is_lambda(self.definitions, self.classes, self.graph, &scope, lambda) => Callee::Borrower,
+                Some(_) => Callee::Unknown,
+                None => self.definitions.function_named(function).map_or(Callee::Unknown, Callee::Helper),
+            },
+            (Some((_, method)), Some(value)) if let Some(class) = self.class_of_receiver(value) => {
+                self.definitions.callee_of_receiver(self.classes, self.graph, class, method)
+            }
+            // In a method it may be another name of the receiver.
+            (Some(_), None) if frame.class.is_some() && name.is_some_and(|name| scope(name) == Scope::Own) => Callee::Unknown,
+            _ => self.definitions.callee(self.graph, call, &scope),
         }
     }
 
@@ -194,26 +204,16 @@ impl Lowerer<'_, '_> {
     }
 }
 
-/// Finds the names whose objects a text passes to calls, or gives another name.
+/// Finds the names whose objects a text passes to calls that may keep them, or gives another name.
 struct PassedOn<'q, 'a> {
-    is_quiet: &'q dyn Fn(&Expr) -> bool,
+    callee: &'q dyn Fn(&ast::ExprCall) -> Callee,
+    borrowers: &'q FxHashSet<FunctionIndex>,
     names: Vec<&'a str>,
 }
 
 impl<'a> PassedOn<'_, 'a> {
-    /// The names that `expr` may be, or that it holds.
     fn parts(&mut self, expr: &'a Expr) {
-        match expr {
-            Expr::Name(name) => self.names.push(&name.id),
-            Expr::Named(named) => self.parts(&named.value),
-            Expr::Starred(starred) => self.parts(&starred.value),
-            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|e| self.parts(e)),
-            Expr::List(list) => list.elts.iter().for_each(|e| self.parts(e)),
-            Expr::Dict(dict) => dict.items.iter().for_each(|i| self.parts(&i.value)),
-            Expr::If(either) => [&either.body, &either.orelse].into_iter().for_each(|e| self.parts(e)),
-            Expr::BoolOp(either) => either.values.iter().for_each(|e| self.parts(e)),
-            _ => {}
-        }
+        held(expr, &mut self.names);
     }
 }
 
@@ -233,10 +233,14 @@ impl<'a> SourceOrderVisitor<'a> for PassedOn<'_, 'a> {
 
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
-            Expr::Call(call) if !(self.is_quiet)(&call.func) => {
-                call.arguments.args.iter().for_each(|a| self.parts(a));
-                call.arguments.keywords.iter().for_each(|k| self.parts(&k.value));
-            }
+            Expr::Call(call) => match (self.callee)(call) {
+                Callee::Borrower => {}
+                Callee::Helper(index) if self.borrowers.contains(&index) => held_in_displays(call, &mut self.names),
+                Callee::Helper(_) | Callee::Unknown => {
+                    call.arguments.args.iter().for_each(|a| self.parts(a));
+                    call.arguments.keywords.iter().for_each(|k| self.parts(&k.value));
+                }
+            },
             Expr::Named(named) => self.parts(&named.value),
             Expr::Yield(e) => e.value.iter().for_each(|v| self.parts(v)),
             _ => {}

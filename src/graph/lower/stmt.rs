@@ -182,8 +182,10 @@ impl<'g> Lowerer<'_, 'g> {
             return;
         }
         let value = self.expr(&s.value);
-        // An array copies the elements it is given; what else may be stored into is told apart where it is.
-        if s.targets.len() > 1 || !s.targets.iter().all(|t| t.is_name_expr() || t.is_subscript_expr()) {
+        // An array copies the elements it is given; what else may be stored into is told apart where it is. The tuple that a helper gives is gone when it is
+        // unpacked, and where a name holds one its parts are known to be held.
+        let is_unpacked = |t: &Expr| t.as_tuple_expr().is_some_and(|t| t.elts.iter().all(Expr::is_name_expr)) && self.graph.op(value) == Op::Tuple;
+        if s.targets.len() > 1 || !s.targets.iter().all(|t| t.is_name_expr() || t.is_subscript_expr() || is_unpacked(t)) {
             self.escape_parts(value);
         }
         if let [Expr::Subscript(target)] = &s.targets[..] {
