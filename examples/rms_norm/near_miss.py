@@ -220,3 +220,37 @@ def changed_in_the_round_before(x: mx.array):
         same = itself(h)
         same[0] = 0.0
     return rounds
+
+
+def given_back_by_a_lambda(x: mx.array):
+    """A lambda gives the array another name, by which it is changed."""
+    h = x * 2
+    mean_square = mx.mean(h * h, axis=-1, keepdims=True)
+    itself_again = lambda: h
+    rounds = []
+    for _ in range(2):
+        rounds.append(h * mx.rsqrt(mean_square + 1e-5))
+        same = itself_again()
+        same += 1
+    return rounds
+
+
+def kept_by_a_function_inside(x: mx.array):
+    """A function inside puts the array where others find it."""
+    h = x * 2
+    mean_square = mx.mean(h * h, axis=-1, keepdims=True)
+    kept = []
+
+    def keep():
+        kept.append(h)
+
+    keep()
+    kept[0] += 1
+    return h * mx.rsqrt(mean_square + 1e-5)
+
+
+def changed_from_element_to_element(x: mx.array):
+    """Each element of the list changes the array for the next one."""
+    h = x * 2
+    mean_square = mx.mean(h * h, axis=-1, keepdims=True)
+    return [(h * mx.rsqrt(mean_square + 1e-5), h.__iadd__(1))[0] for _ in range(2)]

@@ -471,6 +471,17 @@ pub(super) fn pattern_names<'a>(pattern: &'a ast::Pattern, names: &mut Vec<&'a s
     }
 }
 
+/// Names that a function declares `global` or `nonlocal`: not locals.
+pub(super) fn outer_names(body: &[Stmt]) -> Vec<&str> {
+    let mut names = Vec::new();
+    statements::each(body, &mut |statement| match statement {
+        Stmt::Global(s) => names.extend(s.names.iter().map(|n| n.as_str())),
+        Stmt::Nonlocal(s) => names.extend(s.names.iter().map(|n| n.as_str())),
+        _ => {}
+    });
+    names
+}
+
 /// All names bound anywhere in a function body, inner functions and classes not entered.
 pub fn locals_of<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
     statements::each(body, &mut |statement| bound_names(statement, names));

@@ -2,45 +2,18 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::api::{self, Accepts, ParamKind};
 use super::classes::ClassFacts;
 use super::compile::is_compile;
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, FunctionInfo, ModuleBinding, locals_of, target_names};
-use super::is_pure_builtin;
+use super::definitions::{ClassIndex, Definitions, FunctionIndex, FunctionInfo, locals_of, target_names};
+use super::lending::{BoundIn, Handing};
 use super::statements::blocks;
 use super::value::Graph;
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 
 /// Longer helpers are not followed.
 const MAX_STATEMENTS: usize = 40;
 
-/// Builtins whose results hold their arguments.
-const HOLDERS: [&str; 9] = ["dict", "enumerate", "frozenset", "getattr", "list", "reversed", "set", "sorted", "tuple"];
-
-/// What a call calls, as far as the tree shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Callee {
-    /// Something outside the file that only borrows its arguments: a function of MLX, a method of its arrays, or a builtin that only looks.
-    Borrower,
-    /// A function of the file.
-    Helper(FunctionIndex),
-    /// Anything else.
-    Unknown,
-}
-
-/// Where the name is bound that a place reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Scope {
-    /// In the scope itself.
-    Own,
-    /// In a function around it, or by an import in the scope.
-    Outer,
-    /// In the module, or nowhere.
-    Module,
-}
-
-impl<'a> Definitions<'a> {
+impl Definitions<'_> {
     /// Note the helpers that only borrow: when one is done, no object, container or caller holds anything that it was given, nor has it changed any of that.
     pub(super) fn note_borrowers(&mut self, classes: &ClassFacts, graph: &Graph) {
         let called: Vec<Option<Vec<FunctionIndex>>> =
@@ -57,129 +30,14 @@ impl<'a> Definitions<'a> {
             keep.extend(new.filter(|f| self.borrowers.remove(f)));
         }
     }
-
-    /// What `call` calls that is no method of a receiver, where the name it starts with means what `scope` says.
-    pub(super) fn callee(&self, graph: &Graph, call: &ast::ExprCall, scope: &dyn Fn(&str) -> Scope) -> Callee {
-        let mut root = &*call.func;
-        while let Expr::Attribute(attribute) = root {
-            root = &attribute.value;
-        }
-        let known = root.as_name_expr().map(|name| (&*name.id, scope(&name.id)));
-        match (known, &*call.func) {
-            (Some((_, Scope::Outer)), _) => Callee::Unknown,
-            (Some((name, Scope::Module)), callee) => {
-                let binding = graph.known_symbol(name).and_then(|symbol| self.module.get(&symbol));
-                match (binding, callee) {
-                    (Some(&ModuleBinding::Import(path)), _) if keeps_nothing(graph.name(path)) => Callee::Borrower,
-                    (Some(&ModuleBinding::Function(index)), Expr::Name(_)) => Callee::Helper(index),
-                    (None, Expr::Name(_)) if is_pure_builtin(name) && !HOLDERS.contains(&name) => Callee::Borrower,
-                    _ => Callee::Unknown,
-                }
-            }
-            (_, Expr::Attribute(method)) if self.is_array_method(graph, &method.attr, call) => Callee::Borrower,
-            _ => Callee::Unknown,
-        }
-    }
-
-    /// What `name` is of a receiver of the methods of `class`.
-    pub(super) fn callee_of_receiver(&self, classes: &ClassFacts, graph: &Graph, class: ClassIndex, name: &str) -> Callee {
-        let (info, Some(symbol)) = (&self.classes[class], graph.known_symbol(name)) else { return Callee::Unknown };
-        match info.methods.get(&symbol) {
-            Some(&Some(index)) if !info.overridden.contains(&symbol) => Callee::Helper(index),
-            None if classes.is_pure_module(class, symbol) => Callee::Borrower,
-            _ => self.static_of(class, symbol).map_or(Callee::Unknown, Callee::Helper),
-        }
-    }
-
-    /// Whether `call` of `name` of anything that is no receiver is that of a method of arrays, and of nothing that the file defines.
-    fn is_array_method(&self, graph: &Graph, name: &str, call: &ast::ExprCall) -> bool {
-        let is_defined = |symbol| self.classes.iter().any(|class| class.methods.contains_key(&symbol));
-        let method = api::method(name).filter(|_| !api::is_property(name));
-        method.is_some_and(|method| takes(method.get(), call)) && !graph.known_symbol(name).is_some_and(is_defined)
-    }
-}
-
-/// Whether what an import brought in from `path` is of MLX or of `math`, where nothing keeps its arguments.
-fn keeps_nothing(path: &str) -> bool {
-    matches!(path.split('.').next(), Some("mlx" | "math"))
-}
-
-/// Whether `call` gives each parameter of `function` that needs one an argument, all of them arguments that it takes, and no stream.
-fn takes(function: &api::Function, call: &ast::ExprCall) -> bool {
-    let (arguments, keywords) = (&call.arguments.args, &call.arguments.keywords);
-    let is_spread = arguments.iter().any(Expr::is_starred_expr) || keywords.iter().any(|k| k.arg.is_none());
-    let (mut positional, mut named) = (arguments.len(), 0);
-    let fits = function.params.iter().all(|param| {
-        let is_named = keywords.iter().any(|k| k.arg.as_ref().is_some_and(|name| name.as_str() == param.name));
-        let by_position = match param.kind {
-            ParamKind::Star => return std::mem::take(&mut positional) > 0 || param.default.is_some(),
-            ParamKind::KeywordOnly => false,
-            ParamKind::Any | ParamKind::PositionalOnly => positional > 0,
-        };
-        positional -= usize::from(by_position);
-        named += usize::from(is_named);
-        let is_given = is_named || by_position;
-        let may_name = matches!(param.kind, ParamKind::Any | ParamKind::KeywordOnly);
-        let once = !(is_named && (by_position || !may_name));
-        once && if param.accepts == Accepts::Stream { !is_given } else { is_given || param.default.is_some() }
-    });
-    fits && !is_spread && positional == 0 && named == keywords.len()
-}
-
-/// The names that `expr` may be another name of, or whose objects it holds.
-pub(super) fn held<'a>(expr: &'a Expr, names: &mut Vec<&'a str>) {
-    match expr {
-        Expr::Name(name) => names.push(&name.id),
-        Expr::Named(named) => held(&named.value, names),
-        Expr::Starred(starred) => held(&starred.value, names),
-        Expr::Tuple(tuple) => tuple.elts.iter().for_each(|e| held(e, names)),
-        Expr::List(list) => list.elts.iter().for_each(|e| held(e, names)),
-        Expr::Set(set) => set.elts.iter().for_each(|e| held(e, names)),
-        Expr::Dict(dict) => dict.items.iter().for_each(|i| held(&i.value, names)),
-        Expr::If(either) => [&either.body, &either.orelse].into_iter().for_each(|e| held(e, names)),
-        Expr::BoolOp(either) => either.values.iter().for_each(|e| held(e, names)),
-        Expr::ListComp(each) => held_by_each(&each.elt, &each.generators, names),
-        Expr::SetComp(each) => held_by_each(&each.elt, &each.generators, names),
-        Expr::Generator(each) => held_by_each(&each.elt, &each.generators, names),
-        Expr::DictComp(each) => held_by_each(&each.value, &each.generators, names),
-        // What a name or an attribute holds, others hold already.
-        Expr::Subscript(part) if !part.value.is_name_expr() && !part.value.is_attribute_expr() => held(&part.value, names),
-        Expr::Call(call) if matches!(&*call.func, Expr::Name(name) if matches!(name.id.as_str(), "max" | "min")) => {
-            call.arguments.args.iter().for_each(|e| held(e, names));
-        }
-        _ => {}
-    }
-}
-
-/// What the displays among the arguments of `call` hold, of which a function may give back a part.
-pub(super) fn held_in_displays<'a>(call: &'a ast::ExprCall, names: &mut Vec<&'a str>) {
-    let mut waiting: Vec<&Expr> = call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|k| &k.value)).collect();
-    while let Some(argument) = waiting.pop() {
-        match argument {
-            Expr::Name(_) => {}
-            Expr::Named(named) => waiting.push(&named.value),
-            Expr::If(either) => waiting.extend([&*either.body, &*either.orelse]),
-            Expr::BoolOp(either) => waiting.extend(&either.values),
-            _ => held(argument, names),
-        }
-    }
-}
-
-/// What the elements of a comprehension hold: what they name, which may be an element of what is gone through.
-fn held_by_each<'a>(element: &'a Expr, generators: &'a [ast::Comprehension], names: &mut Vec<&'a str>) {
-    let before = names.len();
-    held(element, names);
-    if names.len() > before {
-        generators.iter().for_each(|g| held(&g.iter, names));
-    }
 }
 
 /// Looks for what a helper does with the objects that it is given.
 pub(super) struct Borrowing<'q, 'a> {
-    definitions: &'q Definitions<'a>,
+    definitions: &'q Definitions<'q>,
     classes: &'q ClassFacts,
     graph: &'q Graph,
-    scope: &'q dyn Fn(&str) -> Scope,
+    scope: &'q dyn Fn(&str) -> BoundIn,
     /// The class whose method it is, with the name of the receiver.
     receiver: Option<(ClassIndex, &'a str)>,
     /// Names that may stand for what was given, or for something that holds it.
@@ -208,11 +66,12 @@ impl<'q, 'a> Borrowing<'q, 'a> {
         let outer: FxHashSet<&str> = around.flat_map(names_of).collect();
         let parameters: Vec<&str> = info.ast.parameters.iter().map(|p| p.name().as_str()).collect();
         let receiver = info.class.filter(|_| !is_static).zip(parameters.first().copied());
-        let given = parameters.into_iter().collect();
+        // What the functions around it hold it may give back, too.
+        let given = parameters.into_iter().chain(outer.iter().copied().filter(|name| !own.contains(name))).collect();
         let scope = |name: &str| match name {
-            _ if own.contains(name) => Scope::Own,
-            _ if outer.contains(name) => Scope::Outer,
-            _ => Scope::Module,
+            _ if own.contains(name) => BoundIn::Here,
+            _ if outer.contains(name) => BoundIn::Around,
+            _ => BoundIn::Module,
         };
         let mut borrowing = Borrowing { definitions, classes, graph, scope: &scope, receiver, given, helpers: Vec::new(), keeps: false };
         borrowing.block(&info.ast.body, true);
@@ -221,54 +80,66 @@ impl<'q, 'a> Borrowing<'q, 'a> {
 
     /// Whether `lambda` only borrows, which stands where names mean what `scope` says.
     pub(super) fn is_lambda(
-        definitions: &'q Definitions<'a>,
+        definitions: &'q Definitions<'q>,
         classes: &'q ClassFacts,
         graph: &'q Graph,
-        scope: &'q dyn Fn(&str) -> Scope,
+        scope: &'q dyn Fn(&str) -> BoundIn,
         lambda: &'a ast::ExprLambda,
     ) -> bool {
         let given: FxHashSet<&str> = lambda.parameters.iter().flat_map(|p| p.iter()).map(|p| p.name().as_str()).collect();
-        let inside = |name: &str| if given.contains(name) { Scope::Own } else { scope(name) };
-        let is_plain = !has_scope_or_yield(&lambda.body);
+        let inside = |name: &str| if given.contains(name) { BoundIn::Here } else { scope(name) };
         let mut borrowing =
-            Borrowing { definitions, classes, graph, scope: &inside, receiver: None, given: given.clone(), helpers: Vec::new(), keeps: false };
-        borrowing.visit_expr(&lambda.body);
-        borrowing.keeps |= borrowing.holds_given(&lambda.body);
-        is_plain && !borrowing.keeps && borrowing.helpers.iter().all(|f| definitions.borrowers.contains(f))
+            Borrowing { definitions, classes, graph, scope: &inside, receiver: None, given: FxHashSet::default(), helpers: Vec::new(), keeps: false };
+        // What it reads of the scope around it is no more its own than what it is given.
+        let hands_on = !borrowing.handed_on(&lambda.body, true).is_empty();
+        !hands_on && !borrowing.keeps && !has_scope_or_yield(&lambda.body) && borrowing.helpers.iter().all(|f| definitions.borrowers.contains(f))
     }
 
-    /// Whether `expr` is, or holds, something that was given.
-    fn holds_given(&self, expr: &'a Expr) -> bool {
-        let mut names = Vec::new();
-        held(expr, &mut names);
+    /// The names whose objects `expr` hands on; where it is `held`, also those that its value is or holds.
+    fn handed_on(&mut self, expr: &'a Expr, held: bool) -> Vec<&'a str> {
+        let (definitions, classes, graph, receiver) = (self.definitions, self.classes, self.graph, self.receiver);
+        let of_receiver = |call: &ast::ExprCall| {
+            let ((class, receiver), Expr::Attribute(method)) = (receiver?, &*call.func) else { return None };
+            let is_receiver = method.value.as_name_expr().is_some_and(|name| name.id.as_str() == receiver);
+            is_receiver.then(|| definitions.callee_of_receiver(classes, graph, class, &method.attr))
+        };
+        let mut handing = Handing::new(definitions, graph, self.scope, &of_receiver);
+        handing.expr(expr, held);
+        let Handing { names, helpers, calls_unknown, .. } = handing;
+        self.helpers.extend(helpers);
+        self.keeps |= calls_unknown;
+        names
+    }
+
+    fn is_given(&self, names: &[&'a str]) -> bool {
         names.iter().any(|name| self.given.contains(name))
+    }
+
+    /// Compute `expr` for nothing that outlives the helper.
+    fn lend(&mut self, expr: &'a Expr) {
+        let names = self.handed_on(expr, false);
+        self.keeps |= self.is_given(&names);
     }
 
     /// The statements of a simple helper; `always` where they run whatever happens.
     fn block(&mut self, body: &'a [Stmt], always: bool) {
         for statement in body {
             match statement {
-                Stmt::Assign(s) => {
-                    self.visit_expr(&s.value);
-                    s.targets.iter().for_each(|target| self.assign(target, &s.value, always));
-                }
-                Stmt::AnnAssign(s) => {
-                    if let Some(value) = &s.value {
-                        self.visit_expr(value);
-                        self.assign(&s.target, value, always);
-                    }
-                }
+                Stmt::Assign(s) => self.assign(&s.targets.iter().collect::<Vec<_>>(), &s.value, always),
+                Stmt::AnnAssign(s) => s.value.iter().for_each(|value| self.assign(&[&*s.target], value, always)),
                 Stmt::AugAssign(s) => {
-                    self.visit_expr(&s.value);
-                    self.keeps |= self.holds_given(&s.target);
+                    self.lend(&s.value);
+                    let mut names = Vec::new();
+                    target_names(&s.target, &mut names);
+                    self.keeps |= self.is_given(&names);
                 }
                 Stmt::Return(s) => {
-                    s.value.iter().for_each(|value| self.visit_expr(value));
-                    self.keeps |= s.value.as_deref().is_some_and(|value| self.holds_given(value));
+                    let names = s.value.as_deref().map(|value| self.handed_on(value, true));
+                    self.keeps |= names.is_some_and(|names| self.is_given(&names));
                 }
                 Stmt::If(s) => {
-                    self.visit_expr(&s.test);
-                    s.elif_else_clauses.iter().filter_map(|c| c.test.as_ref()).for_each(|test| self.visit_expr(test));
+                    self.lend(&s.test);
+                    s.elif_else_clauses.iter().filter_map(|c| c.test.as_ref()).for_each(|test| self.lend(test));
                     blocks(statement).into_iter().for_each(|block| self.block(block, false));
                 }
                 _ => {}
@@ -276,48 +147,19 @@ impl<'q, 'a> Borrowing<'q, 'a> {
         }
     }
 
-    /// `target = value`.
-    fn assign(&mut self, target: &'a Expr, value: &'a Expr, always: bool) {
+    /// Give `targets` the `value`, which they are another name of, or hold.
+    fn assign(&mut self, targets: &[&'a Expr], value: &'a Expr, always: bool) {
+        self.lend(value);
+        let held = self.handed_on(value, true);
         let mut names = Vec::new();
-        target_names(target, &mut names);
-        if self.holds_given(value) {
+        targets.iter().for_each(|target| target_names(target, &mut names));
+        if self.is_given(&held) {
             self.given.extend(names);
-            let mut of = Vec::new();
-            held(value, &mut of);
             // What is called of another name of the receiver is not found.
-            self.keeps |= self.receiver.is_some_and(|(_, receiver)| of.contains(&receiver));
+            self.keeps |= self.receiver.is_some_and(|(_, receiver)| held.contains(&receiver));
         } else if always {
             self.given.retain(|name| !names.contains(name));
         }
-    }
-
-    fn callee(&self, call: &ast::ExprCall) -> Callee {
-        if let (Expr::Attribute(method), Some((class, receiver))) = (&*call.func, self.receiver)
-            && method.value.as_name_expr().is_some_and(|name| name.id.as_str() == receiver)
-        {
-            return self.definitions.callee_of_receiver(self.classes, self.graph, class, &method.attr);
-        }
-        self.definitions.callee(self.graph, call, self.scope)
-    }
-}
-
-impl<'a> SourceOrderVisitor<'a> for Borrowing<'_, 'a> {
-    fn visit_expr(&mut self, expr: &'a Expr) {
-        match expr {
-            Expr::Call(call) => match self.callee(call) {
-                Callee::Borrower => {}
-                Callee::Helper(index) => {
-                    self.helpers.push(index);
-                    let mut names = Vec::new();
-                    held_in_displays(call, &mut names);
-                    self.keeps |= names.iter().any(|name| self.given.contains(name));
-                }
-                Callee::Unknown => self.keeps = true,
-            },
-            Expr::Named(named) => self.assign(&named.target, &named.value, false),
-            _ => {}
-        }
-        source_order::walk_expr(self, expr);
     }
 }
 

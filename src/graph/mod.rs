@@ -15,6 +15,7 @@ pub mod facts;
 mod features;
 pub mod heads;
 mod helpers;
+mod lending;
 mod lower;
 pub mod memo;
 pub mod modules;

@@ -4,6 +4,7 @@ Each must be left alone, or answer the same after its rewrite.
 """
 
 import re
+import textwrap
 
 import spell_traps
 from spell_writer import Writer
@@ -14,7 +15,10 @@ def near_miss(rule, number, rng):
     """One near miss of a rule: its traps come first, each of them once, and the further ones are drawn."""
     if number < len(known := traps(rule)):
         return trapped(*known[number])
-    if rng.random() < 0.4 and rule.disturbed:
+    kind = rng.random()
+    if kind < 0.2 and rule.parts:
+        return in_rounds(rule, rng)
+    if kind < 0.5 and rule.disturbed:
         return disturbed(rule, rng)
     return rule.write(Writer(rng), twist=rng.choice(rule.twists))
 
@@ -37,7 +41,7 @@ def disturbed(rule, rng):
         value = w.named(values[-1], "stat")
         target = value.text if len(values) == 1 or w.chance(0.3) else values[0].text
         if target.isidentifier():
-            kind, text = rng.choice(disturbances())
+            kind, text = rng.choice(entries(spell_traps.DISTURBANCES))
             kinds.append(kind)
             w.emit(disturbance(w, text, target))
             w.scope.own.discard(target)
@@ -48,10 +52,22 @@ def disturbed(rule, rng):
     return spelling
 
 
-def disturbances():
-    """The names and texts of all changes."""
-    entries = (entry.split("\n", 1) for entry in spell_traps.DISTURBANCES.split("# --- ")[1:])
-    return [(name, text.strip("\n")) for name, text in entries]
+def in_rounds(rule, rng):
+    """A computation of which a part runs again after something has been done to its operand."""
+    w = Writer(rng)
+    w.scope.names |= {"x", "s", "out", "left", "more", "rest", "give", "keep", "kept", "same", "_rest", "_first"}
+    (form, text), (kind, change) = rng.choice(entries(spell_traps.ROUNDS)), rng.choice(entries(spell_traps.DISTURBANCES))
+    change = disturbance(w, change, rng.choice("xs"))
+    text = re.sub(r"^( *)DISTURBANCE$", lambda found: textwrap.indent(change, found[1]), text, flags=re.M)
+    for part in ("stat", "from_stat"):
+        text = text.replace("{" + part + "}", rule.parts[part])
+    return trapped(f"{form}, {kind}", [(8, 8)], "", "\n".join([spell_traps.IMPORTS, *w.top, text, ""]))
+
+
+def entries(texts):
+    """The names and texts of what is written down."""
+    named = (entry.split("\n", 1) for entry in texts.split("# --- ")[1:])
+    return [(name, text.strip("\n")) for name, text in named]
 
 
 def disturbance(w, text, x):

@@ -5,11 +5,236 @@ of an instance, `(hostile)` that they break what an unsafe edit may assume, so t
 computation of a rule for `x`, `{stat}` a statement that computes its first part as `s`, `{from_stat}` the rest: the parts of the rule. What
 is here is for all rules; each has further traps of its own, beside its spellings.
 
+The rounds are functions whose rest runs twice, or later, with a disturbance in between: what it does to the one round is seen by the next.
+
 The disturbances are statements after which the name X or the array that it holds is another. Y and Z are names of no one else, F is one, too,
 or a function that changes its argument in place, and `CHANGE Y` is some statement that changes Y in place.
 """
 
 import ast
+
+IMPORTS = "import math\n\nimport mlx.core as mx\nimport mlx.nn as nn\nimport numpy as np\n\n\n"
+
+ROUNDS = """
+# --- in rounds
+def subject(x):
+    x = x + 0
+    {stat}
+    out = []
+    for _ in range(2):
+        out.append({from_stat})
+        DISTURBANCE
+    return out
+# --- in rounds, by a lambda
+def subject(x):
+    x = x + 0
+    {stat}
+    out = []
+    rest = lambda: {from_stat}
+    for _ in range(2):
+        out.append(rest())
+        DISTURBANCE
+    return out
+# --- in rounds, by a helper
+def _rest(x, s):
+    return {from_stat}
+
+
+def subject(x):
+    x = x + 0
+    {stat}
+    out, left = [], 2
+    while left > 0:
+        out.append(_rest(x, s))
+        DISTURBANCE
+        left -= 1
+    return out
+# --- in rounds, by two helpers
+def _rest(x, s):
+    return {from_stat}
+
+
+def _first(x):
+    {stat}
+    return x, s
+
+
+def subject(x):
+    x = x + 0
+    x, s = _first(x)
+    out = []
+    for _ in range(2):
+        out.append(_rest(x, s))
+        DISTURBANCE
+    return out
+# --- in rounds, out of a tuple
+def _rest(x, s):
+    return {from_stat}
+
+
+def _first(x):
+    {stat}
+    return s, x + 1
+
+
+def subject(x):
+    x = x + 0
+    s, more = _first(x)
+    out = []
+    for _ in range(2):
+        out.append(_rest(x, s) + more)
+        DISTURBANCE
+    return out
+# --- by a lambda, later
+def subject(x):
+    x = x + 0
+    {stat}
+    rest = lambda: {from_stat}
+    DISTURBANCE
+    return rest()
+# --- in rounds, given back by a lambda
+def subject(x):
+    x = x + 0
+    {stat}
+    out = []
+    give = lambda: x
+    for _ in range(2):
+        out.append({from_stat})
+        same = give()
+        same += 1
+    return out
+# --- in rounds, given back by a function inside
+def subject(x):
+    x = x + 0
+    {stat}
+    out = []
+
+    def give():
+        return s
+
+    for _ in range(2):
+        out.append({from_stat})
+        same = give()
+        same += 1
+    return out
+# --- in rounds, kept by a function inside
+def subject(x):
+    x = x + 0
+    {stat}
+    out, kept = [], []
+
+    def keep():
+        kept.append(x)
+
+    for _ in range(2):
+        out.append({from_stat})
+        keep()
+        kept[0] += 1
+    return out
+# --- in a comprehension, a method in place
+def subject(x):
+    x = x + 0
+    {stat}
+    return [({from_stat}, x.__iadd__(1))[0] for _ in range(2)]
+# --- in a comprehension, given to a function
+def bump(a):
+    a += 1
+
+
+def subject(x):
+    x = x + 0
+    {stat}
+    return [({from_stat}, bump(s))[0] for _ in range(2)]
+# --- in a comprehension, a walrus
+def subject(x):
+    x = x + 0
+    {stat}
+    return [({from_stat}, (x := x + 1))[0] for _ in range(2)]
+# --- in a comprehension, an alias inside
+def subject(x):
+    x = x + 0
+    {stat}
+    return {n: ({from_stat}, [y.__iadd__(1) for y in [x]])[0] for n in range(2)}
+# --- in a comprehension, its condition
+def subject(x):
+    x = x + 0
+    {stat}
+    return [{from_stat} for _ in range(2) if x.__iadd__(1) is not None]
+# --- in rounds, kept by a method
+class Holder:
+    def keep(self, a):
+        self.kept = a
+        return a * 1
+
+    def run(self, x):
+        x = x + 0
+        {stat}
+        out = []
+        for _ in range(2):
+            out.append({from_stat})
+            self.keep(x)
+            self.kept += 1
+        return out
+
+
+def subject(x):
+    return Holder().run(x)
+# --- in rounds, a lambda given to a function
+def bump(give):
+    same = give()
+    same += 1
+
+
+def subject(x):
+    x = x + 0
+    {stat}
+    out = []
+    for _ in range(2):
+        out.append({from_stat})
+        bump(lambda: x)
+    return out
+# --- in rounds, a chain of functions
+def subject(x):
+    x = x + 0
+    {stat}
+
+    def give():
+        return x
+
+    again = lambda: give()
+    out = []
+    for _ in range(2):
+        out.append({from_stat})
+        same = again()
+        same += 1
+    return out
+# --- by a shared default
+def subject(x):
+    x = x + 0
+    {stat}
+
+    def keep(kept=[]):
+        kept.append(x)
+        return kept
+
+    keep()[0].__iadd__(1)
+    return {from_stat}
+# --- in rounds, yielded
+def rounds(x):
+    x = x + 0
+    {stat}
+    for _ in range(2):
+        yield s
+        yield {from_stat}
+
+
+def subject(x):
+    out = []
+    for y in rounds(x):
+        out.append(y + 0)
+        y += 1
+    return out
+"""
 
 DISTURBANCES = """
 # --- rebound
@@ -184,6 +409,26 @@ CHANGE Y
 Z = lambda: X
 Y = Z()
 CHANGE Y
+# --- alias returned by a function inside
+def F():
+    return X
+Y = F()
+CHANGE Y
+# --- alias returned by a method inside
+class Z:
+    def F(self):
+        return X
+Y = Z().F()
+CHANGE Y
+# --- alias by default of a lambda
+Y = (lambda a=X: a)()
+CHANGE Y
+# --- alias in a list of a function inside
+def F():
+    Z = [X, 1]
+    return Z
+Y = F()[0]
+CHANGE Y
 # --- alias in a comprehension
 Z = [Y.__imul__(2) for Y in [X]]
 # --- alias in a generator
@@ -231,6 +476,16 @@ F(**{"a": X})
 # --- given by a lambda
 Y = lambda: F(X)
 Y()
+# --- given by a function inside
+def Y():
+    F(X)
+Y()
+# --- kept by a function inside
+Y = []
+def F():
+    Y.append(X)
+F()
+Y[0] += 1
 # --- given by map
 list(map(F, [X]))
 # --- given by partial
@@ -576,4 +831,4 @@ def traps(rule):
         shapes = ast.literal_eval(f"[{rest.removesuffix(f'({kind})') if kind else rest}]")
         for part, written in rule.parts.items():
             text = text.replace("{" + part + "}", written)
-        yield name, shapes, kind, f"import math\n\nimport mlx.core as mx\nimport mlx.nn as nn\nimport numpy as np\n\n\n{text.strip()}\n"
+        yield name, shapes, kind, f"{IMPORTS}{text.strip()}\n"

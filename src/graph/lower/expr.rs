@@ -351,6 +351,7 @@ impl<'g> Lowerer<'_, 'g> {
             self.expr(default);
         }
         let function = self.graph.leaf_function(name);
+        self.note_handed_on(|handing| handing.lambda(e));
         let parent = self.frames.len() - 1;
         self.lambdas.insert(name, (e, parent));
         let class = self.frames[parent].class;
@@ -383,6 +384,7 @@ impl<'g> Lowerer<'_, 'g> {
         let locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
         // The first iterable is evaluated outside, the others inside.
         let first = generators.first().map(|g| self.expr(&g.iter));
+        self.escape_in_comprehension(elements, generators);
         let outer = self.enter_block(true);
         let parent = self.frames.len() - 1;
         let (scope, class) = (self.frames[parent].scope, self.frames[parent].class);

@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 use super::Lambdas;
 use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurrence, Proved, StatementId};
 use super::classes::ClassFacts;
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of};
+use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of, outer_names};
 use super::value::{Graph, Op, Symbol, ValueId};
 use super::writes::{Writes, inner_writes};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -220,8 +220,8 @@ impl<'a, 'g> Lowerer<'a, 'g> {
         locals_of(&ast.body, &mut names);
         let mut locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
         self.assigned = locals.clone();
-        self.capture(&ast.body);
         self.enclose(info.parent);
+        self.capture(&ast.body);
         let scope = self.body.name;
         let mut frame = Frame::new(scope, FxHashSet::default(), None, info.class);
         for parameter in ast.parameters.iter() {
@@ -383,17 +383,6 @@ impl<'a, 'g> Lowerer<'a, 'g> {
             None => self.graph.leaf(Op::Builtin(name)),
         }
     }
-}
-
-/// Names that a function declares `global` or `nonlocal`: not locals.
-fn outer_names(body: &[Stmt]) -> Vec<&str> {
-    let mut names = Vec::new();
-    super::statements::each(body, &mut |statement| match statement {
-        Stmt::Global(s) => names.extend(s.names.iter().map(|n| n.as_str())),
-        Stmt::Nonlocal(s) => names.extend(s.names.iter().map(|n| n.as_str())),
-        _ => {}
-    });
-    names
 }
 
 /// Whether a call may read any name of its function.

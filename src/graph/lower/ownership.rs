@@ -5,11 +5,11 @@ use std::ops::ControlFlow::{Break, Continue};
 use rustc_hash::FxHashSet;
 
 use super::Lowerer;
-use super::frame::Frame;
-use crate::graph::definitions::FunctionIndex;
-use crate::graph::helpers::{Borrowing, Callee, Scope, held, held_in_displays};
+use super::frame::{Binding, Frame};
+use crate::graph::definitions::named_in;
+use crate::graph::helpers::Borrowing;
+use crate::graph::lending::{BoundIn, Callee, Handing};
 use crate::graph::value::{Op, Symbol, ValueId};
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 
 /// More paths by which a value comes to a name than these are not followed: it may be anything.
@@ -141,13 +141,14 @@ impl Lowerer<'_, '_> {
         }
     }
 
-    /// What a round of a loop passes on or gives a second name, the next round finds in others' hands, from its first statement on. The loop assigns `names`.
+    /// What a round of a loop hands on or gives a second name, the next round finds in others' hands, from its first statement on. The loop assigns `names`.
     pub(super) fn escape_in_rounds(&mut self, names: &[Symbol], body: &[Stmt], test: Option<&Expr>) {
-        let mut passed = PassedOn { callee: &|call| self.callee(call, names), borrowers: &self.definitions.borrowers, names: Vec::new() };
-        test.into_iter().for_each(|test| passed.visit_expr(test));
-        passed.visit_body(body);
-        let names = passed.names;
-        for name in names {
+        let (scope, held) = (|name: &str| self.scope_in_rounds(name, names), |call: &ast::ExprCall| self.held_in_rounds(call, names));
+        let mut handing = Handing::new(self.definitions, self.graph, &scope, &held).knowing_borrowers();
+        test.into_iter().for_each(|test| handing.expr(test, false));
+        handing.block(body);
+        let handed_on = handing.names;
+        for name in handed_on {
             let name = self.graph.symbol(name);
             if let Some(value) = self.frame().get(name).map(|b| b.value) {
                 self.escape_parts(value);
@@ -155,35 +156,82 @@ impl Lowerer<'_, '_> {
         }
     }
 
-    /// What `call` calls, in a loop that assigns `names`.
-    fn callee(&self, call: &ast::ExprCall, names: &[Symbol]) -> Callee {
-        let frame = &self.frames[self.frames.len() - 1];
-        // What a name holds in each round.
-        let value = |name: &str| {
-            let symbol = self.graph.known_symbol(name).filter(|symbol| !names.contains(symbol))?;
-            Some(frame.get(symbol)?.value)
-        };
-        let scope = |name: &str| match self.graph.known_symbol(name) {
-            Some(symbol) if frame.locals.contains(&symbol) && value(name).is_none_or(|v| self.graph.path(v).is_none()) => Scope::Own,
-            Some(symbol) if self.frames.iter().any(|f| f.locals.contains(&symbol)) => Scope::Outer,
-            Some(symbol) if self.enclosing.iter().any(|e| e.locals.contains_key(&symbol)) => Scope::Outer,
-            _ => Scope::Module,
-        };
-        let of = if let Expr::Attribute(method) = &*call.func { Some((&method.value, &method.attr)) } else { None };
-        let name = of.map_or(&*call.func, |(object, _)| object).as_name_expr().map(|name| name.id.as_str());
-        let held = name.and_then(value);
-        match (of, held) {
-            (None, Some(value)) if let Op::Function(function) = self.graph.op(value) => match self.lambdas.get(&function) {
-                Some((lambda, _)) if Borrowing::is_lambda(self.definitions, self.classes, self.graph, &scope, lambda) => Callee::Borrower,
-                Some(_) => Callee::Unknown,
-                None => self.definitions.function_named(function).map_or(Callee::Unknown, Callee::Helper),
-            },
-            (Some((_, method)), Some(value)) if let Some(class) = self.class_of_receiver(value) => {
-                self.definitions.callee_of_receiver(self.classes, self.graph, class, method)
+    /// What a comprehension hands on or binds in one round is another thing in the next, from the first part of its elements on.
+    pub(super) fn escape_in_comprehension(&mut self, elements: &[&Expr], generators: &[ast::Comprehension]) {
+        let mut bound = Vec::new();
+        elements.iter().copied().chain(generators.iter().flat_map(|g| &g.ifs)).for_each(|e| named_in(e, &mut bound));
+        let bound: Vec<Symbol> = bound.into_iter().map(|name| self.graph.symbol(name)).collect();
+        let (scope, held) = (|name: &str| self.scope_in_rounds(name, &bound), |call: &ast::ExprCall| self.held_in_rounds(call, &bound));
+        let mut handing = Handing::new(self.definitions, self.graph, &scope, &held).knowing_borrowers();
+        handing.comprehension(elements, generators, false);
+        let Handing { names: handed_on, calls_unknown, .. } = handing;
+        for &name in &handed_on {
+            let Some(symbol) = self.graph.known_symbol(name) else { continue };
+            let value = self.frames.iter().rev().find_map(|f| f.get(symbol)).map(|b| b.value);
+            value.into_iter().for_each(|value| self.escape_parts(value));
+        }
+        for name in bound {
+            let unknown = self.opaque();
+            if let Some(frame) = self.frames.iter_mut().rev().find(|f| f.locals.contains(&name)) {
+                frame.set(name, Binding { value: unknown, definitions: smallvec::SmallVec::new() });
+            }
+        }
+        if calls_unknown || !handed_on.is_empty() {
+            self.bump();
+        }
+    }
+
+    /// From here on an inner function, or lambda, that `walk` visits may be called: whoever gets an object from it may change that at any time.
+    pub(super) fn note_handed_on<'t>(&mut self, walk: impl FnOnce(&mut Handing<'_, 't>)) {
+        if self.body.function.is_none() {
+            return;
+        }
+        let (scope, held) = (|name: &str| self.scope_in_rounds(name, &[]), |call: &ast::ExprCall| self.held_in_rounds(call, &[]));
+        let mut handing = Handing::new(self.definitions, self.graph, &scope, &held).knowing_borrowers();
+        walk(&mut handing);
+        let handed_on = handing.names;
+        self.volatile.extend(handed_on.into_iter().filter_map(|name| self.graph.known_symbol(name)));
+    }
+
+    /// What `name` holds in each round of a loop that assigns `names`.
+    fn value_in_rounds(&self, name: &str, names: &[Symbol]) -> Option<ValueId> {
+        let symbol = self.graph.known_symbol(name).filter(|symbol| !names.contains(symbol))?;
+        Some(self.frames.last()?.get(symbol)?.value)
+    }
+
+    fn scope_in_rounds(&self, name: &str, names: &[Symbol]) -> BoundIn {
+        let Some(symbol) = self.graph.known_symbol(name) else { return BoundIn::Module };
+        let is_import = || self.value_in_rounds(name, names).is_some_and(|v| self.graph.path(v).is_some());
+        match () {
+            () if self.frames.last().is_some_and(|f| f.locals.contains(&symbol)) && !is_import() => BoundIn::Here,
+            () if self.frames.iter().any(|f| f.locals.contains(&symbol)) => BoundIn::Around,
+            () if self.enclosing.iter().any(|e| e.locals.contains_key(&symbol)) => BoundIn::Around,
+            () => BoundIn::Module,
+        }
+    }
+
+    /// What `call` calls in a loop that assigns `names`, where that is a method of a receiver, or a function that a name holds.
+    fn held_in_rounds(&self, call: &ast::ExprCall, names: &[Symbol]) -> Option<Callee> {
+        let object = if let Expr::Attribute(method) = &*call.func { &method.value } else { &call.func };
+        let name = object.as_name_expr()?.id.as_str();
+        match (&*call.func, self.value_in_rounds(name, names)) {
+            (Expr::Attribute(method), Some(value)) => {
+                let class = self.class_of_receiver(value)?;
+                Some(self.definitions.callee_of_receiver(self.classes, self.graph, class, &method.attr))
             }
             // In a method it may be another name of the receiver.
-            (Some(_), None) if frame.class.is_some() && name.is_some_and(|name| scope(name) == Scope::Own) => Callee::Unknown,
-            _ => self.definitions.callee(self.graph, call, &scope),
+            (Expr::Attribute(_), None) => {
+                let is_method = self.frames.last().is_some_and(|f| f.class.is_some());
+                (is_method && self.scope_in_rounds(name, names) == BoundIn::Here).then_some(Callee::Unknown)
+            }
+            (_, Some(value)) => {
+                let Op::Function(function) = self.graph.op(value) else { return None };
+                let Some((lambda, _)) = self.lambdas.get(&function) else { return self.definitions.function_named(function).map(Callee::Helper) };
+                let scope = |name: &str| self.scope_in_rounds(name, names);
+                let borrows = Borrowing::is_lambda(self.definitions, self.classes, self.graph, &scope, lambda);
+                Some(if borrows { Callee::Borrower } else { Callee::Unknown })
+            }
+            _ => None,
         }
     }
 
@@ -201,50 +249,5 @@ impl Lowerer<'_, '_> {
                 _ => {}
             }
         }
-    }
-}
-
-/// Finds the names whose objects a text passes to calls that may keep them, or gives another name.
-struct PassedOn<'q, 'a> {
-    callee: &'q dyn Fn(&ast::ExprCall) -> Callee,
-    borrowers: &'q FxHashSet<FunctionIndex>,
-    names: Vec<&'a str>,
-}
-
-impl<'a> PassedOn<'_, 'a> {
-    fn parts(&mut self, expr: &'a Expr) {
-        held(expr, &mut self.names);
-    }
-}
-
-impl<'a> SourceOrderVisitor<'a> for PassedOn<'_, 'a> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        match statement {
-            Stmt::Assign(s) => self.parts(&s.value),
-            Stmt::AnnAssign(s) => s.value.iter().for_each(|v| self.parts(v)),
-            Stmt::AugAssign(s) if !s.value.is_name_expr() => self.parts(&s.value),
-            Stmt::For(s) if !s.iter.is_name_expr() => self.parts(&s.iter),
-            Stmt::With(s) => s.items.iter().for_each(|i| self.parts(&i.context_expr)),
-            Stmt::Match(s) => self.parts(&s.subject),
-            _ => {}
-        }
-        source_order::walk_stmt(self, statement);
-    }
-
-    fn visit_expr(&mut self, expr: &'a Expr) {
-        match expr {
-            Expr::Call(call) => match (self.callee)(call) {
-                Callee::Borrower => {}
-                Callee::Helper(index) if self.borrowers.contains(&index) => held_in_displays(call, &mut self.names),
-                Callee::Helper(_) | Callee::Unknown => {
-                    call.arguments.args.iter().for_each(|a| self.parts(a));
-                    call.arguments.keywords.iter().for_each(|k| self.parts(&k.value));
-                }
-            },
-            Expr::Named(named) => self.parts(&named.value),
-            Expr::Yield(e) => e.value.iter().for_each(|v| self.parts(v)),
-            _ => {}
-        }
-        source_order::walk_expr(self, expr);
     }
 }

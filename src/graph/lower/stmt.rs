@@ -139,6 +139,7 @@ impl<'g> Lowerer<'_, 'g> {
             Some(index) => self.graph.leaf(Op::Function(self.definitions.functions[index].name)),
             None => self.opaque(),
         };
+        self.note_handed_on(|handing| handing.function(s));
         self.bind(name, value, Some(self.statement), s.range.end());
     }
 
