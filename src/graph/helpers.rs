@@ -16,8 +16,12 @@ const MAX_STATEMENTS: usize = 40;
 impl Definitions<'_> {
     /// Note the helpers that only borrow: when one is done, no object, container or caller holds anything that it was given, nor has it changed any of that.
     pub(super) fn note_borrowers(&mut self, classes: &ClassFacts, graph: &Graph) {
-        let called: Vec<Option<Vec<FunctionIndex>>> =
-            (0..self.functions.len()).map(|index| Borrowing::of_function(self, classes, graph, index)).collect();
+        let mut around = Around::default();
+        let mut called: Vec<Option<Vec<FunctionIndex>>> = Vec::with_capacity(self.functions.len());
+        for index in 0..self.functions.len() {
+            around.enter(self, self.functions[index].parent);
+            called.push(Borrowing::of_function(self, classes, graph, index, &around.names));
+        }
         let mut lenders: FxHashMap<FunctionIndex, Vec<FunctionIndex>> = FxHashMap::default();
         for (index, helpers) in called.iter().enumerate() {
             helpers.iter().flatten().for_each(|&helper| lenders.entry(helper).or_default().push(index));
@@ -30,6 +34,30 @@ impl Definitions<'_> {
             keep.extend(new.filter(|f| self.borrowers.remove(f)));
         }
     }
+}
+
+/// The names of the functions around one, kept for the next one inside the same.
+#[derive(Default)]
+struct Around<'a> {
+    parent: Option<FunctionIndex>,
+    names: FxHashSet<&'a str>,
+}
+
+impl<'a> Around<'a> {
+    fn enter(&mut self, definitions: &Definitions<'a>, parent: Option<FunctionIndex>) {
+        if self.parent != parent {
+            let function = |index: FunctionIndex| &definitions.functions[index];
+            let around = std::iter::successors(parent, |&index| function(index).parent);
+            *self = Self { parent, names: around.flat_map(|index| names_of(function(index))).collect() };
+        }
+    }
+}
+
+/// The parameters and other locals of a function.
+fn names_of<'a>(function: &FunctionInfo<'a>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = function.ast.parameters.iter().map(|p| p.name().as_str()).collect();
+    locals_of(&function.ast.body, &mut names);
+    names
 }
 
 /// Looks for what a helper does with the objects that it is given.
@@ -49,28 +77,26 @@ pub(super) struct Borrowing<'q, 'a> {
 
 impl<'q, 'a> Borrowing<'q, 'a> {
     /// The functions to which function `index` lends what it is given; `None` where it does more than that.
-    fn of_function(definitions: &'q Definitions<'a>, classes: &'q ClassFacts, graph: &'q Graph, index: FunctionIndex) -> Option<Vec<FunctionIndex>> {
+    fn of_function(
+        definitions: &'q Definitions<'a>,
+        classes: &'q ClassFacts,
+        graph: &'q Graph,
+        index: FunctionIndex,
+        around: &FxHashSet<&str>,
+    ) -> Option<Vec<FunctionIndex>> {
         let info = &definitions.functions[index];
         let is_static = definitions.is_static(index, graph);
         let is_plain = is_static || info.ast.decorator_list.iter().all(|d| is_compile(&d.expression, definitions, graph));
         if info.ast.is_async || !is_plain || !is_simple(&info.ast.body) {
             return None;
         }
-        let names_of = |function: &FunctionInfo<'a>| {
-            let mut names: Vec<&str> = function.ast.parameters.iter().map(|p| p.name().as_str()).collect();
-            locals_of(&function.ast.body, &mut names);
-            names
-        };
         let own: FxHashSet<&str> = names_of(info).into_iter().collect();
-        let around = std::iter::successors(info.parent.map(|f| &definitions.functions[f]), |f| f.parent.map(|f| &definitions.functions[f]));
-        let outer: FxHashSet<&str> = around.flat_map(names_of).collect();
         let parameters: Vec<&str> = info.ast.parameters.iter().map(|p| p.name().as_str()).collect();
         let receiver = info.class.filter(|_| !is_static).zip(parameters.first().copied());
-        // What the functions around it hold it may give back, too.
-        let given = parameters.into_iter().chain(outer.iter().copied().filter(|name| !own.contains(name))).collect();
+        let given = parameters.into_iter().collect();
         let scope = |name: &str| match name {
             _ if own.contains(name) => BoundIn::Here,
-            _ if outer.contains(name) => BoundIn::Around,
+            _ if around.contains(name) => BoundIn::Around,
             _ => BoundIn::Module,
         };
         let mut borrowing = Borrowing { definitions, classes, graph, scope: &scope, receiver, given, helpers: Vec::new(), keeps: false };
@@ -111,8 +137,9 @@ impl<'q, 'a> Borrowing<'q, 'a> {
         names
     }
 
+    /// Whether others hold the object of one of `names`: it was given, or is that of a function around it.
     fn is_given(&self, names: &[&'a str]) -> bool {
-        names.iter().any(|name| self.given.contains(name))
+        names.iter().any(|name| self.given.contains(name) || (self.scope)(name) == BoundIn::Around)
     }
 
     /// Compute `expr` for nothing that outlives the helper.

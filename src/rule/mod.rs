@@ -37,7 +37,7 @@ mod together;
 mod uses;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -253,12 +253,15 @@ fn candidates(rule: &Rule, analysis: &Analysis<'_>) -> Vec<Candidate> {
     let returns = |body: usize| analysis.bodies[body].effects.iter().any(|e| matches!(*e, Effect::Return(value) if roots.contains(&(body, value))));
     let with_roots: FxHashSet<usize> = roots.iter().map(|&(body, _)| body).filter(|&body| returns(body)).collect();
     let is_match = |function: FunctionIndex| analysis.body_of(function).is_some_and(|body| with_roots.contains(&body));
-    candidates.retain(|c| {
-        let (body, value) = (&analysis.bodies[c.body], c.root.value);
-        let functions = body.inlined.iter().filter(|(_, given)| *given == value).map(|&(function, _)| function);
-        let lambdas = body.inlined_lambdas.iter().filter(|(_, given)| *given == value).map(|&(computed, _)| computed);
-        c.root.own || !functions.into_iter().any(is_match) && !lambdas.into_iter().any(|computed| places.contains(&computed))
-    });
+    // What gives a value that is computed elsewhere and matches there.
+    let mut elsewhere: FxHashSet<(usize, ValueId)> = FxHashSet::default();
+    for index in candidates.iter().filter(|c| !c.root.own).map(|c| c.body).collect::<BTreeSet<_>>() {
+        let body = &analysis.bodies[index];
+        let functions = body.inlined.iter().filter(|&&(function, _)| is_match(function)).map(|&(_, value)| value);
+        let lambdas = body.inlined_lambdas.iter().filter(|(computed, _)| places.contains(computed)).map(|&(_, value)| value);
+        elsewhere.extend(functions.chain(lambdas).map(|value| (index, value)));
+    }
+    candidates.retain(|c| c.root.own || !elsewhere.contains(&(c.body, c.root.value)));
     candidates
 }
 

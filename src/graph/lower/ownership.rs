@@ -143,7 +143,8 @@ impl Lowerer<'_, '_> {
 
     /// What a round of a loop hands on or gives a second name, the next round finds in others' hands, from its first statement on. The loop assigns `names`.
     pub(super) fn escape_in_rounds(&mut self, names: &[Symbol], body: &[Stmt], test: Option<&Expr>) {
-        let (scope, held) = (|name: &str| self.scope_in_rounds(name, names), |call: &ast::ExprCall| self.held_in_rounds(call, names));
+        let names: FxHashSet<Symbol> = names.iter().copied().collect();
+        let (scope, held) = (|name: &str| self.scope_in_rounds(name, &names), |call: &ast::ExprCall| self.held_in_rounds(call, &names));
         let mut handing = Handing::new(self.definitions, self.graph, &scope, &held).knowing_borrowers();
         test.into_iter().for_each(|test| handing.expr(test, false));
         handing.block(body);
@@ -160,7 +161,7 @@ impl Lowerer<'_, '_> {
     pub(super) fn escape_in_comprehension(&mut self, elements: &[&Expr], generators: &[ast::Comprehension]) {
         let mut bound = Vec::new();
         elements.iter().copied().chain(generators.iter().flat_map(|g| &g.ifs)).for_each(|e| named_in(e, &mut bound));
-        let bound: Vec<Symbol> = bound.into_iter().map(|name| self.graph.symbol(name)).collect();
+        let bound: FxHashSet<Symbol> = bound.into_iter().map(|name| self.graph.symbol(name)).collect();
         let (scope, held) = (|name: &str| self.scope_in_rounds(name, &bound), |call: &ast::ExprCall| self.held_in_rounds(call, &bound));
         let mut handing = Handing::new(self.definitions, self.graph, &scope, &held).knowing_borrowers();
         handing.comprehension(elements, generators, false);
@@ -170,6 +171,8 @@ impl Lowerer<'_, '_> {
             let value = self.frames.iter().rev().find_map(|f| f.get(symbol)).map(|b| b.value);
             value.into_iter().for_each(|value| self.escape_parts(value));
         }
+        let mut bound: Vec<Symbol> = bound.into_iter().collect();
+        bound.sort_unstable();
         for name in bound {
             let unknown = self.opaque();
             if let Some(frame) = self.frames.iter_mut().rev().find(|f| f.locals.contains(&name)) {
@@ -186,7 +189,8 @@ impl Lowerer<'_, '_> {
         if self.body.function.is_none() {
             return;
         }
-        let (scope, held) = (|name: &str| self.scope_in_rounds(name, &[]), |call: &ast::ExprCall| self.held_in_rounds(call, &[]));
+        let none = FxHashSet::default();
+        let (scope, held) = (|name: &str| self.scope_in_rounds(name, &none), |call: &ast::ExprCall| self.held_in_rounds(call, &none));
         let mut handing = Handing::new(self.definitions, self.graph, &scope, &held).knowing_borrowers();
         walk(&mut handing);
         let handed_on = handing.names;
@@ -194,12 +198,12 @@ impl Lowerer<'_, '_> {
     }
 
     /// What `name` holds in each round of a loop that assigns `names`.
-    fn value_in_rounds(&self, name: &str, names: &[Symbol]) -> Option<ValueId> {
+    fn value_in_rounds(&self, name: &str, names: &FxHashSet<Symbol>) -> Option<ValueId> {
         let symbol = self.graph.known_symbol(name).filter(|symbol| !names.contains(symbol))?;
         Some(self.frames.last()?.get(symbol)?.value)
     }
 
-    fn scope_in_rounds(&self, name: &str, names: &[Symbol]) -> BoundIn {
+    fn scope_in_rounds(&self, name: &str, names: &FxHashSet<Symbol>) -> BoundIn {
         let Some(symbol) = self.graph.known_symbol(name) else { return BoundIn::Module };
         let is_import = || self.value_in_rounds(name, names).is_some_and(|v| self.graph.path(v).is_some());
         match () {
@@ -211,7 +215,7 @@ impl Lowerer<'_, '_> {
     }
 
     /// What `call` calls in a loop that assigns `names`, where that is a method of a receiver, or a function that a name holds.
-    fn held_in_rounds(&self, call: &ast::ExprCall, names: &[Symbol]) -> Option<Callee> {
+    fn held_in_rounds(&self, call: &ast::ExprCall, names: &FxHashSet<Symbol>) -> Option<Callee> {
         let object = if let Expr::Attribute(method) = &*call.func { &method.value } else { &call.func };
         let name = object.as_name_expr()?.id.as_str();
         match (&*call.func, self.value_in_rounds(name, names)) {
