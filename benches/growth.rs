@@ -46,6 +46,15 @@ const SHAPES: &[Shape] = &[
     ("branches", 1_500, |n| function(&numbered(n, "    if b:\n        x = x + #\n"))),
     ("alternatives", 3_000, |n| function(&format!("    if b:\n        x = w\n{}", numbered(n, "    elif b == #:\n        x = x * 2\n")))),
     ("loops that read elements", 2_000, |n| function(&numbered(n, "    for i in x.flatten():\n        y# = i.item()\n"))),
+    ("names in nested loops", 500, |n| {
+        let loops: String = (1..9).map(|depth| format!("{}for i{depth} in w:\n", "    ".repeat(depth))).collect();
+        function(&(loops + &numbered(n, &format!("{}y# = mx.exp(x * #)\n", "    ".repeat(9)))))
+    }),
+    ("elements of comprehensions", 1_000, |n| function(&numbered(n, "    y# = [t * x for t in w]\n    z# = [b(t, x) for t in w]\n"))),
+    ("calls of a helper that match where they are", 100, |n| {
+        let helper = "def centred(x, axis):\n    d = x - mx.mean(x, axis=axis, keepdims=True)\n    return d * mx.rsqrt(mx.var(x, axis=axis, keepdims=True) + 1e-5)\n";
+        function(&numbered(n, "    x = mx.exp(x)\n    y# = centred(x, -1)\n")) + "\n\n" + helper
+    }),
     ("files that are opened", 1_000, |n| function(&numbered(n, "    with open('#', 'rb') as h:\n        y = mx.load(h)\n"))),
     ("evaluations", 2_000, |n| function(&numbered(n, "    mx.eval(x)\n    y# = x.item()\n"))),
     ("handlers", 3_000, |n| function(&"    try:\n        x = x * 2\n    except ValueError:\n        x = w\n".repeat(n))),

@@ -1,5 +1,6 @@
 //! Branches, loops, `with`, `try` and `match`: where control flows together again, and what each name holds there.
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::Lowerer;
@@ -221,11 +222,11 @@ impl<'g> Lowerer<'_, 'g> {
 
     /// Every assignment made to `names` since definition `first` may reach the joins `into`.
     fn feed(&mut self, into: &[(Symbol, u32)], first: usize) {
-        for &(name, join) in into {
-            for id in first..self.body.definitions.len() {
-                if self.body.definitions[id].name == name && id as u32 != join {
-                    self.body.definitions[join as usize].feeds.push(id as u32);
-                }
+        let joins: FxHashMap<Symbol, u32> = into.iter().copied().collect();
+        for id in first..self.body.definitions.len() {
+            match joins.get(&self.body.definitions[id].name) {
+                Some(&join) if id as u32 != join => self.body.definitions[join as usize].feeds.push(id as u32),
+                _ => {}
             }
         }
     }
