@@ -74,6 +74,8 @@ pub struct Definitions<'a> {
     pub imports: Vec<(Symbol, Symbol)>,
     /// Attributes that the file assigns of what is no receiver of a method: of an instance of any class.
     pub(super) assigned_outside: FxHashSet<Symbol>,
+    /// The names of all methods.
+    pub(super) method_names: FxHashSet<Symbol>,
     /// The functions that only borrow what they are given.
     pub(super) borrowers: FxHashSet<FunctionIndex>,
     pub(super) statics: FxHashMap<(ClassIndex, Symbol), FunctionIndex>,
@@ -89,6 +91,7 @@ impl<'a> Definitions<'a> {
             Collector { definitions: Self::default(), graph, seen: FxHashMap::default(), for_checkers: false, imported: FxHashSet::default() };
         collector.block(&module.body, &Place { prefix: String::new(), class: None, parent: None });
         collector.definitions.mark_overridden();
+        collector.definitions.method_names = collector.definitions.classes.iter().flat_map(|class| class.methods.keys().copied()).collect();
         let imports = collector.definitions.module.iter().filter_map(|(&name, binding)| match *binding {
             ModuleBinding::Import(path) if collector.imported.contains(&name) => Some((name, path)),
             _ => None,

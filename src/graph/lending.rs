@@ -72,7 +72,7 @@ impl Definitions<'_> {
 
     /// Whether `call` of `name` of anything that is no receiver is that of a method of arrays, and of nothing that the file defines.
     fn is_array_method(&self, graph: &Graph, name: &str, call: &ast::ExprCall) -> bool {
-        let is_defined = |symbol| self.classes.iter().any(|class| class.methods.contains_key(&symbol));
+        let is_defined = |symbol| self.method_names.contains(&symbol);
         let method = api::method(name).filter(|_| !api::is_property(name));
         method.is_some_and(|method| takes(method.get(), call)) && !graph.known_symbol(name).is_some_and(is_defined)
     }

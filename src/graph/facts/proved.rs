@@ -273,6 +273,7 @@ mod tests {
             "y = f'{PROOF}'",
             "y = PROOF and other",
             "y = lambda a=PROOF: a",
+            "def g(a):\n    return a.astype(mx.float32)\ny = g(x)",
         ];
         for statements in always {
             let text = format!("{}\nreturn -x", statements.replace("PROOF", proof));
@@ -295,6 +296,9 @@ mod tests {
             "try:\n    y = PROOF\nexcept ValueError:\n    y = 0",
             "match other:\n    case 1:\n        y = PROOF",
             "match other:\n    case 1 if PROOF:\n        y = 0",
+            "def g(a, c):\n    if c:\n        return a.astype(mx.float32)\n    return a\ny = g(x, other)",
+            "def g(a, c):\n    if c:\n        return 1\n    return a.astype(mx.float32)\ny = g(x, other)",
+            "def g(a, c):\n    if c:\n        return 1\n    else:\n        return a.astype(mx.float32)\ny = g(x, other)",
         ];
         for statements in perhaps {
             let text = format!("{}\nreturn -x", statements.replace("PROOF", proof));

@@ -134,15 +134,13 @@ impl<'g> Lowerer<'_, 'g> {
                 let condition = self.expr(&s.test);
                 self.effect(Effect::Enter(condition));
                 let mark = self.frame().mark();
-                let then = self.returned(&s.body);
+                let (then, in_then) = self.where_decided((condition, true), |l| (l.returned(&s.body), l.block));
                 self.frame().rewind(mark);
                 self.effect(Effect::Else);
-                let otherwise = match s.elif_else_clauses.first() {
-                    Some(clause) => self.returned(&clause.body),
-                    None => self.returned(rest),
-                };
+                let rest = s.elif_else_clauses.first().map_or(rest, |clause| &clause.body);
+                let (otherwise, in_else) = self.where_decided((condition, false), |l| (l.returned(rest), l.block));
                 self.effect(Effect::Leave);
-                Some(self.graph.value(Op::Gate, &[condition, then?, otherwise?]))
+                Some(self.choice(condition, [then?, otherwise?], [in_then, in_else], self.offset))
             }
             _ => {
                 self.statement(first);
