@@ -42,6 +42,7 @@ impl ProvedFacts {
     /// What `body` proves. A proof holds from its place on, and so does what follows from it and from those before.
     pub(super) fn of(analysis: &Analysis<'_>, body: &Body) -> Self {
         let mut proved = Self::of_joins(analysis, body);
+        let mut chosen: FxHashMap<ValueId, [(ValueId, BlockId); 2]> = FxHashMap::default();
         for proof in &body.proofs {
             let (value, block, offset) = (proof.value, proof.block, proof.offset);
             match proof.proved {
@@ -62,6 +63,7 @@ impl ProvedFacts {
                     if branches.iter().all(|&(value, block)| proved.kind_in(analysis, body, value, block) == Kind::Array) {
                         note(&mut proved.arrays, value, (block, offset, ()));
                     }
+                    chosen.insert(value, branches);
                 }
                 Proved::Int => note(&mut proved.ints, value, (block, offset, ())),
                 Proved::Counts(array) => {
@@ -71,7 +73,15 @@ impl ProvedFacts {
                     }
                 }
                 Proved::List => note(&mut proved.lists, value, (block, offset, ())),
-                Proved::Rank(rank) => note(&mut proved.ranks, value, (block, offset, rank)),
+                Proved::Rank(rank) => {
+                    note(&mut proved.ranks, value, (block, offset, rank));
+                    // One side was chosen, and has it too, or the other has run, where the same may have been shown of it.
+                    for ((side, _), (_, other)) in chosen.get(&value).into_iter().flat_map(|&[a, b]| [(a, b), (b, a)]) {
+                        if proved.rank(side, View { body, proved: &proved, block: other, offset: body.range.end() }) == Some(rank) {
+                            note(&mut proved.ranks, side, (block, offset, rank));
+                        }
+                    }
+                }
                 Proved::DtypeOfCast(array) => note(&mut proved.casts, value, (block, offset, array)),
             }
         }
@@ -304,6 +314,21 @@ mod tests {
             let text = format!("{}\nreturn -x", statements.replace("PROOF", proof));
             assert_eq!(kind_of_negated(&text), Kind::Unknown, "{statements}");
         }
+    }
+
+    #[test]
+    fn what_both_sides_of_a_choice_show_of_one_of_them_holds() {
+        let helper = "def g(a):\n    if other:\n        return a\n    b, c, d, e = a.shape\n    return a.reshape(b * c, 1, d, e)\n";
+        let rank = |statements: &str| {
+            of_function(&format!("{helper}{statements}\nreturn -x"), |analysis, body| {
+                let (facts, value) = negated(analysis, body);
+                facts.rank(value)
+            })
+        };
+        assert_eq!(rank("y = g(x)\nb, c, d, e = y.shape"), Some(4));
+        assert_eq!(rank("y = g(x)"), None);
+        assert_eq!(rank("y = g(x)\nb, c, d = y.shape"), None);
+        assert_eq!(rank("y = g(o)\nb, c, d, e = y.shape"), None);
     }
 
     #[test]
