@@ -171,3 +171,10 @@ class Decoder(nn.Module):
     def __call__(self, pixels: mx.array) -> mx.array:
         y = self.conv(pixels)
         return nn.silu(self.norm(y.astype(mx.float32)).astype(self.precision))
+
+
+def changed_from_element_to_element(x: mx.array):
+    """Each element of the list changes the array for the next one, but not its float32 copy."""
+    y = x + 0
+    h = y.astype(mx.float32)
+    return [(mx.fast.rms_norm(h, None, 1e-5).astype(y.dtype) * y, y.__iadd__(1))[0] for _ in range(2)]

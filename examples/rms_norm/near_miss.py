@@ -247,10 +247,3 @@ def kept_by_a_function_inside(x: mx.array):
     keep()
     kept[0] += 1
     return h * mx.rsqrt(mean_square + 1e-5)
-
-
-def changed_from_element_to_element(x: mx.array):
-    """Each element of the list changes the array for the next one."""
-    h = x * 2
-    mean_square = mx.mean(h * h, axis=-1, keepdims=True)
-    return [(h * mx.rsqrt(mean_square + 1e-5), h.__iadd__(1))[0] for _ in range(2)]

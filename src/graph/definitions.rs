@@ -485,6 +485,13 @@ pub(super) fn outer_names(body: &[Stmt]) -> Vec<&str> {
     names
 }
 
+/// The parameters and other locals of a function; also what it declares to be of the scopes around it.
+pub(super) fn names_of(function: &ast::StmtFunctionDef) -> Vec<&str> {
+    let mut names: Vec<&str> = function.parameters.iter().map(|p| p.name().as_str()).collect();
+    locals_of(&function.body, &mut names);
+    names
+}
+
 /// All names bound anywhere in a function body, inner functions and classes not entered.
 pub fn locals_of<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
     statements::each(body, &mut |statement| bound_names(statement, names));

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::classes::ClassFacts;
 use super::compile::is_compile;
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, FunctionInfo, locals_of, target_names};
+use super::definitions::{ClassIndex, Definitions, FunctionIndex, names_of, target_names};
 use super::lending::{BoundIn, Handing};
 use super::statements::blocks;
 use super::value::Graph;
@@ -48,16 +48,9 @@ impl<'a> Around<'a> {
         if self.parent != parent {
             let function = |index: FunctionIndex| &definitions.functions[index];
             let around = std::iter::successors(parent, |&index| function(index).parent);
-            *self = Self { parent, names: around.flat_map(|index| names_of(function(index))).collect() };
+            *self = Self { parent, names: around.flat_map(|index| names_of(function(index).ast)).collect() };
         }
     }
-}
-
-/// The parameters and other locals of a function.
-fn names_of<'a>(function: &FunctionInfo<'a>) -> Vec<&'a str> {
-    let mut names: Vec<&str> = function.ast.parameters.iter().map(|p| p.name().as_str()).collect();
-    locals_of(&function.ast.body, &mut names);
-    names
 }
 
 /// Looks for what a helper does with the objects that it is given.
@@ -90,7 +83,7 @@ impl<'q, 'a> Borrowing<'q, 'a> {
         if info.ast.is_async || !is_plain || !is_simple(&info.ast.body) {
             return None;
         }
-        let own: FxHashSet<&str> = names_of(info).into_iter().collect();
+        let own: FxHashSet<&str> = names_of(info.ast).into_iter().collect();
         let parameters: Vec<&str> = info.ast.parameters.iter().map(|p| p.name().as_str()).collect();
         let receiver = info.class.filter(|_| !is_static).zip(parameters.first().copied());
         let given = parameters.into_iter().collect();

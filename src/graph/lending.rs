@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 
 use super::api::{self, Accepts, ParamKind};
 use super::classes::ClassFacts;
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of, outer_names, target_names};
+use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, names_of, outer_names, target_names};
 use super::is_pure_builtin;
 use super::statements::blocks;
 use super::value::Graph;
@@ -39,10 +39,7 @@ pub(super) enum BoundIn {
 impl Definitions<'_> {
     /// What `call` calls that is no method of a receiver, where the name it starts with means what `scope` says.
     pub(super) fn callee(&self, graph: &Graph, call: &ast::ExprCall, scope: &dyn Fn(&str) -> BoundIn) -> Callee {
-        let mut root = &*call.func;
-        while let Expr::Attribute(attribute) = root {
-            root = &attribute.value;
-        }
+        let root = root_of(&call.func);
         let known = root.as_name_expr().map(|name| (&*name.id, scope(&name.id)));
         match (known, &*call.func) {
             (Some((_, BoundIn::Around)), _) => Callee::Unknown,
@@ -76,6 +73,15 @@ impl Definitions<'_> {
         let method = api::method(name).filter(|_| !api::is_property(name));
         method.is_some_and(|method| takes(method.get(), call)) && !graph.known_symbol(name).is_some_and(is_defined)
     }
+}
+
+/// What a chain of attributes starts with.
+fn root_of(expr: &Expr) -> &Expr {
+    let mut root = expr;
+    while let Expr::Attribute(attribute) = root {
+        root = &attribute.value;
+    }
+    root
 }
 
 /// Whether what an import brought in from `path` is of MLX or of `math`, where nothing keeps its arguments.
@@ -151,10 +157,7 @@ impl<'q, 'a> Handing<'q, 'a> {
 
     fn callee(&self, call: &ast::ExprCall) -> Callee {
         let is_shadowed = |name: &str| self.shadows.iter().any(|(names, _)| names.contains(name));
-        let mut root = &*call.func;
-        while let Expr::Attribute(attribute) = root {
-            root = &attribute.value;
-        }
+        let root = root_of(&call.func);
         let known = if root.as_name_expr().is_some_and(|name| is_shadowed(&name.id)) { None } else { (self.held)(call) };
         let scope = |name: &str| if is_shadowed(name) { BoundIn::Here } else { (self.scope)(name) };
         known.unwrap_or_else(|| self.definitions.callee(self.graph, call, &scope))
@@ -342,10 +345,8 @@ impl<'q, 'a> Handing<'q, 'a> {
     pub(super) fn function(&mut self, s: &'a ast::StmtFunctionDef) {
         s.decorator_list.iter().for_each(|d| self.expr(&d.expression, true));
         s.parameters.iter().filter_map(|p| p.default()).for_each(|v| self.expr(v, true));
-        let mut names: Vec<&str> = s.parameters.iter().map(|p| p.name().as_str()).collect();
-        locals_of(&s.body, &mut names);
         let outer = outer_names(&s.body);
-        self.inside(names.into_iter().filter(|name| !outer.contains(name)).collect(), |h| h.block(&s.body));
+        self.inside(names_of(s).into_iter().filter(|name| !outer.contains(name)).collect(), |h| h.block(&s.body));
     }
 
     /// What stands in the target of an assignment is read.

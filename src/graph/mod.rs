@@ -35,7 +35,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use body::Body;
 use classes::ClassFacts;
 use compile::Compiled;
-use definitions::{Definitions, FunctionIndex, locals_of};
+use definitions::{Definitions, FunctionIndex, names_of};
 use dtypes::half::Origins;
 use dtypes::shown::Shown;
 use lower::{Scope, lower_scope};
@@ -165,9 +165,7 @@ impl<'a> Analysis<'a> {
         let mut at = body.function.and_then(|f| self.definitions.functions[f].parent);
         while let Some(function) = at {
             let outer = &self.definitions.functions[function];
-            let mut locals: Vec<&str> = outer.ast.parameters.iter().map(|p| p.name().as_str()).collect();
-            locals_of(&outer.ast.body, &mut locals);
-            if locals.contains(&self.graph.name(name)) {
+            if names_of(outer.ast).contains(&self.graph.name(name)) {
                 return true;
             }
             at = outer.parent;

@@ -219,21 +219,6 @@ def subject(x):
 
     keep()[0].__iadd__(1)
     return {from_stat}
-# --- in rounds, yielded
-def rounds(x):
-    x = x + 0
-    {stat}
-    for _ in range(2):
-        yield s
-        yield {from_stat}
-
-
-def subject(x):
-    out = []
-    for y in rounds(x):
-        out.append(y + 0)
-        y += 1
-    return out
 """
 
 DISTURBANCES = """

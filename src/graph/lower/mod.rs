@@ -220,8 +220,8 @@ impl<'a, 'g> Lowerer<'a, 'g> {
         locals_of(&ast.body, &mut names);
         let mut locals: FxHashSet<Symbol> = names.into_iter().map(|n| self.graph.symbol(n)).collect();
         self.assigned = locals.clone();
-        self.enclose(info.parent);
         self.capture(&ast.body);
+        self.enclose(info.parent);
         let scope = self.body.name;
         let mut frame = Frame::new(scope, FxHashSet::default(), None, info.class);
         for parameter in ast.parameters.iter() {
