@@ -55,6 +55,7 @@ const SHAPES: &[Shape] = &[
         let helper = "def centred(x, axis):\n    d = x - mx.mean(x, axis=axis, keepdims=True)\n    return d * mx.rsqrt(mx.var(x, axis=axis, keepdims=True) + 1e-5)\n";
         function(&numbered(n, "    x = mx.exp(x)\n    y# = centred(x, -1)\n")) + "\n\n" + helper
     }),
+    ("functions of a function", 1_000, |n| function(&numbered(n, "    def g#(y):\n        return mx.exp(y) * x\n    z# = g#(w)\n"))),
     ("files that are opened", 1_000, |n| function(&numbered(n, "    with open('#', 'rb') as h:\n        y = mx.load(h)\n"))),
     ("evaluations", 2_000, |n| function(&numbered(n, "    mx.eval(x)\n    y# = x.item()\n"))),
     ("handlers", 3_000, |n| function(&"    try:\n        x = x * 2\n    except ValueError:\n        x = w\n".repeat(n))),

@@ -2,7 +2,6 @@
 //! made on the first question, so that scopes in which nothing is found cost nothing.
 
 pub mod blocks;
-pub mod calls;
 pub mod expressions;
 
 use std::cell::OnceCell;

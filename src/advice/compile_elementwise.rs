@@ -11,11 +11,11 @@ use rustc_hash::FxHashSet;
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::body::{Body, Effect};
+use crate::graph::calls;
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Op, ValueId};
 use crate::graph::{Analysis, activations};
-use crate::place::calls;
 use crate::syntax::ast::Expr;
 use crate::syntax::{Ranged, TextRange};
 

@@ -5,9 +5,9 @@
 
 use crate::finding::{Finding, Notes, TransformId};
 use crate::graph::Analysis;
+use crate::graph::calls;
 use crate::graph::definitions::FunctionIndex;
 use crate::place::Place;
-use crate::place::calls;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Ranged, TextRange};

@@ -2,10 +2,11 @@
 
 use crate::finding::Notes;
 use crate::graph::body::Body;
+use crate::graph::calls::{self, Called};
 use crate::graph::compile::Compiled;
-use crate::graph::definitions::{FunctionIndex, locals_of};
+use crate::graph::definitions::FunctionIndex;
+use crate::graph::names::locals_of;
 use crate::graph::{Analysis, statements};
-use crate::place::calls::{self, Called};
 use crate::place::{Place, expressions};
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};

@@ -4,12 +4,12 @@ use std::ops::ControlFlow::Continue;
 
 use crate::finding::{Notes, Way};
 use crate::graph::Analysis;
+use crate::graph::calls::{self, Called};
 use crate::graph::definitions::FunctionIndex;
 use crate::graph::memo::Memo;
 use crate::graph::statements::{blocks, branches};
 use crate::graph::value::{Comparison, Op, Symbol, ValueId};
 use crate::place::Place;
-use crate::place::calls::{self, Called};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 

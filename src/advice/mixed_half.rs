@@ -21,7 +21,7 @@ pub fn find(analysis: &Analysis<'_>, id: &TransformId, notes: &Notes) -> Vec<Fin
     for body in &analysis.bodies {
         let facts = Facts::at(analysis, body, 0, body.range.end());
         let mut flow = DtypeFlow::new(analysis, &facts);
-        let users = Users::of(analysis, body);
+        let users = Users::throughout(analysis, body);
         let mut seen: Vec<ValueId> = Vec::new();
         for place in body.occurrences.iter().filter(|o| o.own) {
             if seen.contains(&place.value) {

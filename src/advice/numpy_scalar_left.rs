@@ -6,11 +6,11 @@ use crate::graph::body::Effect;
 use crate::graph::dtypes::flow::DtypeFlow;
 use crate::graph::dtypes::table::{listed, spelt};
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::statements::comprehension;
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::graph::{Analysis, activations};
 use crate::place::Place;
-use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprBinOp, Operator, Stmt};
 use crate::syntax::{Ranged, TextRange};
@@ -103,7 +103,7 @@ impl Operators<'_, '_> {
     fn spread(&self, operation: TextRange) -> Option<String> {
         let Place { analysis, body, .. } = *self.place;
         let made = body.occurrences.iter().find(|o| o.range == operation)?.value;
-        let of = DtypeFlow::new(analysis, &self.facts).made_of(made, &Users::of(analysis, body));
+        let of = DtypeFlow::new(analysis, &self.facts).made_of(made, &Users::throughout(analysis, body));
         Some(format!("What is made of it is computed on the host as well, or copied back from there: {}.", listed(analysis, body, &of)))
     }
 

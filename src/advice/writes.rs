@@ -3,7 +3,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::graph::definitions::{FunctionIndex, locals_of};
+use crate::graph::definitions::FunctionIndex;
+use crate::graph::names::locals_of;
 use crate::graph::{Analysis, statements};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::definitions::{Definitions, ModuleBinding, bound_names};
+use super::definitions::{Definitions, ModuleBinding};
+use super::names::bound_names;
 use super::statements;
 use super::value::Graph;
 use crate::syntax::ast::{self, Expr, Stmt};

@@ -208,6 +208,8 @@ pub struct Body {
     pub(super) marks: OnceCell<Marks>,
     /// Where its parts are.
     pub(super) places: OnceCell<Places>,
+    /// Where it calls operations of `mx.fast`, by their first argument.
+    pub(super) fast: OnceCell<FxHashMap<ValueId, SmallVec<[u32; 1]>>>,
     /// What the calls give that were lowered in place, in the order of evaluation, with the functions.
     pub inlined: Vec<(FunctionIndex, ValueId)>,
     /// The same of calls of lambdas, with the expressions that those compute.

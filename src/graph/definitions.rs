@@ -1,8 +1,12 @@
 //! What a file defines, before any of it is lowered: imports, functions, classes, and who assigns which attribute. Purely syntactic.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::attributes::{assigned_by_name, attribute_targets};
+use super::names::bound_names;
 use super::statements;
 use super::value::{Graph, Symbol};
 use super::writes::{Writes, inner_writes};
@@ -36,6 +40,8 @@ pub struct FunctionInfo<'a> {
     pub class: Option<ClassIndex>,
     /// The function whose body holds it.
     pub parent: Option<FunctionIndex>,
+    /// What functions inside it may find in it: its names, and whether each is a parameter that nothing reassigns.
+    pub(super) locals: OnceCell<Rc<FxHashMap<Symbol, bool>>>,
 }
 
 /// A class.
@@ -298,7 +304,7 @@ impl<'a> Collector<'a, '_> {
     fn function(&mut self, def: &'a ast::StmtFunctionDef, place: &Place) {
         let name = self.unique(format!("{}{}", place.prefix, def.name));
         let index = self.definitions.functions.len();
-        self.definitions.functions.push(FunctionInfo { ast: def, name, class: place.class, parent: place.parent });
+        self.definitions.functions.push(FunctionInfo { ast: def, name, class: place.class, parent: place.parent, locals: OnceCell::new() });
         self.definitions.by_name.insert(name, index);
         self.definitions.by_start.insert(def.range.start().to_u32(), index);
         let short = self.graph.symbol(&def.name);
@@ -390,109 +396,4 @@ fn is_for_checkers(statement: &Stmt) -> bool {
         _ => "",
     });
     name == Some("TYPE_CHECKING")
-}
-
-/// The names that `statement` itself binds, without those of blocks inside it; walrus targets of its expressions included.
-pub(super) fn bound_names<'a>(statement: &'a Stmt, names: &mut Vec<&'a str>) {
-    match statement {
-        Stmt::Assign(s) => s.targets.iter().for_each(|t| target_names(t, names)),
-        Stmt::AnnAssign(s) => target_names(&s.target, names),
-        Stmt::AugAssign(s) => target_names(&s.target, names),
-        Stmt::For(s) => target_names(&s.target, names),
-        Stmt::With(s) => s.items.iter().filter_map(|i| i.optional_vars.as_deref()).for_each(|t| target_names(t, names)),
-        Stmt::Delete(s) => s.targets.iter().for_each(|t| target_names(t, names)),
-        Stmt::FunctionDef(s) => names.push(&s.name),
-        Stmt::ClassDef(s) => names.push(&s.name),
-        Stmt::TypeAlias(s) => target_names(&s.name, names),
-        Stmt::Import(s) => names.extend(s.names.iter().map(|a| imported(a).0)),
-        Stmt::ImportFrom(s) => names.extend(s.names.iter().map(|a| a.asname.as_ref().unwrap_or(&a.name).as_str())),
-        Stmt::Try(s) => {
-            names.extend(s.handlers.iter().filter_map(|ast::ExceptHandler::ExceptHandler(h)| h.name.as_ref()).map(|n| n.as_str()));
-        }
-        Stmt::Match(s) => s.cases.iter().for_each(|c| pattern_names(&c.pattern, names)),
-        _ => {}
-    }
-    let mut walrus = Walrus { names };
-    ast::visitor::source_order::walk_stmt(&mut walrus, statement);
-}
-
-/// The names that `expr` binds in its own scope, by walrus.
-pub(super) fn named_in<'a>(expr: &'a Expr, names: &mut Vec<&'a str>) {
-    ast::visitor::source_order::SourceOrderVisitor::visit_expr(&mut Walrus { names }, expr);
-}
-
-struct Walrus<'n, 'a> {
-    names: &'n mut Vec<&'a str>,
-}
-
-impl<'a> ast::visitor::source_order::SourceOrderVisitor<'a> for Walrus<'_, 'a> {
-    fn visit_expr(&mut self, expr: &'a Expr) {
-        match expr {
-            Expr::Named(named) => target_names(&named.target, self.names),
-            Expr::Lambda(_) => return,
-            _ => {}
-        }
-        ast::visitor::source_order::walk_expr(self, expr);
-    }
-
-    fn visit_stmt(&mut self, _: &'a Stmt) {}
-}
-
-/// The names that an assignment to `target` binds.
-pub(super) fn target_names<'a>(target: &'a Expr, names: &mut Vec<&'a str>) {
-    match target {
-        Expr::Name(name) => names.push(&name.id),
-        Expr::Tuple(tuple) => tuple.elts.iter().for_each(|t| target_names(t, names)),
-        Expr::List(list) => list.elts.iter().for_each(|t| target_names(t, names)),
-        Expr::Starred(starred) => target_names(&starred.value, names),
-        _ => {}
-    }
-}
-
-/// The names that a `match` pattern binds.
-pub(super) fn pattern_names<'a>(pattern: &'a ast::Pattern, names: &mut Vec<&'a str>) {
-    use ast::Pattern;
-    match pattern {
-        Pattern::MatchAs(p) => {
-            names.extend(p.name.as_ref().map(|n| n.as_str()));
-            if let Some(inner) = &p.pattern {
-                pattern_names(inner, names);
-            }
-        }
-        Pattern::MatchStar(p) => names.extend(p.name.as_ref().map(|n| n.as_str())),
-        Pattern::MatchMapping(p) => {
-            names.extend(p.rest.as_ref().map(|n| n.as_str()));
-            p.patterns.iter().for_each(|q| pattern_names(q, names));
-        }
-        Pattern::MatchSequence(p) => p.patterns.iter().for_each(|q| pattern_names(q, names)),
-        Pattern::MatchOr(p) => p.patterns.iter().for_each(|q| pattern_names(q, names)),
-        Pattern::MatchClass(p) => {
-            p.arguments.patterns.iter().for_each(|q| pattern_names(q, names));
-            p.arguments.keywords.iter().for_each(|q| pattern_names(&q.pattern, names));
-        }
-        Pattern::MatchValue(_) | Pattern::MatchSingleton(_) => {}
-    }
-}
-
-/// Names that a function declares `global` or `nonlocal`: not locals.
-pub(super) fn outer_names(body: &[Stmt]) -> Vec<&str> {
-    let mut names = Vec::new();
-    statements::each(body, &mut |statement| match statement {
-        Stmt::Global(s) => names.extend(s.names.iter().map(|n| n.as_str())),
-        Stmt::Nonlocal(s) => names.extend(s.names.iter().map(|n| n.as_str())),
-        _ => {}
-    });
-    names
-}
-
-/// The parameters and other locals of a function; also what it declares to be of the scopes around it.
-pub(super) fn names_of(function: &ast::StmtFunctionDef) -> Vec<&str> {
-    let mut names: Vec<&str> = function.parameters.iter().map(|p| p.name().as_str()).collect();
-    locals_of(&function.body, &mut names);
-    names
-}
-
-/// All names bound anywhere in a function body, inner functions and classes not entered.
-pub fn locals_of<'a>(body: &'a [Stmt], names: &mut Vec<&'a str>) {
-    statements::each(body, &mut |statement| bound_names(statement, names));
 }

@@ -4,8 +4,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::classes::ClassFacts;
 use super::compile::is_compile;
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, names_of, target_names};
+use super::definitions::{ClassIndex, Definitions, FunctionIndex};
 use super::lending::{BoundIn, Handing};
+use super::names::{names_of, target_names};
 use super::statements::blocks;
 use super::value::Graph;
 use crate::syntax::ast::{self, Expr, Stmt};

@@ -5,8 +5,9 @@ use rustc_hash::FxHashSet;
 
 use super::api::{self, Accepts, ParamKind};
 use super::classes::ClassFacts;
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, names_of, outer_names, target_names};
+use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding};
 use super::is_pure_builtin;
+use super::names::{names_of, outer_names, target_names};
 use super::statements::blocks;
 use super::value::Graph;
 use crate::syntax::ast::{self, Expr, Stmt};

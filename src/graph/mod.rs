@@ -5,6 +5,7 @@ mod aliases;
 pub mod api;
 mod attributes;
 pub mod body;
+pub mod calls;
 pub mod classes;
 pub mod compile;
 pub mod constants;
@@ -19,6 +20,7 @@ mod lending;
 mod lower;
 pub mod memo;
 pub mod modules;
+pub mod names;
 pub mod normalize;
 pub mod print;
 pub mod rotary;
@@ -33,9 +35,10 @@ use std::cell::OnceCell;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use body::Body;
+use calls::Calls;
 use classes::ClassFacts;
 use compile::Compiled;
-use definitions::{Definitions, FunctionIndex, names_of};
+use definitions::{Definitions, FunctionIndex};
 use dtypes::half::Origins;
 use dtypes::shown::Shown;
 use lower::{Scope, lower_scope};
@@ -70,6 +73,7 @@ pub struct Analysis<'a> {
     origins: OnceCell<Origins>,
     joins: OnceCell<FxHashMap<Symbol, Vec<ValueId>>>,
     answers: OnceCell<FxHashSet<String>>,
+    calls: OnceCell<Calls>,
 }
 
 impl<'a> Analysis<'a> {
@@ -105,8 +109,13 @@ impl<'a> Analysis<'a> {
             }
         }
         bodies.sort_by_key(|b| (b.range.start(), std::cmp::Reverse(b.range.end())));
-        let (compiled, shown, origins, joins, answers) = Default::default();
-        Self { source, graph, definitions, classes, bodies, compiled, shown, origins, joins, answers }
+        let (compiled, shown, origins, joins, answers, calls) = Default::default();
+        Self { source, graph, definitions, classes, bodies, compiled, shown, origins, joins, answers, calls }
+    }
+
+    /// The calls of the file, found when they are first asked for.
+    fn calls(&self) -> &Calls {
+        self.calls.get_or_init(|| Calls::of(&self.source.module().body, &self.definitions))
     }
 
     /// What `mx.compile` compiles, found when it is first asked for.
@@ -156,7 +165,12 @@ impl<'a> Analysis<'a> {
         // A local of the same name hides the import.
         let seen = self.definitions.imports.iter().filter(|&&(name, _)| body.value_of(name, at).is_none() && !self.is_outer_local(body, name));
         let global = seen.filter_map(|&(name, target)| spelt(name, self.graph.name(target)));
-        let held = body.held(at).filter_map(|(name, value)| spelt(name, self.graph.path(value)?));
+        // What holds the thing itself, or a module that has it.
+        let around = path.match_indices('.').map(|(dot, _)| &path[..dot]).chain([path]);
+        let held = around.flat_map(|target| {
+            let value = self.graph.known_symbol(target).and_then(|target| self.graph.find_leaf(Op::Global(target)));
+            value.into_iter().flat_map(|value| body.names_of(value, at)).filter_map(move |name| spelt(name, target))
+        });
         global.chain(held).collect()
     }
 
@@ -165,7 +179,7 @@ impl<'a> Analysis<'a> {
         let mut at = body.function.and_then(|f| self.definitions.functions[f].parent);
         while let Some(function) = at {
             let outer = &self.definitions.functions[function];
-            if names_of(outer.ast).contains(&self.graph.name(name)) {
+            if outer.locals.get().is_none_or(|locals| locals.contains_key(&name)) {
                 return true;
             }
             at = outer.parent;

@@ -1,4 +1,7 @@
-//! Statements inside statements: the blocks of one, and all of a scope. Functions and classes are scopes of their own.
+//! What is inside a statement or an expression: the blocks of one, all statements of a scope, the rounds of a comprehension. Functions and classes are scopes of
+//! their own.
+
+use smallvec::{SmallVec, smallvec};
 
 use crate::syntax::ast::{self, Expr, Stmt};
 
@@ -28,6 +31,17 @@ pub fn each<'x>(body: &'x [Stmt], see: &mut dyn FnMut(&'x Stmt)) {
     for statement in body {
         see(statement);
         blocks(statement).into_iter().for_each(|block| each(block, see));
+    }
+}
+
+/// What a comprehension or generator makes in each round, and its `for`s, of which only the first goes through something that is evaluated outside, once.
+pub fn comprehension(expr: &Expr) -> Option<(SmallVec<[&Expr; 2]>, &[ast::Comprehension])> {
+    match expr {
+        Expr::ListComp(e) => Some((smallvec![&*e.elt], &e.generators)),
+        Expr::SetComp(e) => Some((smallvec![&*e.elt], &e.generators)),
+        Expr::Generator(e) => Some((smallvec![&*e.elt], &e.generators)),
+        Expr::DictComp(e) => Some((e.key.as_deref().into_iter().chain([&*e.value]).collect(), &e.generators)),
+        _ => None,
     }
 }
 

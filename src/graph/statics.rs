@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, locals_of};
+use super::definitions::{ClassIndex, Definitions, FunctionIndex};
+use super::names::locals_of;
 use super::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::ast;
 

@@ -9,6 +9,7 @@ mod meetings;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -22,10 +23,10 @@ use crate::graph::dtypes::flow::{DtypeFlow, Known};
 use crate::graph::dtypes::half::Sign;
 use crate::graph::dtypes::table::{spelt, spread, written};
 use crate::graph::facts::{Facts, Kind};
+use crate::graph::statements::comprehension;
 use crate::graph::users::Users;
 use crate::graph::value::{Op, ValueId};
 use crate::place::Place;
-use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, ExprCall, Stmt};
 use crate::syntax::{Edit, LINE_WIDTH, Ranged, TextRange, TextSize, lay_out_statement};
@@ -139,7 +140,7 @@ struct Scope<'p, 'x> {
     place: &'p Place<'x>,
     id: &'p TransformId,
     constants: &'p [Constant<'x>],
-    users: Users,
+    users: Rc<Users>,
     facts: Facts<'x>,
     file: &'p File<'p, 'x>,
 }
@@ -171,7 +172,7 @@ struct Given {
 impl<'p, 'x> Scope<'p, 'x> {
     fn new(place: &'p Place<'x>, id: &'p TransformId, constants: &'p [Constant<'x>], file: &'p File<'p, 'x>) -> Self {
         let facts = Facts::at(place.analysis, place.body, 0, place.body.range.end());
-        Self { place, id, constants, users: Users::of(place.analysis, place.body), facts, file }
+        Self { place, id, constants, users: Users::throughout(place.analysis, place.body), facts, file }
     }
 
     fn propose(&self, found: &mut Vec<Proposal>) {

@@ -19,8 +19,9 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, Source, TextRange, TextSize, Token, TokenKind};
 
+use crate::graph::statements::comprehension;
 use crate::place::Place;
-use crate::place::expressions::{self, comprehension};
+use crate::place::expressions;
 use path::is_path;
 
 /// Words of code that runs in several threads.

@@ -31,8 +31,8 @@ use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Edit, Ranged, TextRange};
 
+use crate::graph::statements::comprehension;
 use crate::place::Place;
-use crate::place::expressions::comprehension;
 use origin::{Origin, no_array, origin};
 use reads::{Read, Way};
 use shared::Lists;

@@ -1,7 +1,6 @@
 //! The expressions of a scope, those of one statement, and what some of them are made of.
 
-use smallvec::{SmallVec, smallvec};
-
+use crate::graph::statements::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 
@@ -21,17 +20,6 @@ pub fn of_statement<'x>(statement: &'x Stmt, see: &mut dyn FnMut(&'x Expr)) {
 pub fn each<'x>(expr: &'x Expr, see: &mut dyn FnMut(&'x Expr)) {
     let mut scope = Scope { see };
     scope.visit_expr(expr);
-}
-
-/// What a comprehension or generator makes in each round, and its `for`s, of which only the first goes through something that is evaluated outside, once.
-pub fn comprehension(expr: &Expr) -> Option<(SmallVec<[&Expr; 2]>, &[ast::Comprehension])> {
-    match expr {
-        Expr::ListComp(e) => Some((smallvec![&*e.elt], &e.generators)),
-        Expr::SetComp(e) => Some((smallvec![&*e.elt], &e.generators)),
-        Expr::Generator(e) => Some((smallvec![&*e.elt], &e.generators)),
-        Expr::DictComp(e) => Some((e.key.as_deref().into_iter().chain([&*e.value]).collect(), &e.generators)),
-        _ => None,
-    }
 }
 
 /// The gradients with which `call` updates a model: `optimizer.update(model, gradients)` and `optimizer.apply_gradients(gradients, parameters)`.

@@ -191,12 +191,10 @@ impl Plan<'_> {
         let mut kept: Vec<ValueId> = self.staying(removal).iter().filter(|o| around.contains(&o.block)).map(|o| o.value).collect();
         // What a helper gives along with other things is no expression of its own.
         let end = |s: StatementId| self.body.statements[s as usize].range.end();
-        let stays = |name: &Symbol| {
-            let makers = self.body.definitions_of(*name).iter().filter_map(|&d| self.body.definitions[d as usize].statement);
-            makers.filter(|&s| end(s) <= self.place()).max_by_key(|&s| end(s)).is_some_and(|s| !removal.statements.contains(&s))
-        };
+        let gone = |offset: TextSize| removal.statements.iter().any(|&s| end(s) == offset);
+        let stays = |name: Symbol, v: ValueId| self.body.value_without(name, self.place(), &gone) == Some(v);
         let inner = self.inner.iter().copied().filter(|&v| v != self.root.value && !kept.contains(&v));
-        let held: Vec<ValueId> = inner.filter(|&v| self.body.names_of(v, self.place()).iter().any(stays)).collect();
+        let held: Vec<ValueId> = inner.filter(|&v| self.body.names_of(v, self.place()).into_iter().any(|name| stays(name, v))).collect();
         kept.extend(held);
         kept
     }

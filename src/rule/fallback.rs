@@ -48,12 +48,9 @@ fn guarded(analysis: &Analysis<'_>, statements: &[Stmt], range: TextRange) -> Op
 /// Whether the same scope already computes the fast operation of the same array.
 fn reference(analysis: &Analysis<'_>, body: &Body, root: Occurrence, after: ValueId) -> Option<String> {
     let graph = &analysis.graph;
-    let (op @ Op::Mlx(name), operands) = graph.get(after) else { return None };
-    let subject = *operands.first()?;
-    let other = body.occurrences.iter().find(|o| {
-        let (other, arguments) = graph.get(o.value);
-        other == op && arguments.first() == Some(&subject) && o.value != root.value && !root.range.contains_range(o.range)
-    })?;
+    let (Op::Mlx(name), &[subject, ..]) = graph.get(after) else { return None };
+    let mut fast = body.fast_operations_on(graph, subject);
+    let other = fast.find(|o| graph.op(o.value) == Op::Mlx(name) && o.value != root.value && !root.range.contains_range(o.range))?;
     let line = analysis.source.location(other.range.start()).row;
-    name.starts_with("fast.").then(|| format!("it is the reference or the fallback of `mx.{name}` in line {line}"))
+    Some(format!("it is the reference or the fallback of `mx.{name}` in line {line}"))
 }

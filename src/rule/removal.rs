@@ -177,7 +177,8 @@ impl Removal {
     pub(super) fn stray_comments(&self, plan: &Plan<'_>) -> Vec<TextRange> {
         let (source, statements) = (plan.analysis.source, &plan.body.statements);
         let stays = |range: TextRange| range.end() <= plan.place() && !self.covers(plan.body, range);
-        let last = statements.iter().filter(|s| stays(s.range)).map(|s| s.range.start()).max();
+        let before = statements.partition_point(|s| s.range.start() < plan.place());
+        let last = statements[..before].iter().rev().find(|s| stays(s.range)).map(|s| s.range.start());
         let ends = self.statements.iter().map(|&s| statements[s as usize].range.end()).filter(|&end| last.is_some_and(|start| end <= start));
         let mut comments: Vec<TextRange> = ends.flat_map(|end| source.comments_in(TextRange::new(end, source.full_line_end(end)))).copied().collect();
         comments.sort_by_key(|comment| comment.start());

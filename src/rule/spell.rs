@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use crate::graph::Analysis;
 use crate::graph::body::Body;
 use crate::graph::normalize;
-use crate::graph::value::{Comparison, Op, Symbol, ValueId};
+use crate::graph::value::{Comparison, Graph, Op, Symbol, ValueId};
 use crate::syntax::{Source, TextRange, TextSize, is_argument, is_tight, on_one_line};
 
 /// Deeper structures are not spelled out.
@@ -203,8 +203,8 @@ impl<'x> Speller<'x> {
                     return Some(self.swapped(self.tight_at(of, depth)?));
                 }
                 // A name may hold it with its last two axes swapped.
-                let swapped = |v: ValueId| normalize::permutation(graph, v).is_some_and(|(o, a)| o == of && swaps_last_two(&a, &axes));
-                match self.body.held(self.at).filter(|&(_, v)| swapped(v)).map(|(n, _)| graph.name(n)).min() {
+                let names = last_two_swapped(graph, of, &axes).map(|swapped| self.body.names_of(swapped, self.at));
+                match names.into_iter().flatten().map(|name| graph.name(name)).min() {
                     Some(name) => Some(self.swapped(name.to_owned())),
                     // The second axis from the end goes before the one before it: heads and lengths of four axes.
                     None if axes == [-2, -3, -1] => Some(format!("{}.swapaxes(-3, -2)", self.tight_at(of, depth)?)),
@@ -261,14 +261,15 @@ fn sign(comparison: Comparison) -> &'static str {
     }
 }
 
-/// Whether one permutation is the other followed by a swap of the last two axes.
-fn swaps_last_two(a: &[i64], b: &[i64]) -> bool {
-    let len = a.len().max(b.len()).max(2) as i64;
-    let full = |axes: &[i64]| -> Vec<i64> { (-len..-(axes.len() as i64)).chain(axes.iter().copied()).collect() };
-    let (mut a, b) = (full(a), full(b));
-    let last = a.len() - 1;
-    a.swap(last - 1, last);
-    a == b
+/// The node, if there is one, for what the permutation `axes` makes of `x` with the last two axes swapped.
+fn last_two_swapped(graph: &Graph, x: ValueId, axes: &[i64]) -> Option<ValueId> {
+    let len = axes.len().max(2) as i64;
+    let mut axes: Vec<i64> = (-len..-(axes.len() as i64)).chain(axes.iter().copied()).collect();
+    let last = axes.len() - 1;
+    axes.swap(last - 1, last);
+    let fixed = axes.iter().zip(-len..).take_while(|&(&axis, place)| axis == place).count();
+    let axes: Option<Vec<ValueId>> = axes[fixed..].iter().map(|&a| graph.find_leaf(Op::Int(a))).collect();
+    graph.find(Op::Permute, &[x, graph.find(Op::Tuple, &axes?)?])
 }
 
 /// A float as Python writes it.

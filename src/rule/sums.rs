@@ -35,8 +35,7 @@ pub(super) fn no_gain(analysis: &Analysis<'_>, body: &Body, root: Occurrence, ad
 /// Why the sum `root` does better without `addmm` for what is added, or for what becomes of it.
 fn is_better_apart(analysis: &Analysis<'_>, body: &Body, root: ValueId, addmm: ValueId) -> Option<String> {
     let graph = &analysis.graph;
-    let into_softmax = |v: ValueId| matches!(graph.get(v), (Op::Mlx("softmax"), operands) if reaches(graph, operands[0], root, 0));
-    if body.occurrences.iter().any(|o| into_softmax(o.value)) {
+    if goes_into_softmax(graph, &Users::throughout(analysis, body), root, 0) {
         return Some("the sum goes into a softmax: a mask may be far larger than the product, which then loses digits".to_owned());
     }
     if accumulates_in_float32(analysis, body, root, addmm) {
@@ -177,12 +176,23 @@ fn few(analysis: &Analysis<'_>, body: &Body, root: Occurrence, addmm: ValueId) -
         .then(|| format!("the matrix has {rows} x {columns} numbers, so few that the sum is nothing to notice"))
 }
 
+/// Whether a softmax is taken of what is made of `value` element by element.
+fn goes_into_softmax(graph: &Graph, users: &Users, value: ValueId, depth: u32) -> bool {
+    users.users(value).iter().any(|&user| match graph.get(user) {
+        (Op::Mlx("softmax"), operands) => operands[0] == value,
+        (op, _) => depth < MAX_DEPTH && is_elementwise(op) && goes_into_softmax(graph, users, user, depth + 1),
+    })
+}
+
 /// Whether `value` is made of `part` element by element.
 fn reaches(graph: &Graph, value: ValueId, part: ValueId, depth: u32) -> bool {
     if value == part || depth > MAX_DEPTH {
         return value == part;
     }
     let (op, operands) = graph.get(value);
+    is_elementwise(op) && operands.iter().any(|&v| reaches(graph, v, part, depth + 1))
+}
+
+fn is_elementwise(op: Op) -> bool {
     matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Gate | Op::Mlx("astype" | "where"))
-        && operands.iter().any(|&v| reaches(graph, v, part, depth + 1))
 }

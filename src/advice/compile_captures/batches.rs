@@ -2,9 +2,9 @@
 //! of them is all of it.
 
 use crate::graph::Analysis;
+use crate::graph::calls::Called;
 use crate::graph::definitions::ModuleBinding;
 use crate::graph::statements::blocks;
-use crate::place::calls::Called;
 use crate::place::expressions;
 use crate::syntax::ast::{Expr, Operator, Stmt, StmtFor};
 use crate::syntax::{Ranged, TextRange};

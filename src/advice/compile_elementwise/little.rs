@@ -4,11 +4,11 @@
 use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::graph::body::Effect;
+use crate::graph::calls;
 use crate::graph::definitions::{ClassIndex, FunctionIndex};
 use crate::graph::facts::{Facts, UNARY};
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::place::Place;
-use crate::place::calls;
 
 use crate::advice::compiled::body_of;
 

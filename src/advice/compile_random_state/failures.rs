@@ -12,7 +12,7 @@ use crate::advice::Told;
 use crate::advice::compiled::{RANDOM_STATE, Site};
 use crate::advice::defaults::{self, Guard};
 use crate::advice::draws::may_draw;
-use crate::place::calls::Called;
+use crate::graph::calls::Called;
 
 /// What is told of a function that other files may call, if it raises on what it is given.
 pub(super) fn of_function(analysis: &Analysis<'_>, site: &Site<'_>) -> Option<(Told, Vec<Way>)> {

@@ -7,10 +7,10 @@ use std::ops::ControlFlow::{Break, Continue};
 use crate::finding::Notes;
 use crate::graph::Analysis;
 use crate::graph::body::Body;
+use crate::graph::calls::{self, Called};
 use crate::graph::facts::{Facts, Kind};
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::place::Place;
-use crate::place::calls::{self, Called};
 use crate::syntax::Ranged;
 use crate::syntax::ast::{self, Expr};
 

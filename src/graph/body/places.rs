@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::{BlockId, Body, DefinitionId, Occurrence, StatementId};
-use crate::graph::value::{Symbol, ValueId};
+use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::{TextRange, TextSize};
 
 /// Where things are.
@@ -97,6 +97,22 @@ impl Body {
         found.sort_unstable();
         found.dedup();
         found.into_iter().map(|n| &self.occurrences[n as usize]).collect()
+    }
+
+    /// The operations of `mx.fast` whose first argument is `subject`, in the order of evaluation.
+    pub fn fast_operations_on(&self, graph: &Graph, subject: ValueId) -> impl Iterator<Item = &Occurrence> {
+        let by_subject = self.fast.get_or_init(|| {
+            let mut by_subject: FxHashMap<ValueId, SmallVec<[u32; 1]>> = FxHashMap::default();
+            for (occurrence, n) in self.occurrences.iter().zip(0..) {
+                if let (Op::Mlx(name), &[subject, ..]) = graph.get(occurrence.value)
+                    && name.starts_with("fast.")
+                {
+                    by_subject.entry(subject).or_default().push(n);
+                }
+            }
+            by_subject
+        });
+        by_subject.get(&subject).into_iter().flatten().map(|&n| &self.occurrences[n as usize])
     }
 
     /// The expressions inside `range`, in the order of the text.

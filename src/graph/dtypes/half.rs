@@ -39,8 +39,10 @@ pub struct Origins {
     given: FxHashMap<ValueId, Vec<(FunctionIndex, ValueId, ValueId)>>,
     /// The calls of each function that are not lowered in place, and their scopes.
     calls: FxHashMap<FunctionIndex, Vec<(usize, ValueId)>>,
-    /// What was found of values before.
+    /// The signs of half precision that were found of values before.
     known: RefCell<FxHashMap<ValueId, Option<Sign>>>,
+    /// Values that nothing makes float32, as was found before.
+    not_single: RefCell<FxHashSet<ValueId>>,
     /// For each scope that was looked at the arrays beside which a sign stands.
     beside: RefCell<FxHashMap<usize, FxHashMap<ValueId, ValueId>>>,
 }
@@ -123,7 +125,11 @@ impl Origins {
     /// What makes `arrays`, values of the scope with the number `body`, float32 on some path whatever the model is in; but for arrays of one number, each of
     /// which may become the number.
     pub fn single(&self, analysis: &Analysis<'_>, body: usize, arrays: &[ValueId]) -> Option<Sign> {
-        self.followed(analysis, &mut Trail::of(body, arrays), &|scope, value| {
+        let mut trail = Trail::of(body, arrays);
+        let single = self.followed(analysis, &mut trail, &|scope, value| {
+            if self.not_single.borrow().contains(&value) {
+                return Step::Leave;
+            }
             // What is given or returned is float32 for what is elsewhere, which may be one of those numbers.
             let is_from_elsewhere =
                 matches!(analysis.graph.op(value), Op::Param(..) | Op::Phi(..) | Op::Item(_) | Op::Changed(_) | Op::Apply | Op::Call(..));
@@ -135,7 +141,11 @@ impl Origins {
                 true => Step::GoOn,
                 false => Step::Found(Sign { body: scope.number, value }),
             }
-        })
+        });
+        if single.is_none() {
+            self.not_single.borrow_mut().extend(trail.seen);
+        }
+        single
     }
 
     /// The first thing that `step` finds on the way back.

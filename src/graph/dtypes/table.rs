@@ -97,7 +97,7 @@ pub fn table(analysis: &Analysis<'_>, body: &Body) -> Table {
     rows.sort_by_key(|row| row.range.start());
     let facts = Facts::at(analysis, body, 0, body.range.end());
     let mut flow = DtypeFlow::new(analysis, &facts);
-    let users = Users::of(analysis, body);
+    let users = Users::throughout(analysis, body);
     let promotions = flow.promotions(body, &users).iter().map(|p| told(analysis, body, p)).collect();
     Table { scope: graph.name(body.name).to_owned(), range: body.range, rows, promotions }
 }
@@ -271,7 +271,7 @@ pub fn spread(analysis: &Analysis<'_>, body: &Body, at: impl Iterator<Item = Val
 /// The first few names of what is made of `value` and is in its dtype for all that is known.
 fn made_of(analysis: &Analysis<'_>, body: &Body, value: ValueId) -> Vec<String> {
     let graph = &analysis.graph;
-    let users = Users::of(analysis, body);
+    let users = Users::throughout(analysis, body);
     let own = body.first_name(value);
     let (mut seen, mut waiting, mut named) = (vec![value], vec![value], Vec::new());
     while let Some(value) = waiting.pop() {

@@ -1,7 +1,7 @@
 //! The names that statements assign, and those whose arrays they change in place.
 
 use super::Lowerer;
-use crate::graph::definitions::{locals_of, target_names};
+use crate::graph::names::{locals_of, target_names};
 use crate::graph::statements;
 use crate::graph::value::Symbol;
 use crate::syntax::ast::{self, Expr, Stmt};

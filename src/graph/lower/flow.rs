@@ -8,7 +8,7 @@ use super::assigned::named_targets;
 use super::frame::Binding;
 use super::stmt::Flow;
 use crate::graph::body::{BlockId, Definition, Effect, Occurrence};
-use crate::graph::definitions::{named_in, pattern_names, target_names};
+use crate::graph::names::{named_in, pattern_names, target_names};
 use crate::graph::value::{Graph, Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextSize};

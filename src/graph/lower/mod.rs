@@ -17,6 +17,7 @@ pub use call::is_pure_builtin;
 pub use flow::lets_pass;
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -24,7 +25,8 @@ use smallvec::SmallVec;
 use super::Lambdas;
 use super::body::{Block, BlockId, Body, Definition, DefinitionId, Effect, Occurrence, Proved, StatementId};
 use super::classes::ClassFacts;
-use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding, locals_of, outer_names};
+use super::definitions::{ClassIndex, Definitions, FunctionIndex, ModuleBinding};
+use super::names::{locals_of, outer_names};
 use super::value::{Graph, Op, Symbol, ValueId};
 use super::writes::{Writes, inner_writes};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -50,7 +52,7 @@ pub(super) enum Scope {
 struct Enclosing {
     scope: Symbol,
     /// Its names; `true` for a parameter that nothing reassigns.
-    locals: FxHashMap<Symbol, bool>,
+    locals: Rc<FxHashMap<Symbol, bool>>,
 }
 
 /// Everything that lowering one scope needs and makes.
@@ -137,6 +139,7 @@ pub(super) fn lower_scope<'a>(
         users: OnceCell::new(),
         marks: OnceCell::new(),
         places: OnceCell::new(),
+        fast: OnceCell::new(),
         inlined: Vec::new(),
         inlined_lambdas: Vec::new(),
         captured: FxHashSet::default(),
@@ -246,13 +249,13 @@ impl<'a, 'g> Lowerer<'a, 'g> {
         let mut at = parent;
         while let Some(index) = at {
             let info = &self.definitions.functions[index];
-            let mut names = Vec::new();
-            locals_of(&info.ast.body, &mut names);
-            let mut locals: FxHashMap<Symbol, bool> = info.ast.parameters.iter().map(|p| (self.graph.symbol(p.name()), true)).collect();
-            for name in names {
-                locals.insert(self.graph.symbol(name), false);
-            }
-            self.enclosing.push(Enclosing { scope: info.name, locals });
+            let locals = info.locals.get_or_init(|| {
+                let mut names = Vec::new();
+                locals_of(&info.ast.body, &mut names);
+                let parameters = info.ast.parameters.iter().map(|p| (p.name().as_str(), true));
+                Rc::new(parameters.chain(names.into_iter().map(|name| (name, false))).map(|(name, is)| (self.graph.symbol(name), is)).collect())
+            });
+            self.enclosing.push(Enclosing { scope: info.name, locals: Rc::clone(locals) });
             at = info.parent;
         }
     }

@@ -6,9 +6,9 @@ use rustc_hash::FxHashSet;
 
 use super::Lowerer;
 use super::frame::{Binding, Frame};
-use crate::graph::definitions::named_in;
 use crate::graph::helpers::Borrowing;
 use crate::graph::lending::{BoundIn, Callee, Handing};
+use crate::graph::names::named_in;
 use crate::graph::value::{Op, Symbol, ValueId};
 use crate::syntax::ast::{self, Expr, Stmt};
 

@@ -2,6 +2,7 @@
 
 use crate::graph::api::{self, Accepts};
 use crate::graph::memo::Memo;
+use crate::graph::statements::comprehension;
 use crate::graph::value::{Op, ValueId};
 use crate::place::{Place, expressions, is_builtin};
 use crate::syntax::ast::{self, Expr, Stmt};
@@ -131,7 +132,7 @@ impl Search<'_, '_> {
             Expr::FString(e) => self.only(e.value.elements().filter_map(|part| part.as_interpolation().map(|i| &*i.expression))),
             Expr::Name(_) | Expr::Lambda(_) => Walk::Quiet,
             _ if expr.is_literal_expr() => Walk::Quiet,
-            _ => match expressions::comprehension(expr) {
+            _ => match comprehension(expr) {
                 Some((_, generators)) => self.only(generators.first().map(|g| &g.iter)),
                 None => Walk::Stop(expr.range()),
             },

@@ -1,7 +1,8 @@
 //! Where an evaluation stands: in something that a program runs many times, a loop or a function that the file calls in one; and on which stream.
 
+use crate::graph::calls;
 use crate::graph::statements;
-use crate::place::{Place, calls};
+use crate::place::Place;
 use crate::syntax::Ranged;
 use crate::syntax::ast::{Expr, Stmt};
 

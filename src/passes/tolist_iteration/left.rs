@@ -1,8 +1,8 @@
 //! Loops that read numbers of something else than their elements, for people who ask why such a loop stays. Nothing here takes part in a run.
 
 use crate::finding::Proposal;
+use crate::graph::statements::comprehension;
 use crate::place::Place;
-use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};

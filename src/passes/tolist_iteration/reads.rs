@@ -1,8 +1,8 @@
 //! How a piece of text reads a name: as a number (`x.item()`, `int(x)`, `float(x)`), or in some other way.
 
 use crate::graph::sees_names;
+use crate::graph::statements::comprehension;
 use crate::place::Place;
-use crate::place::expressions::comprehension;
 use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};

@@ -1,9 +1,11 @@
 //! Who calls a function of the file, and whether a loop does.
 
-use super::expressions::comprehension;
-use crate::graph::Analysis;
-use crate::graph::definitions::FunctionIndex;
-use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor};
+use rustc_hash::FxHashMap;
+
+use super::Analysis;
+use super::definitions::{Definitions, FunctionIndex};
+use super::statements::comprehension;
+use crate::syntax::ast::visitor::source_order::{self, SourceOrderVisitor, TraversalSignal};
 use crate::syntax::ast::{self, Expr, Stmt};
 use crate::syntax::{Ranged, TextRange};
 
@@ -40,10 +42,10 @@ pub fn of_function<'x>(analysis: &'x Analysis<'_>, index: FunctionIndex) -> Vec<
     let info = &definitions.functions[index];
     let name = info.ast.name.as_str();
     match (info.class, info.parent) {
-        (Some(class), _) => found(analysis, definitions.classes[class].ast.range(), |callee| match callee {
-            Expr::Attribute(method) => method.attr.as_str() == name && method.value.as_name_expr().is_some_and(|n| n.id.as_str() == "self"),
-            _ => false,
-        }),
+        (Some(class), _) => {
+            let of_self = |callee: &Expr| callee.as_attribute_expr().is_some_and(|m| m.value.as_name_expr().is_some_and(|n| n.id.as_str() == "self"));
+            inside(analysis, name, definitions.classes[class].ast.range(), of_self)
+        }
         (None, Some(parent)) => by_name(analysis, name, definitions.functions[parent].ast.range()),
         (None, None) => by_name(analysis, name, analysis.source.module().range()),
     }
@@ -51,35 +53,90 @@ pub fn of_function<'x>(analysis: &'x Analysis<'_>, index: FunctionIndex) -> Vec<
 
 /// Every call in `scope` of what is called `name`.
 pub fn by_name<'x>(analysis: &'x Analysis<'_>, name: &str, scope: TextRange) -> Vec<Called<'x>> {
-    found(analysis, scope, |callee| callee.as_name_expr().is_some_and(|n| n.id.as_str() == name))
+    inside(analysis, name, scope, Expr::is_name_expr)
 }
 
 /// Every call in the file of a function, or a method of whatever object, that is called `name`.
 pub fn alike<'x>(analysis: &'x Analysis<'_>, name: &str) -> Vec<Called<'x>> {
-    found(analysis, analysis.source.module().range(), |callee| match callee {
-        Expr::Name(callee) => callee.id.as_str() == name,
-        Expr::Attribute(method) => method.attr.as_str() == name,
-        _ => false,
-    })
+    inside(analysis, name, analysis.source.module().range(), |_| true)
 }
 
-/// The calls in `scope` whose callee `is_it`.
-fn found<'x>(analysis: &'x Analysis<'_>, scope: TextRange, is_it: impl Fn(&Expr) -> bool) -> Vec<Called<'x>> {
-    let mut calls = Calls { analysis, scope, is_it, by: None, loops: 0, found: Vec::new() };
-    calls.visit_body(&analysis.source.module().body);
-    calls.found
+/// The calls in `scope` of what is called `name` and whose callee `is_it`.
+fn inside<'x>(analysis: &'x Analysis<'_>, name: &str, scope: TextRange, is_it: impl Fn(&Expr) -> bool) -> Vec<Called<'x>> {
+    let sites = analysis.calls().by_name.get(name).map_or(&[][..], |sites| sites);
+    let called = |site: &Site| {
+        let call = at(&analysis.source.module().body, site.range)?;
+        is_it(&call.func).then_some(Called { call, by: site.by, in_loop: site.in_loop })
+    };
+    sites.iter().filter(|site| scope.contains_range(site.range)).filter_map(called).collect()
 }
 
-struct Calls<'x, 'a, F> {
-    analysis: &'x Analysis<'a>,
-    scope: TextRange,
-    is_it: F,
+/// The call in `module` with the text `range`.
+fn at(module: &[Stmt], range: TextRange) -> Option<&ast::ExprCall> {
+    let mut search = Search { range, found: None };
+    search.visit_body(module);
+    search.found
+}
+
+struct Search<'x> {
+    range: TextRange,
+    found: Option<&'x ast::ExprCall>,
+}
+
+impl<'x> SourceOrderVisitor<'x> for Search<'x> {
+    fn enter_node(&mut self, node: ast::AnyNodeRef<'x>) -> TraversalSignal {
+        if self.found.is_none() && node.range().contains_range(self.range) { TraversalSignal::Traverse } else { TraversalSignal::Skip }
+    }
+
+    fn visit_body(&mut self, body: &'x [Stmt]) {
+        let around = body.partition_point(|s| s.end() <= self.range.start());
+        body.get(around).into_iter().for_each(|s| self.visit_stmt(s));
+    }
+
+    fn visit_expr(&mut self, expr: &'x Expr) {
+        match expr {
+            Expr::Call(call) if call.range() == self.range => self.found = Some(call),
+            _ => source_order::walk_expr(self, expr),
+        }
+    }
+}
+
+/// The calls of a file, in the order of evaluation, by the names of the functions and methods that they call. It borrows nothing, so that an analysis can hold it.
+#[derive(Default)]
+pub(super) struct Calls {
+    by_name: FxHashMap<Box<str>, Vec<Site>>,
+}
+
+/// Where a call is, and what is told of it.
+struct Site {
+    range: TextRange,
+    by: Option<FunctionIndex>,
+    in_loop: bool,
+}
+
+impl Calls {
+    pub(super) fn of(module: &[Stmt], definitions: &Definitions<'_>) -> Self {
+        let mut finder = Finder { definitions, by: None, loops: 0, found: Self::default() };
+        finder.visit_body(module);
+        finder.found
+    }
+
+    fn note(&mut self, name: &str, site: Site) {
+        match self.by_name.get_mut(name) {
+            Some(sites) => sites.push(site),
+            None => drop(self.by_name.insert(name.into(), vec![site])),
+        }
+    }
+}
+
+struct Finder<'d> {
+    definitions: &'d Definitions<'d>,
     by: Option<FunctionIndex>,
     loops: u32,
-    found: Vec<Called<'x>>,
+    found: Calls,
 }
 
-impl<F> Calls<'_, '_, F> {
+impl Finder<'_> {
     fn looped(&mut self, visit: impl FnOnce(&mut Self)) {
         self.loops += 1;
         visit(self);
@@ -87,7 +144,7 @@ impl<F> Calls<'_, '_, F> {
     }
 }
 
-impl<'x, F: Fn(&Expr) -> bool> SourceOrderVisitor<'x> for Calls<'x, '_, F> {
+impl<'x> SourceOrderVisitor<'x> for Finder<'_> {
     fn visit_stmt(&mut self, statement: &'x Stmt) {
         match statement {
             Stmt::FunctionDef(s) => {
@@ -95,7 +152,7 @@ impl<'x, F: Fn(&Expr) -> bool> SourceOrderVisitor<'x> for Calls<'x, '_, F> {
                 s.decorator_list.iter().for_each(|d| self.visit_decorator(d));
                 self.visit_parameters(&s.parameters);
                 let (by, loops) = (self.by, self.loops);
-                (self.by, self.loops) = (self.analysis.definitions.function_of(s), 0);
+                (self.by, self.loops) = (self.definitions.function_of(s), 0);
                 self.visit_body(&s.body);
                 (self.by, self.loops) = (by, loops);
             }
@@ -117,11 +174,16 @@ impl<'x, F: Fn(&Expr) -> bool> SourceOrderVisitor<'x> for Calls<'x, '_, F> {
     }
 
     fn visit_expr(&mut self, expr: &'x Expr) {
-        if let Expr::Call(call) = expr
-            && self.scope.contains_range(call.range())
-            && (self.is_it)(&call.func)
-        {
-            self.found.push(Called { call, by: self.by, in_loop: self.loops > 0 });
+        if let Expr::Call(call) = expr {
+            let name = match &*call.func {
+                Expr::Name(name) => Some(name.id.as_str()),
+                Expr::Attribute(method) => Some(method.attr.as_str()),
+                _ => None,
+            };
+            let site = Site { range: call.range(), by: self.by, in_loop: self.loops > 0 };
+            if let Some(name) = name {
+                self.found.note(name, site);
+            }
         }
         let Some((elements, generators)) = comprehension(expr) else { return source_order::walk_expr(self, expr) };
         generators.first().into_iter().for_each(|g| self.visit_expr(&g.iter));
