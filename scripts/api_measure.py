@@ -1,7 +1,8 @@
 """Measures what a function of MLX does with its arguments, by calling it with made-up ones. Used by `api_table.py`.
 
-Four things are measured: which arguments go by name and which by position, which of them must really be an `mx.array`,
-what kind of result comes back, and how its dtype follows from the arguments. Calls are lazy, so nothing is computed.
+Five things are measured: which arguments go by name and which by position, which of them must really be an `mx.array`
+and which must be an axis of the first, what kind of result comes back, and how its dtype follows from the arguments.
+Calls are lazy, so nothing is computed.
 """
 
 import itertools
@@ -220,6 +221,26 @@ def measure_accepts(function, dtype):
             parameter.accepts = "scalar" if numbers and parameter.accepts == "array" else "other"
 
 
+def measure_axes(function, dtype):
+    """Which numbers must be those of axes that the first array has: any other raises when the function is called."""
+    values = base(function, dtype)
+    first = filled((4, 4), dtype) if function.name.startswith("array.") else values.get(function.params[0].name)
+    arrays = first if isinstance(first, list) else [first]
+    for parameter in function.params:
+        if not parameter.name.startswith("axis") or parameter.accepts not in ("int", "ints") or not isinstance(arrays[0], mx.array):
+            continue
+        rank = arrays[0].ndim
+        # Where arrays broadcast, another may have the axis.
+        deeper = {name: value[None] for name, value in values.items() if isinstance(value, mx.array) and value is not first}
+        raised = {at: call(function, values | {parameter.name: at}, dtype) is RAISED for at in (rank, -rank - 1, rank - 1, -rank)}
+        others = [call(function, values | deeper | {parameter.name: at}, dtype) is RAISED for at in (rank, -rank - 1)]
+        if list(raised.values()) != [True, True, False, False] or not all(others):
+            continue
+        if parameter.accepts == "ints":
+            assert all(call(function, values | {parameter.name: (0, at)}, dtype) is RAISED for at in (rank, -rank - 1)), function.name
+        parameter.accepts = {"int": "axis", "ints": "axes"}[parameter.accepts]
+
+
 def survives(function, values, dtype, name, value):
     """Whether the call gets past the type check with this value; a complaint about its shape or range comes after that check."""
     known = values[name]
@@ -394,6 +415,7 @@ def measure(function):
     measure_result(function, works)
     measure_kinds(function, works)
     measure_accepts(function, works)
+    measure_axes(function, works)
     measure_dtype(function, works)
 
 

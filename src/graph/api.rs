@@ -71,8 +71,12 @@ pub enum Accepts {
     Bool,
     /// An `mx.Dtype` (or `None` where that is the default).
     Dtype,
-    /// An int or a sequence of ints: a shape, axes, strides.
+    /// An int or a sequence of ints: a shape, strides, axes to be made.
     Ints,
+    /// The number of an axis of the first argument (or `None` where that is the default): any other raises.
+    Axis,
+    /// Such a number, or a sequence of them.
+    Axes,
     /// A list or tuple of arrays.
     Arrays,
     /// A stream or a device.
@@ -290,7 +294,7 @@ fn word<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
 const KINDS: [(&str, ParamKind); 4] =
     [("pos", ParamKind::PositionalOnly), ("any", ParamKind::Any), ("kw", ParamKind::KeywordOnly), ("star", ParamKind::Star)];
 
-const ACCEPTS: [(&str, Accepts); 11] = [
+const ACCEPTS: [(&str, Accepts); 13] = [
     ("array", Accepts::Array),
     ("scalar", Accepts::Scalar),
     ("array?", Accepts::OptionalArray),
@@ -299,6 +303,8 @@ const ACCEPTS: [(&str, Accepts); 11] = [
     ("bool", Accepts::Bool),
     ("dtype", Accepts::Dtype),
     ("ints", Accepts::Ints),
+    ("axis", Accepts::Axis),
+    ("axes", Accepts::Axes),
     ("arrays", Accepts::Arrays),
     ("stream", Accepts::Stream),
     ("other", Accepts::Other),
@@ -379,7 +385,7 @@ mod tests {
             params,
             [
                 ("a", ParamKind::PositionalOnly, Accepts::Array, None),
-                ("axis", ParamKind::Any, Accepts::Ints, Some("None")),
+                ("axis", ParamKind::Any, Accepts::Axes, Some("None")),
                 ("precise", ParamKind::KeywordOnly, Accepts::Bool, Some("False")),
                 ("stream", ParamKind::KeywordOnly, Accepts::Stream, Some("None")),
             ]

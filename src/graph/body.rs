@@ -161,6 +161,8 @@ pub enum Proved {
     Counts(ValueId),
     /// It has so many axes.
     Rank(u8),
+    /// It has so many axes or more: an operation took the last of them by its number.
+    AtLeast(u8),
     /// It is an `mx.Dtype`, if this value that was cast to it is an array: MLX casts to nothing else, NumPy casts to its own.
     DtypeOfCast(ValueId),
 }

@@ -38,7 +38,8 @@ impl Facts<'_> {
         if depth > MAX_DEPTH {
             return 0;
         }
-        let rank = self.rank_at(value, depth).unwrap_or_else(|| self.least_rank_of_node(value, depth + 1));
+        let proved = || self.view.map_or(0, |view| view.proved.least_rank(value, view));
+        let rank = self.rank_at(value, depth).unwrap_or_else(|| proved().max(self.least_rank_of_node(value, depth + 1)));
         self.least_ranks.borrow_mut().insert(value, rank);
         rank
     }

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::{Facts, Kind, View};
+use super::{Facts, Kind, View, keeps_shape};
 use crate::graph::Analysis;
 use crate::graph::api;
 use crate::graph::body::{BlockId, Body, Effect, Proved};
@@ -27,6 +27,8 @@ pub struct ProvedFacts {
     counting_attributes: FxHashMap<(ValueId, Symbol), Places<ValueId>>,
     lists: FxHashMap<ValueId, Places<()>>,
     ranks: FxHashMap<ValueId, Places<u8>>,
+    /// How many axes there are at least; several in one block, each with more.
+    least_ranks: FxHashMap<ValueId, Places<u8>>,
     /// The array whose cast proves that a value is a dtype.
     casts: FxHashMap<ValueId, Places<ValueId>>,
     /// Names after joins that are arrays before them, and of which all that is assigned inside is one, too.
@@ -82,10 +84,36 @@ impl ProvedFacts {
                         }
                     }
                 }
+                Proved::AtLeast(rank) => proved.note_axes(analysis, body, value, (block, offset, rank)),
                 Proved::DtypeOfCast(array) => note(&mut proved.casts, value, (block, offset, array)),
             }
         }
         proved
+    }
+
+    /// Note that `value` has so many axes or more, and what it was computed from element by element.
+    fn note_axes(&mut self, analysis: &Analysis<'_>, body: &Body, mut value: ValueId, new: (BlockId, TextSize, u8)) {
+        let graph = &analysis.graph;
+        loop {
+            let places = self.least_ranks.entry(value).or_default();
+            if places.iter().any(|&(block, offset, rank)| block == new.0 && offset <= new.1 && rank >= new.2) {
+                return;
+            }
+            places.push(new);
+            value = match graph.get(value) {
+                (Op::Mlx(name), operands) if keeps_shape(name) => operands[0],
+                (Op::Neg, operands) => operands[0],
+                (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow, &[left, right]) => {
+                    let is_number = |v: ValueId| self.kind_in(analysis, body, v, new.0).is_number();
+                    match (is_number(left), is_number(right)) {
+                        (false, true) => left,
+                        (true, false) => right,
+                        _ => return,
+                    }
+                }
+                _ => return,
+            };
+        }
     }
 
     /// What sort of thing `value` is at the end of `block`, by what is proved so far: proofs come in the order of evaluation.
@@ -154,6 +182,14 @@ impl ProvedFacts {
 
     pub(super) fn rank(&self, value: ValueId, view: View<'_>) -> Option<u8> {
         find(&self.ranks, value, view)
+    }
+
+    /// How many axes `value` has at least.
+    pub(super) fn least_rank(&self, value: ValueId, view: View<'_>) -> u8 {
+        let Some(places) = self.least_ranks.get(&value) else { return 0 };
+        let blocks = &view.body.blocks;
+        let is_around = |block: BlockId| std::iter::successors(Some(view.block), |&b| blocks[b as usize].parent).any(|b| b == block);
+        places.iter().filter(|&&(block, offset, _)| offset < view.offset && is_around(block)).map(|p| p.2).max().unwrap_or(0)
     }
 
     /// The array that shows `value` to be a dtype, if it is one.
@@ -408,6 +444,45 @@ mod tests {
         for statements in perhaps {
             assert_ne!(kind_of_negated(statements), Kind::Array, "{statements}");
         }
+    }
+
+    #[test]
+    fn what_takes_an_axis_by_its_number_shows_that_it_is_there() {
+        let of = |statements: &str| {
+            of_function(statements, |analysis, body| {
+                let (facts, value) = negated(analysis, body);
+                facts.least_rank(value)
+            })
+        };
+        let shown = [
+            ("x.sum(axis=1)", 2),
+            ("mx.sum(x, axis=(0, 2))", 3),
+            ("mx.square(x * 2).mean(-3, keepdims=True)", 3),
+            ("mx.softmax(-x, axis=-1)", 1),
+            ("mx.concatenate([x, other], axis=1)", 2),
+            ("x.swapaxes(1, 2)", 3),
+            ("x.shape[2]", 3),
+            ("x.shape[-2]", 2),
+            ("x[:, 0, ..., 1]", 3),
+        ];
+        for (expr, axes) in shown {
+            assert_eq!(of(&format!("y = {expr}\nreturn -x")), axes, "{expr}");
+        }
+        assert_eq!(of("a, b = x.shape[:2]\nreturn -x"), 2);
+        let not_shown = [
+            "mx.sum(x)",
+            "mx.sum(x, axis=other)",
+            "mx.expand_dims(x, 2)",
+            "mx.stack([x, x], axis=2)",
+            "x[None, None]",
+            "x[other, other]",
+            "(x + other).sum(axis=1)",
+        ];
+        for expr in not_shown {
+            assert_eq!(of(&format!("y = {expr}\nreturn -x")), 0, "{expr}");
+        }
+        assert_eq!(of("if other:\n    y = x.sum(axis=1)\nreturn -x"), 0);
+        assert_eq!(of("z = -x\ny = x.sum(axis=1)\nreturn z"), 0);
     }
 
     #[test]

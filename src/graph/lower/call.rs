@@ -364,6 +364,7 @@ impl<'g> Lowerer<'_, 'g> {
             ApiEffect::Pure => {
                 let operands = self.bind_arguments(entry, arguments)?;
                 self.prove_rank(entry.name, &operands);
+                self.prove_axes(entry, &operands, 0);
                 self.prove_subscripts(entry.name, &operands);
                 let value = self.graph.value(Op::Mlx(entry.name), &operands);
                 if entry.result == ResultKind::Array {
@@ -405,6 +406,7 @@ impl<'g> Lowerer<'_, 'g> {
             arguments.positional.iter().for_each(|&n| self.prove(n, Proved::Counts(object)));
         }
         self.prove_rank(name, &operands);
+        self.prove_axes(entry, &operands, 1);
         let value = self.graph.value(Op::Mlx(name), &operands);
         if entry.effect == ApiEffect::Eval {
             self.effect(Effect::Evaluate(value));

@@ -55,8 +55,9 @@ impl<'g> Lowerer<'_, 'g> {
                 let object = self.expr(&e.value);
                 let index = self.expr(&e.slice);
                 self.prove_present(object);
-                let epoch = self.epoch;
-                self.graph.value(Op::Index(epoch), &[object, index])
+                let value = self.graph.value(Op::Index(self.epoch), &[object, index]);
+                self.prove_subscript(object, index, value);
+                value
             }
             Expr::If(e) => self.conditional(e),
             Expr::BoolOp(e) => self.boolean(e),

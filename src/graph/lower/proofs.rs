@@ -1,12 +1,18 @@
 //! What operations and conditions prove of the values that they take: noted with the place where it holds, and weighed by the facts.
 
 use rustc_hash::FxHashSet;
+use smallvec::{SmallVec, smallvec};
 
 use super::Lowerer;
-use crate::graph::api::{Accepts, Param};
+use crate::graph::api::{Accepts, Function, Param};
 use crate::graph::body::{Proof, Proved};
 use crate::graph::value::{Comparison, Op, ValueId};
 use crate::syntax::TextSize;
+
+/// How many axes there are where `axis` is one of them.
+fn axes_up_to(axis: i64) -> Option<u8> {
+    u8::try_from(axis.unsigned_abs() + u64::from(axis >= 0)).ok()
+}
 
 impl Lowerer<'_, '_> {
     /// Note what the operation that is being lowered proves of `value`.
@@ -65,6 +71,33 @@ impl Lowerer<'_, '_> {
         {
             let rank = axes.len() as u8;
             self.prove(operands[0], Proved::Rank(rank));
+        }
+    }
+
+    /// What takes an axis by its number has that axis. `operands` begin with `own` that are no parameters of `function`.
+    pub(super) fn prove_axes(&mut self, function: &Function, operands: &[ValueId], own: usize) {
+        let parameters = function.params.iter().zip(&operands[own..]).filter(|(p, _)| matches!(p.accepts, Accepts::Axis | Accepts::Axes));
+        let numbered = |&axis: &ValueId| self.graph.as_int(axis).and_then(axes_up_to);
+        let least = parameters.filter_map(|(_, given)| match self.graph.get(*given) {
+            (Op::Tuple | Op::List, axes) => axes.iter().filter_map(numbered).max(),
+            _ => numbered(given),
+        });
+        let (Some(least), Some(&array)) = (least.max(), operands.first()) else { return };
+        let arrays: SmallVec<[ValueId; 4]> = match self.graph.get(array) {
+            (Op::List | Op::Tuple, parts) => parts.into(),
+            _ => smallvec![array],
+        };
+        arrays.into_iter().for_each(|array| self.prove(array, Proved::AtLeast(least)));
+    }
+
+    /// What `object[index]`, which is `value`, shows: an array has an axis for each number and slice, and a shape an item for each axis.
+    pub(super) fn prove_subscript(&mut self, object: ValueId, index: ValueId, value: ValueId) {
+        if let (Op::Dim(axis), &[array]) = self.graph.get(value) {
+            axes_up_to(i64::from(axis)).into_iter().for_each(|least| self.prove(array, Proved::AtLeast(least)));
+        } else if let (Op::Tuple, parts) = self.graph.get(index) {
+            let takes_one = |&&part: &&ValueId| matches!(self.graph.op(part), Op::Slice | Op::Int(_) | Op::Dim(_));
+            let least = parts.iter().filter(takes_one).count();
+            u8::try_from(least).into_iter().for_each(|least| self.prove(object, Proved::AtLeast(least)));
         }
     }
 

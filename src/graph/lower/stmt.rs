@@ -268,6 +268,9 @@ impl<'g> Lowerer<'_, 'g> {
         if let (Some((array, rank)), false) = (self.all_but_some(value, targets.len()), starred) {
             self.prove(array, Proved::Rank(rank));
         }
+        if let (Some(array), false) = (self.whose_lengths(value), starred) {
+            self.prove(array, Proved::AtLeast(targets.len() as u8));
+        }
         for (n, target) in targets.iter().enumerate() {
             let part = if starred { self.opaque() } else { self.part(value, n, targets.len()) };
             self.store(target, part, from);
@@ -291,6 +294,15 @@ impl<'g> Lowerer<'_, 'g> {
             }
             Some(_) if one_star => items[n + 1 - inside],
             _ => self.graph.value(Op::Item(n as u32), &[value]),
+        }
+    }
+
+    /// The array some of whose lengths `value` is, if it is a slice of a shape.
+    fn whose_lengths(&self, value: ValueId) -> Option<ValueId> {
+        let (Op::Index(_), &[shape, slice]) = self.graph.get(value) else { return None };
+        match (self.graph.get(shape), self.graph.op(slice)) {
+            ((Op::Shape, &[array]), Op::Slice) => Some(array),
+            _ => None,
         }
     }
 
