@@ -2,10 +2,10 @@
 
 `mx.zeros(shape)`, `mx.ones`, `mx.full` with a float, `mx.array` of a list with one, `mx.eye`, `mx.identity` and `mx.tri` make float32. Joined with an array in half
 precision, added to it or chosen beside it, they turn the result into float32, and all that follows: matrix products run in float32, at
-twice the memory. With `dtype=x.dtype` a model in half precision stays in it.
+twice the memory. With `dtype=x.dtype` they leave half precision as it is.
 
 Many models have nothing in half precision: what comes in is float32, and no one casts it. So there must be a sign of half precision in the file, on the
-way of the arrays or beside it: a cast to the dtype of weights, a cast back from float32, embedded tokens, a cache.
+way of the arrays or beside it: a cast to the dtype of weights, a cast back from float32, or embedded tokens.
 
 The dtype changes on purpose, for half-precision models alone; that is what `--narrow` admits. Padding, masks of zeros and infinities,
 empty and initial parts of caches and buffers for parts of an array lose nothing. What is summed, kept from one step to the next, a

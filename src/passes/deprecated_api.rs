@@ -137,7 +137,7 @@ impl<'x> Uses<'_, 'x> {
             if TABLE.iter().any(|m| m.old == path) {
                 return left(80, "the file replaces this name or asks for it, so that it is meant");
             }
-            return if path.starts_with("mlx.core.metal.") { left(40, "this name has not moved") } else { self.stranger(expr) };
+            return if path.starts_with("mlx.core.metal.") { left(40, "no newer name is known for it") } else { self.stranger(expr) };
         };
         let graph = &self.place.analysis.graph;
         // Where both are used, one of them is the fallback or the test of the other.

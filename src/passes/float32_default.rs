@@ -242,7 +242,7 @@ impl<'p, 'x> Scope<'p, 'x> {
         rationale.splice(rationale.len().min(1)..rationale.len().min(1), digits::told_to_be_precise(&softmaxes));
         let applicability = if assumptions.is_empty() { Applicability::Narrowing } else { Applicability::Unsafe };
         let text = self.place.source().quote(range);
-        let message = format!("`{text}` is float32 whatever the model is; with `dtype={}.dtype` a model in half precision stays in it", given.name);
+        let message = format!("`{text}` is float32 whatever the model is; with `dtype={}.dtype` it leaves half precision as it is", given.name);
         let finding = Finding {
             transform: self.id.clone(),
             range,
